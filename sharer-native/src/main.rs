@@ -1,0 +1,2 @@
+//! The binary `sharer`.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Whole-system stories: the real binary, a real browser.
