@@ -1,0 +1,91 @@
+//! Names of sessions, tasks, participants and channels.
+
+use core::fmt;
+use core::str::FromStr;
+
+use data_encoding::{Encoding, Specification};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+use std::sync::LazyLock;
+
+/// RFC 4648 base32, lower case, without padding: survives URLs, double clicks and being read aloud.
+static BASE32: LazyLock<Option<Encoding>> = LazyLock::new(|| {
+    let mut spec = Specification::new();
+    spec.symbols.push_str("abcdefghijklmnopqrstuvwxyz234567");
+    spec.encoding().ok()
+});
+
+/// A session's id: the first 16 bytes of a hash of its owner's public key, so that whoever holds the id can
+/// check the key (DESIGN 3). Written as 26 characters of lower-case base32.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SessionId(pub [u8; 16]);
+
+impl fmt::Display for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &*BASE32 {
+            Some(base32) => f.write_str(&base32.encode(&self.0)),
+            None => Err(fmt::Error),
+        }
+    }
+}
+
+impl fmt::Debug for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// The text is no session id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a session id (26 characters a–z, 2–7)")]
+pub struct NotASessionId;
+
+impl FromStr for SessionId {
+    type Err = NotASessionId;
+
+    fn from_str(text: &str) -> Result<Self, NotASessionId> {
+        let decode = || BASE32.as_ref()?.decode(text.as_bytes()).ok()?.try_into().ok();
+        decode().map(Self).ok_or(NotASessionId)
+    }
+}
+
+impl Serialize for SessionId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for SessionId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        <std::borrow::Cow<'de, str>>::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+    }
+}
+
+/// A task's id: a UUID where we made it, any opaque text where somebody else did.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct TaskId(pub String);
+
+/// A participant of a room, numbered by the relay: one per successful join, never used again in a room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ParticipantId(pub u64);
+
+/// One session inside a connection; the connecting peer picks the number, once per connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Channel(pub u32);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_id_reads_back() {
+        let id = SessionId([0xA5; 16]);
+        let text = id.to_string();
+        assert_eq!(text.len(), 26);
+        assert_eq!(text.parse(), Ok(id));
+        assert_eq!(text.to_uppercase().parse::<SessionId>(), Err(NotASessionId));
+        assert_eq!("".parse::<SessionId>(), Err(NotASessionId));
+    }
+}

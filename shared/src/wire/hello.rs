@@ -1,0 +1,64 @@
+//! The relay's first message on every connection.
+
+use serde::{Deserialize, Serialize};
+
+use crate::keys::owner::Challenge;
+
+/// What a relay announces before it hears anything.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hello {
+    /// Its protocol version.
+    pub protocol: u32,
+    /// Optional features; none has a security meaning.
+    #[serde(default)]
+    pub features: Vec<String>,
+    /// Fresh for this connection; claims sign it.
+    pub challenge: Challenge,
+    /// What it refuses beyond.
+    #[serde(default)]
+    pub limits: Limits,
+    /// The base of links to this relay, if it knows a better one than the peer dialled.
+    #[serde(default)]
+    pub public_url: Option<String>,
+}
+
+/// Limits of a relay. Whatever exceeds one is refused before memory is allocated.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Limits {
+    /// The largest binary message, in bytes.
+    pub frame: u64,
+    /// The largest control message, in bytes.
+    pub control: u64,
+    /// Credit of a connection: binary bytes in flight towards a peer that has not granted more.
+    pub credit: u64,
+    /// Viewers in a session.
+    pub viewers: u64,
+    /// Sessions at the relay.
+    pub sessions: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            // An event of MAX_EVENT bytes, sealed, with its header.
+            frame: 1024 * 1024 + 256,
+            control: super::MAX_CONTROL as u64,
+            credit: CREDIT,
+            viewers: 1_000,
+            sessions: 10_000,
+        }
+    }
+}
+
+/// Credit of a connection, in bytes of binary frames (DESIGN 4).
+pub const CREDIT: u64 = 256 * 1024;
+/// Credit of input on a connection, in bytes (DESIGN 4).
+pub const INPUT_CREDIT: u64 = 64 * 1024;
+
+/// The relay's first message, as an enum like all the others.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Greeting {
+    /// The hello.
+    Hello(Hello),
+}

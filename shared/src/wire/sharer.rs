@@ -1,0 +1,175 @@
+//! Control messages between a sharer and a relay.
+
+use serde::{Deserialize, Serialize};
+
+use super::close::Refusal;
+use super::source::SessionSource;
+use crate::chain::ViewerChallenge;
+use crate::id::{Channel, ParticipantId, SessionId};
+use crate::keys::epoch::{AgreementPublic, EpochId};
+use crate::keys::grant::GrantRow;
+use crate::keys::owner::{Claim, Signed};
+
+/// What a sharer tells a relay of a session to open, or open again, its room.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InitPayload {
+    /// The sharer's protocol version.
+    pub protocol: u32,
+    /// The session.
+    pub session_id: SessionId,
+    /// Proof that the sharer owns it, for this connection.
+    pub claim: Claim,
+    /// The current header.
+    pub header: Signed,
+    /// What the relay needs to know of the grants.
+    pub grants: Vec<GrantRow>,
+    /// Number of the newest event of the epoch.
+    pub latest: u64,
+    /// The session's source.
+    #[serde(flatten)]
+    pub source: SessionSource,
+}
+
+/// From a sharer to a relay.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum SharerToRelay {
+    /// Claims a session and opens its room on a new channel.
+    Initialize {
+        /// A number not used before on this connection.
+        channel: Channel,
+        /// The session.
+        payload: Box<InitPayload>,
+    },
+    /// A new header: another revision (a grant was added) or another epoch (one was removed).
+    UpdateHeader {
+        /// The session.
+        channel: Channel,
+        /// The header.
+        header: Signed,
+        /// The epoch it is of, so that the relay need not parse sealed things.
+        epoch: EpochId,
+        /// All grants that are left; participants with others are dropped.
+        grants: Vec<GrantRow>,
+    },
+    /// The session's task, or kind of source, became known.
+    UpdateSourceTaskId {
+        /// The session.
+        channel: Channel,
+        /// The whole source.
+        #[serde(flatten)]
+        source: SessionSource,
+    },
+    /// The answer to a participant's challenge.
+    Answer {
+        /// The session.
+        channel: Channel,
+        /// Who asked.
+        participant: ParticipantId,
+        /// A signed [`crate::chain::Answer`].
+        answer: Signed,
+    },
+    /// Input of this participant is not taken any more; its frames were not what they should be.
+    InputRefused {
+        /// The session.
+        channel: Channel,
+        /// Whose.
+        participant: ParticipantId,
+        /// Why, in a word for machines.
+        reason: InputRefusal,
+    },
+    /// The session is over; its room goes once viewers know.
+    EndSession {
+        /// The session.
+        channel: Channel,
+        /// A signed [`crate::chain::End`].
+        end: Signed,
+        /// Number of the last event.
+        final_number: u64,
+    },
+}
+
+/// Why a sharer does not take a participant's input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum InputRefusal {
+    /// A frame did not open: input was lost, altered or out of order on the way.
+    Broken,
+    /// It was made on a view, or a beat, too old.
+    Stale,
+    /// The link may not type.
+    NotAllowed,
+    /// The program does not read; nothing more fits.
+    Full,
+    /// A reason of a later version.
+    #[serde(other)]
+    Unknown,
+}
+
+/// From a relay to a sharer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RelayToSharer {
+    /// The room is open.
+    SessionInitialized {
+        /// The session.
+        channel: Channel,
+        /// The last event of the payload's epoch that the relay still holds or held: send what follows.
+        /// `None`: it holds nothing of it.
+        #[serde(default)]
+        acknowledged: Option<u64>,
+        /// Whether the relay holds a snapshot that it can serve together with those events.
+        #[serde(default)]
+        has_snapshot: bool,
+    },
+    /// The room is not open.
+    FailedToInitialize {
+        /// The session.
+        channel: Channel,
+        /// Why.
+        reason: Refusal,
+    },
+    /// Somebody needs a snapshot; one request is outstanding at most.
+    SnapshotRequested {
+        /// The session.
+        channel: Channel,
+        /// With the full part, or the screen only.
+        #[serde(default)]
+        full: bool,
+    },
+    /// Somebody joined, and wants an answer.
+    ParticipantJoined {
+        /// The session.
+        channel: Channel,
+        /// Who.
+        participant: ParticipantId,
+        /// To be signed.
+        challenge: ViewerChallenge,
+        /// The participant's key for input, if it has a grant to type.
+        #[serde(default)]
+        agreement: Option<AgreementPublic>,
+        /// The key of its previous input connection, whose count it wants.
+        #[serde(default)]
+        previous: Option<AgreementPublic>,
+    },
+    /// Somebody left.
+    ParticipantLeft {
+        /// The session.
+        channel: Channel,
+        /// Who.
+        participant: ParticipantId,
+    },
+    /// How many watch and may type, as the relay counts. Latest value.
+    ParticipantListUpdated {
+        /// The session.
+        channel: Channel,
+        /// Grows with every change.
+        revision: u64,
+        /// All participants.
+        viewers: u32,
+        /// Those whose grant may type.
+        executors: u32,
+    },
+    /// A participant acknowledged the end; sent for the last event only.
+    EndAcknowledged {
+        /// The session.
+        channel: Channel,
+    },
+}

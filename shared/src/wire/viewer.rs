@@ -1,0 +1,169 @@
+//! Control messages between a viewer and a relay.
+
+use serde::{Deserialize, Serialize};
+
+use super::close::{EndedBecause, Refusal};
+use super::sharer::InputRefusal;
+use super::source::SessionSource;
+use crate::chain::ViewerChallenge;
+use crate::id::{Channel, SessionId};
+use crate::keys::epoch::{AgreementPublic, EpochId};
+use crate::keys::grant::Token;
+use crate::keys::owner::Signed;
+
+/// Where a viewer was when its connection broke.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resume {
+    /// The epoch.
+    pub epoch: EpochId,
+    /// The last event it has.
+    pub number: u64,
+}
+
+/// What a viewer asks for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JoinPayload {
+    /// The viewer's protocol version.
+    pub protocol: u32,
+    /// The session.
+    pub session_id: SessionId,
+    /// Shows that it holds a grant.
+    pub token: Token,
+    /// To be signed by the sharer.
+    pub challenge: ViewerChallenge,
+    /// Where it was, if it was.
+    #[serde(default)]
+    pub resume: Option<Resume>,
+    /// Its key for input on this connection, if its link may type.
+    #[serde(default)]
+    pub agreement: Option<AgreementPublic>,
+    /// The key of its previous input connection, to learn how much of it was taken.
+    #[serde(default)]
+    pub previous: Option<AgreementPublic>,
+}
+
+/// From a viewer to a relay.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ViewerToRelay {
+    /// Joins a session on a new channel.
+    Join {
+        /// A number not used before on this connection.
+        channel: Channel,
+        /// What to join.
+        payload: Box<JoinPayload>,
+    },
+    /// Leaves it; nothing more comes on the channel.
+    Leave {
+        /// The session.
+        channel: Channel,
+    },
+    /// What the viewer has does not fit together: it needs a snapshot.
+    Resync {
+        /// The session.
+        channel: Channel,
+    },
+    /// The viewer has seen the last event of an ended session.
+    EndSeen {
+        /// The session.
+        channel: Channel,
+    },
+}
+
+/// From a relay to a viewer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RelayToViewer {
+    /// The viewer is in the room. O(1): snapshot, events and people follow.
+    JoinedSuccessfully {
+        /// The session.
+        channel: Channel,
+        /// The current header.
+        header: Signed,
+        /// The newest event the relay has.
+        latest: u64,
+        /// Whether what follows continues at the viewer's `resume`, without a snapshot.
+        #[serde(default)]
+        resumed: bool,
+        /// The session's source.
+        #[serde(flatten)]
+        source: SessionSource,
+        /// Milliseconds since the sharer's connection broke; `None` while it is there.
+        #[serde(default)]
+        away_ms: Option<u64>,
+        /// All participants.
+        #[serde(default)]
+        viewers: u32,
+    },
+    /// The viewer is not in the room.
+    FailedToJoin {
+        /// The channel of the join.
+        channel: Channel,
+        /// Why.
+        reason: Refusal,
+    },
+    /// A new header.
+    HeaderUpdated {
+        /// The session.
+        channel: Channel,
+        /// The header.
+        header: Signed,
+    },
+    /// The answer to the viewer's challenge.
+    Answer {
+        /// The session.
+        channel: Channel,
+        /// A signed [`crate::chain::Answer`].
+        answer: Signed,
+    },
+    /// The sharer's connection broke, or is back.
+    SharerPresence {
+        /// The session.
+        channel: Channel,
+        /// Milliseconds since it broke; `None` while it is there.
+        #[serde(default)]
+        away_ms: Option<u64>,
+    },
+    /// How many watch and may type, as the relay counts. Latest value.
+    ParticipantListUpdated {
+        /// The session.
+        channel: Channel,
+        /// Grows with every change.
+        revision: u64,
+        /// All participants.
+        viewers: u32,
+        /// Those whose grant may type.
+        executors: u32,
+    },
+    /// The session's source became known.
+    UpdateSourceTaskId {
+        /// The session.
+        channel: Channel,
+        /// The whole source.
+        #[serde(flatten)]
+        source: SessionSource,
+    },
+    /// What follows does not continue what the viewer has: a snapshot is on its way.
+    Resyncing {
+        /// The session.
+        channel: Channel,
+    },
+    /// The sharer takes no more input on this connection.
+    InputRefused {
+        /// The session.
+        channel: Channel,
+        /// Why.
+        reason: InputRefusal,
+    },
+    /// The session is over, or over for this link.
+    SessionEnded {
+        /// The session.
+        channel: Channel,
+        /// Who says so.
+        reason: EndedBecause,
+        /// A signed [`crate::chain::End`], if the sharer said so.
+        #[serde(default)]
+        end: Option<Signed>,
+        /// Number of the last event.
+        #[serde(default)]
+        final_number: u64,
+    },
+}
