@@ -43,7 +43,7 @@ pub fn decode<M: DeserializeOwned>(text: &str) -> Result<M, ControlError> {
     if text.len() > MAX_CONTROL {
         return Err(ControlError::Malformed);
     }
-    serde_json::from_str(text).or_else(|_| Err(unknown_or_malformed(text)))
+    serde_json::from_str(text).map_err(|_error| unknown_or_malformed(text))
 }
 
 fn unknown_or_malformed(text: &str) -> ControlError {
