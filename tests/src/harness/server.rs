@@ -1,0 +1,202 @@
+//! The programs under test: `sharer` without a local terminal, and `sharer relay`.
+
+use std::ffi::{OsStr, OsString};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::process::ExitStatus;
+
+use rustix::process::Signal;
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::sync::mpsc;
+
+use super::process::{Process, Sandbox};
+use super::sharer_bin;
+use super::wait::{LONG, SHORT, until, within};
+
+/// A port that was free a moment ago, on loopback.
+pub fn free_address() -> SocketAddr {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback has free ports");
+    listener.local_addr().expect("a bound socket has an address")
+}
+
+/// `sharer --headless --events -`, and the events it has told.
+#[derive(Debug)]
+pub struct Sharer {
+    /// The process.
+    pub process: Process,
+    events: mpsc::UnboundedReceiver<Value>,
+    seen: Vec<Value>,
+}
+
+impl Sharer {
+    /// Starts `sharer --headless --events - ARGUMENTS`; the embedded relay gets a port of its own unless
+    /// the arguments name a relay or an address.
+    pub fn start<I, S>(sandbox: &Sandbox, arguments: I) -> Self
+    where
+        I: IntoIterator<Item = S>,
+        S: AsRef<OsStr>,
+    {
+        let arguments: Vec<OsString> = arguments.into_iter().map(|text| text.as_ref().to_owned()).collect();
+        let mut command = sandbox.command(sharer_bin());
+        command.args(["--headless", "--events", "-"]);
+        let own = arguments.iter().take_while(|text| *text != "--");
+        if !own.into_iter().any(|text| text == "--relay" || text == "--listen") {
+            command.args(["--listen", "127.0.0.1:0"]);
+        }
+        command.args(&arguments);
+        let (process, stdout) = Process::start("sharer", sandbox, command);
+        let (tell, events) = mpsc::unbounded_channel();
+        tokio::spawn(async move {
+            let mut lines = BufReader::new(stdout).lines();
+            while let Ok(Some(line)) = lines.next_line().await {
+                let event = serde_json::from_str(&line).unwrap_or_else(|_| Value::String(line.clone()));
+                if tell.send(event).is_err() {
+                    break;
+                }
+            }
+        });
+        Self { process, events, seen: Vec::new() }
+    }
+
+    /// Starts it and waits until it has printed its links.
+    pub async fn share<I, S>(sandbox: &Sandbox, arguments: I) -> Self
+    where
+        I: IntoIterator<Item = S>,
+        S: AsRef<OsStr>,
+    {
+        let mut sharer = Self::start(sandbox, arguments);
+        let first = sharer.event("the links", |_| true).await;
+        assert_eq!(
+            first["event"],
+            "shared",
+            "the first event is `shared`, not {first}; {}",
+            sharer.process.stderr()
+        );
+        sharer
+    }
+
+    /// The first event, told or to come, that is the wanted one.
+    pub async fn event(&mut self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        if let Some(event) = self.seen.iter().find(|event| wanted(event)) {
+            return event.clone();
+        }
+        self.next_event(what, wanted).await
+    }
+
+    /// The first wanted event among those not looked at yet.
+    pub async fn next_event(&mut self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        loop {
+            let Some(event) = within(what, LONG, self.events.recv()).await else {
+                panic!("sharer ended without {what}; it told {:#?}; {}", self.seen, self.process.stderr());
+            };
+            self.seen.push(event.clone());
+            if wanted(&event) {
+                return event;
+            }
+        }
+    }
+
+    /// The number of viewers is told to be this, now or later.
+    pub async fn viewers(&mut self, count: u64) {
+        let wanted = |event: &Value| event["event"] == "viewers" && event["count"] == count;
+        if self.seen.iter().rev().find(|event| event["event"] == "viewers").is_some_and(wanted) {
+            return;
+        }
+        self.next_event(&format!("{count} viewers"), wanted).await;
+    }
+
+    /// The link that only watches.
+    pub fn read_link(&self) -> String {
+        self.link("read").expect("every session has a read link")
+    }
+
+    /// The link that may type.
+    pub fn write_link(&self) -> String {
+        self.link("write").expect("the session has a write link")
+    }
+
+    /// The session's id.
+    pub fn session_id(&self) -> String {
+        self.shared()["session_id"].as_str().expect("an id").to_owned()
+    }
+
+    /// Waits for the end.
+    pub async fn exit(&mut self) -> ExitStatus {
+        self.process.exit().await
+    }
+
+    fn link(&self, right: &str) -> Option<String> {
+        self.shared()["links"][right].as_str().map(str::to_owned)
+    }
+
+    fn shared(&self) -> &Value {
+        self.seen.iter().find(|event| event["event"] == "shared").expect("it shares: use Sharer::share")
+    }
+}
+
+/// `sharer relay` on a fixed loopback port, so that it can be killed and started again under the same links.
+#[derive(Debug)]
+pub struct Relay {
+    /// The process.
+    pub process: Process,
+    address: SocketAddr,
+    arguments: Vec<OsString>,
+}
+
+impl Relay {
+    /// Starts `sharer relay --listen ADDRESS ARGUMENTS` and waits until it answers.
+    pub async fn start<I, S>(sandbox: &Sandbox, arguments: I) -> Self
+    where
+        I: IntoIterator<Item = S>,
+        S: AsRef<OsStr>,
+    {
+        let arguments = arguments.into_iter().map(|text| text.as_ref().to_owned()).collect();
+        let address = free_address();
+        let process = launch(sandbox, address, &arguments);
+        let mut relay = Self { process, address, arguments };
+        relay.answers().await;
+        relay
+    }
+
+    /// Kills it with SIGKILL.
+    pub async fn kill(&mut self) {
+        self.process.kill().await;
+    }
+
+    /// Starts it again after [`Self::kill`], on the same port, knowing nothing.
+    pub async fn restart(&mut self, sandbox: &Sandbox) {
+        self.process = launch(sandbox, self.address, &self.arguments);
+        self.answers().await;
+    }
+
+    /// Stops it as a suspended machine does; `Signal::CONT` goes on.
+    pub fn signal(&self, signal: Signal) {
+        self.process.signal(signal);
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Its base URL.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    async fn answers(&mut self) {
+        let address = self.address;
+        let look = async || tokio::net::TcpStream::connect(address).await.map(drop);
+        until("the relay to listen", SHORT, look).await;
+        assert!(self.process.ended().is_none(), "the relay ended: {}", self.process.stderr());
+    }
+}
+
+fn launch(sandbox: &Sandbox, address: SocketAddr, arguments: &Vec<OsString>) -> Process {
+    let mut command = sandbox.command(sharer_bin());
+    command.arg("relay").arg("--listen").arg(address.to_string()).args(arguments);
+    let (process, mut stdout) = Process::start("relay", sandbox, command);
+    // A pipe nobody reads would stop a relay that prints.
+    tokio::spawn(async move { tokio::io::copy(&mut stdout, &mut tokio::io::sink()).await });
+    process
+}
