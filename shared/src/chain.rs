@@ -139,6 +139,7 @@ pub struct End {
     /// Where its chain ended.
     pub point: ChainPoint,
     /// Why.
+    #[serde(deserialize_with = "crate::encoding::extensible")]
     pub reason: crate::event::EndReason,
 }
 

@@ -35,6 +35,23 @@ impl<'de> Deserialize<'de> for Blob {
     }
 }
 
+/// A value of a set that later versions may extend.
+pub(crate) trait Extensible {
+    /// Stands for every value that this version does not know.
+    const UNKNOWN: Self;
+}
+
+/// Reads a value of an extensible set; one that this version does not know, with whatever it carries, becomes
+/// `UNKNOWN`, so that the message around it is still read.
+pub(crate) fn extensible<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: serde::de::DeserializeOwned + Extensible,
+{
+    let value = serde_json::Value::deserialize(deserializer)?;
+    Ok(serde_json::from_value(value).unwrap_or(T::UNKNOWN))
+}
+
 /// Defines a newtype over `[u8; N]` that travels as base64url; `secret` ones never print themselves.
 macro_rules! fixed_bytes {
     (@common $name:ident, $n:expr) => {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::encoding::{put_varint, take_varint};
+use crate::encoding::{Extensible, put_varint, take_varint};
 use crate::platform;
 
 /// The largest body of one event after unpacking, in bytes (DESIGN 3).
@@ -64,8 +64,11 @@ pub enum EndReason {
     /// The owner stopped sharing.
     Unshared,
     /// A reason of a later version.
-    #[serde(other)]
     Unknown,
+}
+
+impl Extensible for EndReason {
+    const UNKNOWN: Self = Self::Unknown;
 }
 
 /// Everything that happens besides PTY output.
@@ -83,7 +86,7 @@ pub enum Note {
     /// The session's task, or its kind of source, became known.
     SourceTask(crate::wire::source::SessionSource),
     /// The session is over; nothing follows.
-    Ended(EndReason),
+    Ended(#[serde(deserialize_with = "crate::encoding::extensible")] EndReason),
 }
 
 /// An event, opened.

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::encoding::Extensible;
+
 /// What the other side should do about a closed connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Advice {
@@ -111,8 +113,11 @@ pub enum Refusal {
         speaks: u32,
     },
     /// A reason of a later version.
-    #[serde(other)]
     Unknown,
+}
+
+impl Extensible for Refusal {
+    const UNKNOWN: Self = Self::Unknown;
 }
 
 /// Why the relay says that a session is over.
@@ -127,13 +132,18 @@ pub enum EndedBecause {
     /// The relay's operator or limits closed it.
     Relay,
     /// A reason of a later version.
-    #[serde(other)]
     Unknown,
+}
+
+impl Extensible for EndedBecause {
+    const UNKNOWN: Self = Self::Unknown;
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::id::Channel;
+    use crate::wire::viewer::RelayToViewer;
 
     #[test]
     fn codes_read_back_and_advise() {
@@ -146,7 +156,11 @@ mod tests {
 
     #[test]
     fn a_reason_of_a_later_version_is_read() {
-        assert_eq!(serde_json::from_str::<Refusal>(r#""Moon""#).unwrap(), Refusal::Unknown);
+        for later in [r#""Moon""#, r#"{"Moon":{"phase":1}}"#] {
+            let text = format!(r#"{{"FailedToJoin":{{"channel":1,"reason":{later}}}}}"#);
+            let read = RelayToViewer::FailedToJoin { channel: Channel(1), reason: Refusal::Unknown };
+            assert_eq!(crate::wire::decode(&text), Ok(read));
+        }
         assert_eq!(
             serde_json::from_str::<Refusal>(r#"{"NotFound":{"retry":true,"x":1}}"#).unwrap(),
             Refusal::NotFound { retry: true }

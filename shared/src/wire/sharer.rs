@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::close::Refusal;
 use super::source::SessionSource;
 use crate::chain::ViewerChallenge;
+use crate::encoding::Extensible;
 use crate::id::{Channel, ParticipantId, SessionId};
 use crate::keys::epoch::{AgreementPublic, EpochId};
 use crate::keys::grant::GrantRow;
@@ -75,6 +76,7 @@ pub enum SharerToRelay {
         /// Whose.
         participant: ParticipantId,
         /// Why, in a word for machines.
+        #[serde(deserialize_with = "crate::encoding::extensible")]
         reason: InputRefusal,
     },
     /// The session is over; its room goes once viewers know.
@@ -100,8 +102,11 @@ pub enum InputRefusal {
     /// The program does not read; nothing more fits.
     Full,
     /// A reason of a later version.
-    #[serde(other)]
     Unknown,
+}
+
+impl Extensible for InputRefusal {
+    const UNKNOWN: Self = Self::Unknown;
 }
 
 /// From a relay to a sharer.
@@ -124,6 +129,7 @@ pub enum RelayToSharer {
         /// The session.
         channel: Channel,
         /// Why.
+        #[serde(deserialize_with = "crate::encoding::extensible")]
         reason: Refusal,
     },
     /// Somebody needs a snapshot; one request is outstanding at most.

@@ -98,6 +98,7 @@ pub enum RelayToViewer {
         /// The channel of the join.
         channel: Channel,
         /// Why.
+        #[serde(deserialize_with = "crate::encoding::extensible")]
         reason: Refusal,
     },
     /// A new header.
@@ -151,6 +152,7 @@ pub enum RelayToViewer {
         /// The session.
         channel: Channel,
         /// Why.
+        #[serde(deserialize_with = "crate::encoding::extensible")]
         reason: InputRefusal,
     },
     /// The session is over, or over for this link.
@@ -158,6 +160,7 @@ pub enum RelayToViewer {
         /// The session.
         channel: Channel,
         /// Who says so.
+        #[serde(deserialize_with = "crate::encoding::extensible")]
         reason: EndedBecause,
         /// A signed [`crate::chain::End`], if the sharer said so.
         #[serde(default)]
