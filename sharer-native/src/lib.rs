@@ -1,3 +1,4 @@
 //! The parts of the binary `sharer`, as a library so that tests and benches reach them.
 
+pub mod relay;
 pub mod term;
