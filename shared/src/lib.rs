@@ -21,6 +21,7 @@
 //! its reason; at the deadline the owner calls `handle_timeout(now)`.
 
 pub mod chain;
+pub mod connection;
 pub mod encoding;
 pub mod entropy;
 pub mod event;
@@ -30,6 +31,7 @@ pub mod keys;
 pub mod link;
 pub mod platform;
 pub mod seal;
+pub mod sharer;
 pub mod snapshot;
 pub mod time;
 pub mod wire;

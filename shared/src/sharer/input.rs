@@ -1,0 +1,289 @@
+//! Participants and their input connections.
+//!
+//! Law 8: what leaves here for the PTY was composed with this epoch's input secret, on our own view, in order,
+//! whole, and less than 45 s ago. Bounds: [`MOST_PARTICIPANTS`], [`MOST_KEYS`] and [`MOST_PASTING`] below.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use super::epoch::Epoch;
+use crate::chain::ViewerChallenge;
+use crate::id::ParticipantId;
+use crate::input::{Input, InputOpener, MAX_PASTE, View};
+use crate::keys::epoch::AgreementPublic;
+use crate::time::{Moment, Now};
+use crate::wire::sharer::InputRefusal;
+
+/// More than any relay admits to one session; of more, the answer says that they cannot type.
+const MOST_PARTICIPANTS: usize = 4_096;
+/// Keys of participants in one epoch. A key never serves twice, so all are remembered; a new epoch forgets.
+const MOST_KEYS: usize = 16_384;
+/// Counts of ended input connections that rejoining viewers may ask for.
+const REMEMBERED_COUNTS: usize = 64;
+/// Bytes of pastes that are not whole yet, of all participants together.
+const MOST_PASTING: usize = 4 * MAX_PASTE;
+/// Bytes for the PTY that the program has not read yet.
+const MOST_UNTYPED: usize = 2 * MAX_PASTE;
+/// Input is acknowledged at most this often, in milliseconds (DESIGN 3)…
+const TAKEN_EVERY_MS: u64 = 2_000;
+/// …or when half of the author's credit is used up, in bytes: a paste does not wait.
+const TAKEN_EVERY_BYTES: usize = 32 * 1024;
+
+struct Paste {
+    total: usize,
+    bytes: Vec<u8>,
+}
+
+struct Participant {
+    challenge: ViewerChallenge,
+    agreement: Option<AgreementPublic>,
+    /// `None`: takes no input, or no more.
+    opener: Option<InputOpener>,
+    /// Frames taken with this key in earlier epochs.
+    carried: u64,
+    /// What the last acknowledgement said, and when.
+    reported: u64,
+    reported_at: Moment,
+    /// Bytes of frames since then.
+    unreported: usize,
+    paste: Option<Paste>,
+    /// It was told that its input is not taken.
+    refused: bool,
+}
+
+impl Participant {
+    fn taken(&self) -> u64 {
+        self.carried + self.opener.as_ref().map_or(0, InputOpener::taken)
+    }
+
+    fn report_at(&self) -> Option<Moment> {
+        let taken = self.opener.as_ref()?.taken();
+        let owed = taken > self.reported;
+        let soon = self.unreported >= TAKEN_EVERY_BYTES;
+        owed.then(|| if soon { Moment(0) } else { self.reported_at.after(TAKEN_EVERY_MS) })
+    }
+}
+
+/// What became of an input frame.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Taken {
+    /// These bytes go to the PTY.
+    Type(Vec<u8>),
+    /// It is part of something larger, asks for nothing, or its connection is over already.
+    Nothing,
+    /// It ended its input connection.
+    Refused(InputRefusal),
+}
+
+/// All participants of the room, as far as the relay tells.
+#[derive(Default)]
+pub(super) struct Inputs {
+    participants: BTreeMap<ParticipantId, Participant>,
+    counts: VecDeque<(AgreementPublic, u64)>,
+    used: BTreeSet<AgreementPublic>,
+    pasting: usize,
+    untyped: usize,
+}
+
+impl Inputs {
+    /// Somebody joined; returns the answer's `taken` and `input`.
+    pub(super) fn join(
+        &mut self,
+        epoch: &Epoch,
+        id: ParticipantId,
+        challenge: ViewerChallenge,
+        agreement: Option<AgreementPublic>,
+        previous: Option<AgreementPublic>,
+    ) -> (Option<u64>, bool) {
+        self.leave(id);
+        if let Some(previous) = previous {
+            self.end_with_key(previous);
+        }
+        let taken = previous.and_then(|key| {
+            self.counts.iter().rev().find(|(counted, _)| *counted == key).map(|(_, taken)| *taken)
+        });
+        if self.participants.len() >= MOST_PARTICIPANTS {
+            return (taken, false);
+        }
+        let opener = agreement.and_then(|key| self.open(epoch, key));
+        let input = opener.is_some();
+        let participant = Participant {
+            challenge,
+            agreement,
+            opener,
+            carried: 0,
+            reported: 0,
+            reported_at: Moment(0),
+            unreported: 0,
+            paste: None,
+            refused: false,
+        };
+        self.participants.insert(id, participant);
+        (taken, input)
+    }
+
+    /// A relay that shows a key for the second time could replay its frames: no key serves twice.
+    fn open(&mut self, epoch: &Epoch, key: AgreementPublic) -> Option<InputOpener> {
+        if self.used.len() >= MOST_KEYS || !self.used.insert(key) {
+            return None;
+        }
+        InputOpener::new(&epoch.agreement, key, &epoch.input_secret, epoch.scope)
+    }
+
+    /// Whether a new epoch is due because this one's keys are used up.
+    pub(super) fn keys_are_used_up(&self) -> bool {
+        self.used.len() >= MOST_KEYS
+    }
+
+    /// Somebody left.
+    pub(super) fn leave(&mut self, id: ParticipantId) {
+        if let Some(mut participant) = self.participants.remove(&id) {
+            self.end(&mut participant);
+        }
+    }
+
+    /// The connection to the relay broke: everybody left.
+    pub(super) fn leave_all(&mut self) {
+        for (_, mut participant) in std::mem::take(&mut self.participants) {
+            self.end(&mut participant);
+        }
+    }
+
+    fn end_with_key(&mut self, key: AgreementPublic) {
+        let found = self.participants.iter().find(|(_, p)| p.agreement == Some(key) && p.opener.is_some());
+        if let Some(&id) = found.map(|(id, _)| id)
+            && let Some(mut participant) = self.participants.remove(&id)
+        {
+            self.end(&mut participant);
+            self.participants.insert(id, participant);
+        }
+    }
+
+    /// Takes no more from a participant, and remembers how much was taken.
+    fn end(&mut self, participant: &mut Participant) {
+        if let (Some(key), true) = (participant.agreement, participant.opener.is_some()) {
+            self.counts.push_back((key, participant.taken()));
+            if self.counts.len() > REMEMBERED_COUNTS {
+                self.counts.pop_front();
+            }
+        }
+        participant.opener = None;
+        if let Some(paste) = participant.paste.take() {
+            self.pasting = self.pasting.saturating_sub(paste.bytes.len());
+        }
+    }
+
+    /// An epoch began: those who could type in the last one have new keys in this one, if they still hold a
+    /// grant. Returns whom to answer, with which challenge, and whether input is taken.
+    pub(super) fn change_epoch(&mut self, epoch: &Epoch) -> Vec<(ParticipantId, ViewerChallenge, bool)> {
+        self.used.clear();
+        let mut participants = std::mem::take(&mut self.participants);
+        let mut answers = Vec::with_capacity(participants.len());
+        for (id, participant) in &mut participants {
+            if let (Some(key), Some(old)) = (participant.agreement, participant.opener.take()) {
+                participant.carried += old.taken();
+                participant.opener = self.open(epoch, key);
+                participant.reported = 0;
+                participant.unreported = 0;
+            }
+            if let Some(paste) = participant.paste.take() {
+                self.pasting = self.pasting.saturating_sub(paste.bytes.len());
+            }
+            answers.push((*id, participant.challenge, participant.opener.is_some()));
+        }
+        self.participants = participants;
+        answers
+    }
+
+    /// A frame of input came.
+    pub(super) fn take(
+        &mut self,
+        now: Now,
+        epoch: &Epoch,
+        id: ParticipantId,
+        (seen, beat): (u64, u64),
+        sealed: &[u8],
+    ) -> Taken {
+        let Some(mut participant) = self.participants.remove(&id) else { return Taken::Nothing };
+        let result = self.read(now, epoch, &mut participant, (seen, beat), sealed);
+        let taken = match result {
+            Ok(Some(bytes)) => {
+                self.untyped += bytes.len();
+                Taken::Type(bytes)
+            }
+            Ok(None) => Taken::Nothing,
+            Err(reason) => {
+                self.end(&mut participant);
+                let told = std::mem::replace(&mut participant.refused, true);
+                if told { Taken::Nothing } else { Taken::Refused(reason) }
+            }
+        };
+        self.participants.insert(id, participant);
+        taken
+    }
+
+    fn read(
+        &mut self,
+        now: Now,
+        epoch: &Epoch,
+        participant: &mut Participant,
+        (seen, beat): (u64, u64),
+        sealed: &[u8],
+    ) -> Result<Option<Vec<u8>>, InputRefusal> {
+        let opener = participant.opener.as_mut().ok_or(InputRefusal::NotAllowed)?;
+        if seen > epoch.point().number || beat > epoch.beat_number() {
+            return Err(InputRefusal::Broken);
+        }
+        let seen = epoch.point_at(seen).ok_or(InputRefusal::Stale)?;
+        if !epoch.beat_is_good(beat, now) {
+            return Err(InputRefusal::Stale);
+        }
+        let room = MOST_UNTYPED.saturating_sub(self.untyped);
+        // Checked before the frame counts as taken: what is refused was not taken.
+        let waiting = participant.paste.as_ref().map_or(0, |paste| paste.bytes.len());
+        if waiting + sealed.len() > room || self.pasting + sealed.len() > MOST_PASTING {
+            return Err(InputRefusal::Full);
+        }
+        let input = opener.open(&View { seen, beat }, sealed).ok_or(InputRefusal::Broken)?;
+        participant.unreported += sealed.len();
+        match input {
+            Input::Keys(bytes) => Ok(Some(bytes).filter(|bytes| !bytes.is_empty())),
+            // A PTY somebody sits at has the size that person gave it.
+            Input::Size(_) => Ok(None),
+            Input::Paste { total, part } => {
+                let total = total as usize;
+                let paste = participant.paste.get_or_insert(Paste { total, bytes: Vec::new() });
+                if paste.total != total || paste.bytes.len() + part.len() > total {
+                    return Err(InputRefusal::Broken);
+                }
+                self.pasting += part.len();
+                paste.bytes.extend_from_slice(&part);
+                if paste.bytes.len() < total {
+                    return Ok(None);
+                }
+                self.pasting = self.pasting.saturating_sub(total);
+                Ok(participant.paste.take().map(|paste| paste.bytes).filter(|bytes| !bytes.is_empty()))
+            }
+        }
+    }
+
+    /// The PTY took this many bytes of what was typed.
+    pub(super) fn typed(&mut self, bytes: usize) {
+        self.untyped = self.untyped.saturating_sub(bytes);
+    }
+
+    /// When the next acknowledgement may go.
+    pub(super) fn next_report(&self) -> Option<Moment> {
+        self.participants.values().filter_map(Participant::report_at).min()
+    }
+
+    /// The next acknowledgement that may go now, sealed.
+    pub(super) fn report(&mut self, now: Now) -> Option<(ParticipantId, Vec<u8>)> {
+        let due = |participant: &Participant| participant.report_at().is_some_and(|at| at <= now.mono);
+        let (&id, participant) = self.participants.iter_mut().find(|(_, participant)| due(participant))?;
+        let opener = participant.opener.as_mut()?;
+        participant.reported = opener.taken();
+        participant.reported_at = now.mono;
+        participant.unreported = 0;
+        Some((id, opener.seal_taken()))
+    }
+}
