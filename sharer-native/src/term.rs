@@ -121,6 +121,12 @@ impl Terminal {
         dump
     }
 
+    /// The text on the screen, row by row, without blanks at the ends of rows.
+    #[must_use]
+    pub fn text(&self) -> String {
+        dump::text(&self.tap)
+    }
+
     /// The title the program has set, free of control characters, at most 1 KiB.
     #[must_use]
     pub fn title(&self) -> Option<&str> {

@@ -39,6 +39,22 @@ pub(super) fn dump(tap: &mut Tap, lines: usize, printed: bool) -> Vec<u8> {
     writer.finish()
 }
 
+/// Reads the screen as text.
+pub(super) fn text(tap: &Tap) -> String {
+    let grid = tap.term.grid();
+    let mut text = String::new();
+    for at in 0..grid.screen_lines() {
+        let cells = grid[line(at)][..].iter();
+        for cell in cells.filter(|cell| !cell.flags.contains(Flags::WIDE_CHAR_SPACER)) {
+            text.push(cell.c);
+            text.extend(cell.zerowidth().unwrap_or_default());
+        }
+        text.truncate(text.trim_end_matches(' ').len());
+        text.push('\n');
+    }
+    text
+}
+
 /// Writes all but the cells.
 fn state(tap: &Tap, printed: bool, writer: &mut Writer) {
     let Tap { term, shadow, .. } = tap;
@@ -47,6 +63,9 @@ fn state(tap: &Tap, printed: bool, writer: &mut Writer) {
 
     saved_cursor(&grid.saved_cursor, shadow.saved, writer);
     tabs(&shadow.tabs, writer);
+    for title in &shadow.titles {
+        writer.put(format_args!("\x1b]2;{title}\x1b\\\x1b[22;2t"));
+    }
     if let Some(title) = &shadow.title {
         writer.put(format_args!("\x1b]2;{title}\x1b\\"));
     }
@@ -60,15 +79,16 @@ fn state(tap: &Tap, printed: bool, writer: &mut Writer) {
 
     let (at, col) = (row(cursor.point.line).saturating_sub(top), cursor.point.column);
     let last = last_glyph(grid, writer);
+    let pen = style(&cursor.template, writer);
     match &last {
         // Only printing in the last column leaves a wrap pending.
         Some((col, glyph)) if cursor.input_needs_wrap => {
             writer.go_to(at, *col);
-            writer.glyph(glyph);
+            writer.style(if glyph.is_space_like(pen) { pen } else { glyph.style });
+            writer.print(glyph);
         }
         _ => writer.go_to(at, col.0),
     }
-    let pen = style(&cursor.template, writer);
     writer.style(pen);
 
     if !modes.contains(TermMode::LINE_WRAP) {
@@ -105,23 +125,24 @@ fn state(tap: &Tap, printed: bool, writer: &mut Writer) {
     if let Some(blinks) = shadow.cursor_blink {
         writer.mode(12, blinks);
     }
-    if !modes.contains(TermMode::SHOW_CURSOR) {
-        writer.mode(25, false);
-    }
+    // Always written: were the glyph of a pending wrap the last thing, a combining mark that follows would join it.
+    writer.mode(25, modes.contains(TermMode::SHOW_CURSOR));
     keyboard(&shadow.keyboard, writer);
     charsets(shadow.charsets, writer);
     if shadow.synchronized {
         writer.mode(2026, true);
     }
 
-    let writes_plainly = modes.contains(TermMode::LINE_WRAP) && !modes.contains(TermMode::INSERT);
     if let Some((col, glyph)) = last
         && printed
-        && writes_plainly
+        && col + glyph.width() == cursor.point.column.0 + usize::from(cursor.input_needs_wrap)
         && writer.is_right(&glyph)
     {
         writer.go_to(at, col);
-        writer.glyph_as_is(&glyph);
+        if modes.contains(TermMode::INSERT) {
+            writer.put(format_args!("\x1b[{}P", glyph.width()));
+        }
+        writer.print(&glyph);
     }
 }
 
@@ -136,18 +157,21 @@ fn rows(grid: &Grid<Cell>, history: usize, writer: &mut Writer) {
         row.goes_on = row.wraps;
         let next = (at + 1 < end).then_some(Line(at + 1));
         row.wraps = next.is_some() && grid[Line(at)][grid.last_column()].flags.contains(Flags::WRAPLINE);
-        let wide_follows = next.is_some_and(|next| grid[next][Column(0)].flags.contains(Flags::WIDE_CHAR));
-        read(grid, Line(at), row.wraps && wide_follows, &mut row.glyphs, &mut styles, writer);
+        let follower = next.filter(|_| row.wraps).map(|next| &grid[next][Column(0)]);
+        let wide_follower = follower.filter(|cell| cell.flags.contains(Flags::WIDE_CHAR));
+        let wide_follower = wide_follower.map(|cell| styles.of(cell, writer));
+        read(grid, Line(at), wide_follower, &mut row.glyphs, &mut styles, writer);
         writer.row(&row);
     }
     writer.end_rows(history > 0);
 }
 
-/// Reads a row. `wide_follows`: the row wraps because a wide character did not fit any more.
+/// Reads a row. `wide_follower`: the style of a wide character that the row wraps before. It leaves a blank cell
+/// of its own style where it does not fit, which must not be written then.
 fn read<'a>(
     grid: &'a Grid<Cell>,
     at: Line,
-    wide_follows: bool,
+    wide_follower: Option<Style>,
     glyphs: &mut Vec<Glyph<'a>>,
     styles: &mut Styles,
     writer: &mut Writer,
@@ -159,14 +183,13 @@ fn read<'a>(
         let wide = cell.flags.contains(Flags::WIDE_CHAR)
             && cells.next_if(|cell| cell.flags.contains(Flags::WIDE_CHAR_SPACER)).is_some();
         let halved = !wide && cell.flags.contains(Flags::WIDE_CHAR);
-        if wide_follows && cells.peek().is_none() && cell.flags.contains(Flags::LEADING_WIDE_CHAR_SPACER) {
-            return;
+        let base = if halved { ' ' } else { cell.c };
+        let marks = if halved { &[] } else { cell.zerowidth().unwrap_or_default() };
+        let glyph = Glyph { base, marks, style, wide };
+        let left_by_follower = wide_follower.is_some_and(|follower| glyph.is_space_like(follower));
+        if !(left_by_follower && cells.peek().is_none()) {
+            glyphs.push(glyph);
         }
-        glyphs.push(if halved {
-            Glyph { base: ' ', marks: &[], style, wide }
-        } else {
-            Glyph { base: cell.c, marks: cell.zerowidth().unwrap_or_default(), style, wide }
-        });
     }
 }
 
@@ -223,9 +246,10 @@ fn keyboard(keyboard: &Keyboard, writer: &mut Writer) {
     }
 }
 
+/// After DECRC the set in use may be another than the invoked one, which no sequence says: then the former counts.
 fn charsets(charsets: Charsets, writer: &mut Writer) {
-    for (drawing, designator) in charsets.drawing.into_iter().zip(['(', ')', '*', '+']) {
-        if drawing {
+    for ((set, drawing), designator) in (0..).zip(charsets.drawing).zip(['(', ')', '*', '+']) {
+        if if set == charsets.invoked { charsets.active } else { drawing } {
             writer.put(format_args!("\x1b{designator}0"));
         }
     }

@@ -15,7 +15,7 @@ const MAX_TITLES: usize = 10;
 #[derive(Debug)]
 pub(super) struct Shadow {
     pub(super) title: Option<String>,
-    titles: Vec<String>,
+    pub(super) titles: Vec<String>,
     /// The scrolling region; `None`: the whole screen.
     pub(super) margins: Option<Range<usize>>,
     pub(super) tabs: Tabs,
@@ -130,17 +130,17 @@ impl Shadow {
         }
     }
 
-    /// RIS: all but the title and the cursor's blinking, which xterm.js keeps.
+    /// RIS: all but the titles and the cursor's blinking, which xterm.js keeps.
     pub(super) fn reset(&mut self, cols: usize) {
-        let (title, cursor_blink) = (self.title.take(), self.cursor_blink);
-        *self = Self { title, cursor_blink, ..Self::new(cols) };
+        let (title, titles) = (self.title.take(), std::mem::take(&mut self.titles));
+        *self = Self { title, titles, cursor_blink: self.cursor_blink, ..Self::new(cols) };
     }
 
     pub(super) fn push_title(&mut self) {
         if self.titles.len() == MAX_TITLES {
             self.titles.remove(0);
         }
-        self.titles.push(self.title.clone().unwrap_or_default());
+        self.titles.push(self.title.get_or_insert_default().clone());
     }
 
     pub(super) fn pop_title(&mut self) {

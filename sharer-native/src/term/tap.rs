@@ -72,6 +72,13 @@ impl Tap {
 
     pub(super) fn resize(&mut self, size: WindowSize) {
         self.term.resize(dimensions(size));
+        // The alternate screen keeps a pending wrap where there is room now.
+        let last = self.term.last_column();
+        let cursor = &mut self.term.grid_mut().cursor;
+        if cursor.input_needs_wrap && cursor.point.column < last {
+            cursor.input_needs_wrap = false;
+            cursor.point.column += 1;
+        }
         let shadow = &mut self.shadow;
         shadow.margins = None;
         shadow.tabs.resize(size.cols.into());
@@ -198,9 +205,39 @@ impl Tap {
         }
     }
 
+    /// Insert mode: blanks wide characters that inserting `cols` columns would halve.
+    fn make_room(&mut self, cols: usize) {
+        let (mut at, mut col) = self.at();
+        if cols == 0 {
+            return;
+        }
+        if self.wrap_pends() {
+            if !self.term.mode().contains(TermMode::LINE_WRAP) {
+                return;
+            }
+            // A line that scrolls in is blank anyway.
+            (at, col) = ((at + 1).min(self.rows() - 1), 0);
+        }
+        self.split_wide(at, col);
+        self.split_wide(at, self.cols() - cols);
+    }
+
+    /// Ends a line's soft wrap: another line than the one it went on in follows now.
+    fn end_wrap(&mut self, at: Option<usize>) {
+        let last = Column(self.cols() - 1);
+        let Some(at) = at else { return };
+        let cells = &mut self.term.grid_mut()[line(at)];
+        // Reading first is much cheaper: a row remembers how far it was written.
+        if cells[last].flags.contains(Flags::WRAPLINE) {
+            cells[last].flags.remove(Flags::WRAPLINE);
+        }
+    }
+
     /// Moves the lines of `range` up, blank ones behind them, without keeping them in the scrollback.
     fn pull_up(&mut self, range: Range<usize>, count: usize) {
         let count = count.min(range.len());
+        self.end_wrap(range.start.checked_sub(1));
+        self.end_wrap(Some(range.end - 1));
         let grid = self.term.grid_mut();
         let gone: Vec<_> =
             (range.start..range.start + count).map(|at| std::mem::take(&mut grid[line(at)])).collect();
@@ -353,6 +390,9 @@ impl Handler for Tap {
         if c >= '\u{300}' && self.marks_are_full() && c.width() == Some(0) {
             return;
         }
+        if self.term.mode().contains(TermMode::INSERT) {
+            self.make_room(c.width().unwrap_or(0));
+        }
         self.term.input(c);
     }
 
@@ -360,15 +400,9 @@ impl Handler for Tap {
     #[inline]
     fn linefeed(&mut self) {
         let (at, _) = self.at();
+        self.end_wrap(Some(at));
         self.term.linefeed();
         self.settle();
-        if self.at().0 != at {
-            let last = Column(self.cols() - 1);
-            let grid = self.term.grid_mut();
-            if grid[line(at)][last].flags.contains(Flags::WRAPLINE) {
-                grid[line(at)][last].flags.remove(Flags::WRAPLINE);
-            }
-        }
         if self.term.mode().contains(TermMode::LINE_FEED_NEW_LINE) {
             self.term.carriage_return();
         }
@@ -376,7 +410,14 @@ impl Handler for Tap {
 
     fn reverse_index(&mut self) {
         self.settle();
-        self.term.reverse_index();
+        let Range { start, end } = self.margins();
+        if self.at().0 == start {
+            self.end_wrap(start.checked_sub(1));
+            self.term.reverse_index();
+            self.end_wrap(Some(end - 1));
+        } else {
+            self.term.reverse_index();
+        }
     }
 
     fn bell(&mut self) {
@@ -519,8 +560,11 @@ impl Handler for Tap {
 
     fn insert_blank_lines(&mut self, count: usize) {
         self.settle();
-        if self.margins().contains(&self.at().0) {
+        let ((at, _), margins) = (self.at(), self.margins());
+        if margins.contains(&at) {
+            self.end_wrap(at.checked_sub(1));
             self.term.insert_blank_lines(count);
+            self.end_wrap(Some(margins.end - 1));
             self.term.carriage_return();
         }
     }
@@ -543,17 +587,26 @@ impl Handler for Tap {
 
     /// SD: the new lines do not take the pen's background.
     fn scroll_down(&mut self, count: usize) {
+        let Range { start, end } = self.margins();
+        self.end_wrap(start.checked_sub(1));
         let pen = std::mem::take(&mut self.term.grid_mut().cursor.template);
         self.term.scroll_down(count);
+        self.end_wrap(Some(end - 1));
         self.term.grid_mut().cursor.template = pen;
     }
 
     fn clear_line(&mut self, mode: ansi::LineClearMode) {
         let (at, col) = self.at();
         match mode {
+            // Nothing is right of a pending wrap.
+            ansi::LineClearMode::Right if self.wrap_pends() => return,
             ansi::LineClearMode::Right => self.split_wide(at, col),
             ansi::LineClearMode::Left => self.split_wide(at, col + 1),
             ansi::LineClearMode::All => {}
+        }
+        if col == 0 && !matches!(mode, ansi::LineClearMode::Left) || matches!(mode, ansi::LineClearMode::All)
+        {
+            self.end_wrap(at.checked_sub(1));
         }
         self.term.clear_line(mode);
     }

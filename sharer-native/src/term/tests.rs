@@ -29,8 +29,8 @@ fn restores(bytes: &[u8]) {
 
 #[test]
 fn dumps_what_was_written() {
-    assert_eq!(screen(b""), "␛[1;1H");
-    assert_eq!(screen(b"hello\r\n\x1b[1;31mred\x1b[m."), "hello\r\n␛[1;31mred␛[0m.␛[2;5H␛[2;4H.");
+    assert_eq!(screen(b""), "␛[1;1H␛[?25h");
+    assert_eq!(screen(b"hello\r\n\x1b[1;31mred\x1b[m."), "hello\r\n␛[1;31mred␛[0m.␛[2;5H␛[?25h␛[2;4H.");
     restores(b"hello\r\n\x1b[1;31mred\x1b[m.\x1b[?1049h\x1b[3;4Hx\x1b[4 q\x1b[?25l");
 }
 

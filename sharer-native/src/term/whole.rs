@@ -32,10 +32,9 @@ impl WholeChars {
             let Some((&first, rest)) = bytes.split_first() else { return };
             self.part.push(first);
             bytes = rest;
-            if whole_chars(&self.part) == self.part.len() {
-                text(&self.part, &mut each);
-                self.part.clear();
-            }
+            // The byte may end the old character, or break it off and begin another.
+            let part = self.part.split_off(whole_chars(&self.part));
+            text(&std::mem::replace(&mut self.part, part), &mut each);
         }
         let (whole, part) = bytes.split_at(whole_chars(bytes));
         text(whole, &mut each);

@@ -20,9 +20,21 @@ pub(super) struct Glyph<'a> {
 }
 
 impl Glyph<'_> {
+    /// Columns.
+    pub(super) fn width(&self) -> usize {
+        if self.wide { 2 } else { 1 }
+    }
+
     /// Says whether a cell nobody has written looks the same.
     fn is_blank(&self) -> bool {
         self.base <= ' ' && self.marks.is_empty() && self.style.invisible_on_blank()
+    }
+
+    /// Says whether a space of that style looks the same.
+    pub(super) fn is_space_like(&self, style: Style) -> bool {
+        let same_style =
+            self.style == style || (self.style.invisible_on_blank() && style.invisible_on_blank());
+        self.base <= ' ' && self.marks.is_empty() && same_style
     }
 }
 
@@ -113,7 +125,7 @@ impl Writer {
     }
 
     /// Writes a glyph in the current style.
-    fn print(&mut self, glyph: &Glyph<'_>) {
+    pub(super) fn print(&mut self, glyph: &Glyph<'_>) {
         let marks = if self.frugal && self.out.len() > 2 * RICH { &[] } else { glyph.marks };
         let mut utf8 = [0; 4];
         for c in std::iter::once(glyph.base.max(' ')).chain(marks.iter().copied()) {
@@ -121,47 +133,48 @@ impl Writer {
         }
     }
 
-    /// Writes a glyph in its own style.
-    pub(super) fn glyph(&mut self, glyph: &Glyph<'_>) {
-        self.style(glyph.style);
-        self.print(glyph);
-    }
-
-    /// Writes a glyph if it comes out right in the current style, which stays.
-    pub(super) fn glyph_as_is(&mut self, glyph: &Glyph<'_>) -> bool {
-        let right = glyph.style == self.pen || (glyph.is_blank() && self.pen.invisible_on_blank());
-        if right {
-            self.print(glyph);
-        }
-        right
-    }
-
-    /// Says whether [`Writer::glyph_as_is`] would write it.
+    /// Says whether a glyph comes out right in the current style.
     pub(super) fn is_right(&self, glyph: &Glyph<'_>) -> bool {
-        glyph.style == self.pen || (glyph.is_blank() && self.pen.invisible_on_blank())
+        glyph.style == self.pen || glyph.is_space_like(self.pen)
+    }
+
+    /// Writes the first of some glyphs and gives the others. Blanks take a style that suits what follows.
+    fn first<'a, 'b>(&mut self, glyphs: &'b [Glyph<'a>]) -> &'b [Glyph<'a>] {
+        let Some((glyph, rest)) = glyphs.split_first() else { return glyphs };
+        if !self.is_right(glyph) {
+            let next = || rest.iter().find(|glyph| !glyph.is_blank()).map(|glyph| glyph.style);
+            let style = if glyph.is_blank() {
+                next().filter(Style::invisible_on_blank).unwrap_or_default()
+            } else {
+                glyph.style
+            };
+            self.style(style);
+        }
+        self.print(glyph);
+        rest
     }
 
     /// Writes a row where the cursor stands, and leaves out blanks at its end.
     pub(super) fn row(&mut self, row: &Row<'_>) {
         let trailing = row.glyphs.iter().rev().take_while(|glyph| glyph.is_blank()).count();
         let kept = if row.wraps { row.glyphs.len() } else { row.glyphs.len() - trailing };
+        let mut glyphs = row.glyphs.as_slice();
         if row.goes_on {
-            self.first_after_wrap(row.glyphs.first());
+            self.first_after_wrap(glyphs);
+            glyphs = glyphs.get(1..kept).unwrap_or_default();
+        } else {
+            glyphs = glyphs.get(..kept).unwrap_or_default();
         }
-        let mut glyphs = row.glyphs.get(usize::from(row.goes_on)..kept).unwrap_or_default();
         if !glyphs.is_empty() {
             self.flush_newlines();
         }
-        while let Some((glyph, rest)) = glyphs.split_first() {
+        while !glyphs.is_empty() {
             let run = glyphs.iter().take_while(|glyph| glyph.is_blank()).count();
             if run > SHORT_RUN && !row.wraps {
                 self.put(format_args!("\x1b[{run}C"));
                 glyphs = glyphs.get(run..).unwrap_or_default();
             } else {
-                if !self.glyph_as_is(glyph) {
-                    self.glyph(glyph);
-                }
-                glyphs = rest;
+                glyphs = self.first(glyphs);
             }
         }
         if !row.wraps {
@@ -170,11 +183,8 @@ impl Writer {
     }
 
     /// Writes the glyph that makes the row before wrap. If that scrolls, the new line takes the background.
-    fn first_after_wrap(&mut self, glyph: Option<&Glyph<'_>>) {
-        let Some(glyph) = glyph else { return };
-        if !self.glyph_as_is(glyph) {
-            self.glyph(glyph);
-        }
+    fn first_after_wrap(&mut self, glyphs: &[Glyph<'_>]) {
+        self.first(glyphs);
         if self.pen.background != Colour::Default {
             self.style(Style::default());
             self.out.extend_from_slice(b"\x1b[K");
