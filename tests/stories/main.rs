@@ -9,3 +9,4 @@
 
 mod browser_control;
 mod proxy;
+mod tidy;
