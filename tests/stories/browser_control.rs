@@ -1,6 +1,6 @@
 //! Controls of the browser harness: what other stories find absent is found here, where it belongs.
 
-use e2e::harness::Browser;
+use e2e::harness::{Browser, Screen, root};
 
 #[tokio::test]
 async fn a_quiet_page_has_no_complaints_and_a_picture() {
@@ -40,5 +40,53 @@ async fn a_phone_has_touch_and_a_narrow_page() {
     assert_eq!(seen, serde_json::json!([390, 3, 5]));
     browser.prefer("dark").await;
     assert_eq!(browser.run("return matchMedia('(prefers-color-scheme: dark)').matches").await, true);
+    browser.close().await;
+}
+
+/// Colours, attributes, wide and combined characters, a wrapped line, another screen's cursor and history.
+const STREAM: &str = "\x1b[?2004h\x1b]0;title\x07\x1b[1;3;38;5;208mbold\x1b[0m \x1b[48;2;1;2;3mtrue\x1b[K\x1b[0m\r\n中文 e\u{301} 👍🏽 \x1b[4munder\x1b[9mstruck\x1b[0m\r\n\
+    a line that is longer than the forty columns which this terminal has\r\n\x1b[7minverse blank: \x1b[0m\r\n1\r\n2\r\n3\r\n4\r\n\x1b[?25l\x1b[2;5H";
+
+#[tokio::test]
+async fn the_page_and_the_reference_agree_on_a_screen_and_see_one_wrong_cell() {
+    let reference = Screen::reference(40, 6, 100, STREAM.as_bytes()).await;
+    assert_eq!(reference.size(), (40, 6));
+    assert_eq!(reference.history().len(), 4, "{:?}", reference.history());
+
+    let browser = Browser::start().await;
+    browser.open("data:text/html,<div id=host></div>").await;
+    let bundle = std::fs::read_to_string(root().join("viewer-web/js/term.bundle.js")).unwrap();
+    let start = format!(
+        "const text = {}; const stream = {};
+         import(URL.createObjectURL(new Blob([text], {{type: 'text/javascript'}}))).then(({{Terminal, Unicode11Addon}}) => {{
+           const terminal = new Terminal({{cols: 40, rows: 6, scrollback: 100, allowProposedApi: true}});
+           terminal.loadAddon(new Unicode11Addon());
+           terminal.unicode.activeVersion = '11';
+           const host = document.getElementById('host');
+           terminal.open(host);
+           terminal.write(stream);
+           host.terminal = terminal;
+         }})",
+        serde_json::json!(bundle),
+        serde_json::json!(STREAM)
+    );
+    browser.run(&start).await;
+    browser.shows(&reference).await;
+
+    // Each differs in one thing only, and that is what must be told.
+    let back = "\x1b[2;5H";
+    for (told, stream) in [
+        ("row 0, column 0:", format!("{STREAM}\x1b[1;1H\x1b[mX{back}")),
+        ("row 1, column 0:", format!("{STREAM}\x1b[2;1H\x1b[38;5;209mi{back}")),
+        ("row 1, column 15:", format!("{STREAM}\x1b[2;16H\x1b[4m {back}")),
+        ("cursor:", format!("{STREAM}\x1b[2;6H")),
+        ("cursor_hidden:", format!("{STREAM}\x1b[?25h")),
+        ("modes:", format!("{STREAM}\x1b[?2004l")),
+        ("history:", STREAM.replace("bold", "bald")),
+    ] {
+        let other = Screen::reference(40, 6, 100, stream.as_bytes()).await;
+        let difference = other.difference(&reference).unwrap_or_default();
+        assert!(difference.starts_with(told), "{told} {difference} {}", other.text());
+    }
     browser.close().await;
 }
