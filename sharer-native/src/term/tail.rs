@@ -92,7 +92,7 @@ impl Tail {
         let rest = text.get(1..).unwrap_or_default();
         match (self.state, byte) {
             (State::Command, ESC | BEL) => {
-                self.sequence.push(BEL);
+                self.sequence.extend_from_slice(if byte == BEL { b"\x07" } else { b"\x1b\\" });
                 hand_on(Token::Bytes(&self.sequence));
                 self.end();
                 if byte == ESC {
