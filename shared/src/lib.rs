@@ -30,7 +30,6 @@ pub mod input;
 pub mod keys;
 pub mod link;
 pub mod platform;
-pub mod relay;
 pub mod seal;
 pub mod sharer;
 pub mod snapshot;

@@ -556,8 +556,7 @@ impl Sharer {
                 if self.inputs.keys_are_used_up() {
                     self.begin_epoch();
                 }
-                let (taken, input) =
-                    self.inputs.join(&self.epoch, participant, challenge, agreement, previous);
+                let (taken, input) = self.inputs.join(&self.epoch, participant, agreement, previous);
                 let answer = Answer {
                     challenge,
                     epoch: self.epoch.id(),
@@ -853,23 +852,12 @@ impl Sharer {
         (self.resized, self.skipped) = (false, 0);
         self.describe();
         self.effects.push_back(Effect::LinksChanged);
-        let answers = self.inputs.change_epoch(&self.epoch);
+        self.inputs.begin_epoch();
         if self.phase == Phase::Live {
             self.issue_beat();
             self.send_header();
             self.snapshots.want(true);
             self.attest_due = true;
-            for (participant, challenge, input) in answers {
-                let answer = Answer {
-                    challenge,
-                    epoch: self.epoch.id(),
-                    point: self.epoch.point(),
-                    beat: self.epoch.beat_number(),
-                    taken: None,
-                    input,
-                };
-                self.answer(participant, &answer);
-            }
         }
     }
 

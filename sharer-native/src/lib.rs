@@ -1,4 +1,16 @@
 //! The parts of the binary `sharer`, as a library so that tests and benches reach them.
 
+pub mod cli;
+pub mod clock;
+pub mod commands;
+pub mod config;
+pub mod control;
+pub mod events;
+pub mod log;
+pub mod pty;
 pub mod relay;
+pub mod share;
+pub mod shutdown;
 pub mod term;
+pub mod tty;
+pub mod ws;

@@ -1,2 +1,67 @@
 //! The binary `sharer`.
-fn main() {}
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::Parser as _;
+use sharer_native::cli::{Cli, EXIT_FAILED, EXIT_USAGE, Other, completions, man, version};
+use sharer_native::config::Config;
+use sharer_native::{commands, log, relay, share};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(cli) {
+        Ok(code) => code,
+        Err(error) => {
+            complain(&error);
+            ExitCode::from(EXIT_FAILED)
+        }
+    }
+}
+
+fn complain(error: &anyhow::Error) {
+    drop(writeln!(std::io::stderr(), "sharer: {error:#}"));
+}
+
+fn print(bytes: &[u8]) -> anyhow::Result<ExitCode> {
+    std::io::stdout().write_all(bytes)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    match cli.other {
+        Some(Other::Relay(args)) => relay_alone(*args),
+        Some(Other::Status { json, secrets }) => commands::status(json, secrets).map(|()| ExitCode::SUCCESS),
+        Some(Other::Revoke { which, session }) => {
+            commands::revoke(which, session.as_deref()).map(|()| ExitCode::SUCCESS)
+        }
+        Some(Other::Link { session }) => commands::link(session.as_deref()).map(|()| ExitCode::SUCCESS),
+        Some(Other::Completions { shell }) => print(&completions(shell)),
+        Some(Other::Man) => print(&man()?),
+        None if cli.share.version => print(format!("{}\n", version()).as_bytes()),
+        None => {
+            if let Some(path) = &cli.share.log_file {
+                log::begin(path).with_context(|| format!("cannot write the log {}", path.display()))?;
+            }
+            match Config::from_args(cli.share) {
+                Ok(config) => share::run(&config).map(ExitCode::from),
+                Err(error) => {
+                    complain(&error);
+                    Ok(ExitCode::from(EXIT_USAGE))
+                }
+            }
+        }
+    }
+}
+
+fn relay_alone(args: relay::RelayArgs) -> anyhow::Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    runtime.block_on(async {
+        let handle = relay::serve(args.into()).await?;
+        writeln!(std::io::stdout(), "sharer relay: {}", handle.base_url())?;
+        sharer_native::shutdown::asked().await?;
+        handle.shutdown().await;
+        Ok(ExitCode::SUCCESS)
+    })
+}

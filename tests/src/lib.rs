@@ -12,5 +12,4 @@
 )]
 
 pub mod harness;
-pub mod load;
 pub mod proxy;

@@ -6,7 +6,6 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::epoch::Epoch;
-use crate::chain::ViewerChallenge;
 use crate::id::ParticipantId;
 use crate::input::{Input, InputOpener, MAX_PASTE, View};
 use crate::keys::epoch::AgreementPublic;
@@ -34,12 +33,9 @@ struct Paste {
 }
 
 struct Participant {
-    challenge: ViewerChallenge,
     agreement: Option<AgreementPublic>,
     /// `None`: takes no input, or no more.
     opener: Option<InputOpener>,
-    /// Frames taken with this key in earlier epochs.
-    carried: u64,
     /// What the last acknowledgement said, and when.
     reported: u64,
     reported_at: Moment,
@@ -52,7 +48,7 @@ struct Participant {
 
 impl Participant {
     fn taken(&self) -> u64 {
-        self.carried + self.opener.as_ref().map_or(0, InputOpener::taken)
+        self.opener.as_ref().map_or(0, InputOpener::taken)
     }
 
     fn report_at(&self) -> Option<Moment> {
@@ -90,7 +86,6 @@ impl Inputs {
         &mut self,
         epoch: &Epoch,
         id: ParticipantId,
-        challenge: ViewerChallenge,
         agreement: Option<AgreementPublic>,
         previous: Option<AgreementPublic>,
     ) -> (Option<u64>, bool) {
@@ -107,10 +102,8 @@ impl Inputs {
         let opener = agreement.and_then(|key| self.open(epoch, key));
         let input = opener.is_some();
         let participant = Participant {
-            challenge,
             agreement,
             opener,
-            carried: 0,
             reported: 0,
             reported_at: Moment(0),
             unreported: 0,
@@ -172,26 +165,10 @@ impl Inputs {
         }
     }
 
-    /// An epoch began: those who could type in the last one have new keys in this one, if they still hold a
-    /// grant. Returns whom to answer, with which challenge, and whether input is taken.
-    pub(super) fn change_epoch(&mut self, epoch: &Epoch) -> Vec<(ParticipantId, ViewerChallenge, bool)> {
+    /// An epoch began: nobody can type until they join with a key for it.
+    pub(super) fn begin_epoch(&mut self) {
+        self.leave_all();
         self.used.clear();
-        let mut participants = std::mem::take(&mut self.participants);
-        let mut answers = Vec::with_capacity(participants.len());
-        for (id, participant) in &mut participants {
-            if let (Some(key), Some(old)) = (participant.agreement, participant.opener.take()) {
-                participant.carried += old.taken();
-                participant.opener = self.open(epoch, key);
-                participant.reported = 0;
-                participant.unreported = 0;
-            }
-            if let Some(paste) = participant.paste.take() {
-                self.pasting = self.pasting.saturating_sub(paste.bytes.len());
-            }
-            answers.push((*id, participant.challenge, participant.opener.is_some()));
-        }
-        self.participants = participants;
-        answers
     }
 
     /// A frame of input came.
@@ -229,7 +206,10 @@ impl Inputs {
         (seen, beat): (u64, u64),
         sealed: &[u8],
     ) -> Result<Option<Vec<u8>>, InputRefusal> {
-        let opener = participant.opener.as_mut().ok_or(InputRefusal::NotAllowed)?;
+        // Without a key it may not type; with one, its input connection ended before.
+        let ended =
+            if participant.agreement.is_some() { InputRefusal::Broken } else { InputRefusal::NotAllowed };
+        let opener = participant.opener.as_mut().ok_or(ended)?;
         if seen > epoch.point().number || beat > epoch.beat_number() {
             return Err(InputRefusal::Broken);
         }

@@ -1,0 +1,210 @@
+//! The command line, and the exit codes.
+//!
+//! | code | means |
+//! | --- | --- |
+//! | the program's | `sharer -- COMMAND` ends as COMMAND ended; 128 + n if signal n killed it |
+//! | 2 | the command line is wrong, or there is no terminal and no `--headless` |
+//! | 125 | `sharer` itself failed |
+//! | 126 | COMMAND was found but cannot be executed |
+//! | 127 | COMMAND was not found |
+
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
+use shared::event::WindowSize;
+
+use crate::relay::{self, RelayArgs};
+
+/// Wrong command line, or no terminal.
+pub const EXIT_USAGE: u8 = 2;
+/// `sharer` itself failed.
+pub const EXIT_FAILED: u8 = 125;
+/// The command cannot be executed.
+pub const EXIT_NOT_EXECUTABLE: u8 = 126;
+/// The command was not found.
+pub const EXIT_NOT_FOUND: u8 = 127;
+
+const AFTER_HELP: &str = "\
+Examples:
+  sharer                         share your shell
+  sharer -- claude               share a program; arguments follow it
+  sharer --read-only -- htop     make no link that can type
+  sharer --headless -- make      run without a terminal of your own
+  sharer status                  links and viewers, from another terminal
+
+Whoever has the first link can watch. Whoever has the second can type, as you, on this computer.
+Exit status: that of COMMAND; 2 wrong use, 125 sharer failed, 126 not executable, 127 not found.";
+
+/// Share a terminal with a link, end-to-end sealed.
+#[derive(Debug, Parser)]
+#[command(name = "sharer", disable_version_flag = true, after_help = AFTER_HELP)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub struct Cli {
+    /// What to share, and how.
+    #[command(flatten)]
+    pub share: ShareArgs,
+    /// Something else than sharing.
+    #[command(subcommand)]
+    pub other: Option<Other>,
+}
+
+/// Options of `sharer [-- COMMAND]`.
+#[allow(clippy::struct_excessive_bools, reason = "each is a switch on the command line")]
+#[derive(Debug, Args)]
+pub struct ShareArgs {
+    /// Use this relay instead of the embedded one
+    #[arg(long, value_name = "URL", env = "SHARER_RELAY")]
+    pub relay: Option<String>,
+    /// Address of the embedded relay [default: 127.0.0.1:4777, or else a free port]
+    #[arg(long, value_name = "ADDR", env = "SHARER_LISTEN", conflicts_with = "relay")]
+    pub listen: Option<SocketAddr>,
+    /// Base of the links, if a proxy or tunnel stands in front
+    #[arg(long, value_name = "URL", env = "SHARER_PUBLIC_URL")]
+    pub public_url: Option<String>,
+    /// Let the embedded relay listen beyond this computer without TLS
+    #[arg(long, conflicts_with = "relay")]
+    pub allow_insecure: bool,
+    /// Title that viewers see [default: the command]
+    #[arg(long, value_name = "TEXT")]
+    pub title: Option<String>,
+    /// Make no link that can type
+    #[arg(long)]
+    pub read_only: bool,
+    /// Lines of scrollback that late viewers get
+    #[arg(long, value_name = "LINES", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(0..=100_000))]
+    pub scrollback: u32,
+    /// Run without a terminal of your own
+    #[arg(long)]
+    pub headless: bool,
+    /// Size of the terminal, with --headless
+    #[arg(long, value_name = "COLSxROWS", default_value = "120x40", value_parser = parse_size, requires = "headless")]
+    pub size: WindowSize,
+    /// Do not compress
+    #[arg(long)]
+    pub no_compress: bool,
+    /// Write what happens as one JSON object a line (- is stdout, with --headless only)
+    #[arg(long, value_name = "PATH|-")]
+    pub events: Option<PathBuf>,
+    /// Show the watching link as a QR code too
+    #[arg(long)]
+    pub qr: bool,
+    /// Open the watching link in a browser
+    #[arg(long)]
+    pub open: bool,
+    /// Print no links; `sharer link` does, from another terminal
+    #[arg(long, short)]
+    pub quiet: bool,
+    /// Say at the end how many watched
+    #[arg(long)]
+    pub show_viewers: bool,
+    /// Write a log (`SHARER_LOG=debug` for more); it never holds links or what is on the screen
+    #[arg(long, value_name = "PATH", env = "SHARER_LOG_FILE")]
+    pub log_file: Option<PathBuf>,
+    /// Print the version
+    #[arg(long, short = 'V')]
+    pub version: bool,
+    /// The program to share [default: $SHELL]
+    #[arg(last = true, value_name = "COMMAND")]
+    pub command: Vec<OsString>,
+}
+
+/// Everything `sharer` does besides sharing.
+#[derive(Debug, Subcommand)]
+pub enum Other {
+    /// Run a relay alone
+    Relay(Box<RelayArgs>),
+    /// Show your shared sessions: links, viewers, who can type
+    Status {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+        /// With links, where stdout is no terminal
+        #[arg(long, requires = "json")]
+        secrets: bool,
+    },
+    /// Make a link useless at once; a new one takes its place
+    Revoke {
+        /// Which
+        which: Which,
+        /// The session, if you share several
+        #[arg(long, value_name = "ID")]
+        session: Option<String>,
+    },
+    /// Show a session's links; inside a shared terminal, copy the watching one to your clipboard
+    Link {
+        /// The session, if you share several
+        #[arg(long, value_name = "ID")]
+        session: Option<String>,
+    },
+    /// Print completions for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page
+    Man,
+}
+
+/// Which link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Which {
+    /// The one that watches
+    Read,
+    /// The one that can type
+    Write,
+    /// Both
+    All,
+}
+
+/// Reads `COLSxROWS`.
+fn parse_size(text: &str) -> Result<WindowSize, String> {
+    let read = || {
+        let (cols, rows) = text.split_once(['x', 'X'])?;
+        Some(WindowSize { cols: cols.parse().ok()?, rows: rows.parse().ok()? })
+    };
+    read()
+        .filter(|size| crate::term::clamped(*size) == *size)
+        .ok_or_else(|| "a size looks like 120x40, from 2x2 to 1000x500".to_owned())
+}
+
+/// What `--version` prints.
+pub fn version() -> String {
+    let viewer =
+        if relay::has_viewer() { "" } else { "\nThis binary has no viewer inside: its links open no page." };
+    format!("sharer {}{viewer}", env!("CARGO_PKG_VERSION"))
+}
+
+/// The completions for a shell.
+pub fn completions(shell: clap_complete::Shell) -> Vec<u8> {
+    let mut out = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "sharer", &mut out);
+    out
+}
+
+/// The manual page, in roff.
+pub fn man() -> std::io::Result<Vec<u8>> {
+    let mut out = Vec::new();
+    clap_mangen::Man::new(Cli::command()).render(&mut out)?;
+    Ok(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+        let cli = Cli::try_parse_from(["sharer", "--read-only", "--", "ls", "-l", "--all"]).unwrap();
+        assert_eq!(cli.share.command, ["ls", "-l", "--all"]);
+        assert!(Cli::try_parse_from(["sharer", "--size", "80x24"]).is_err(), "only with --headless");
+        assert!(Cli::try_parse_from(["sharer", "--headless", "--size", "1x1"]).is_err());
+        assert!(Cli::try_parse_from(["sharer", "--headless"]).unwrap().share.command.is_empty());
+        assert!(matches!(
+            Cli::try_parse_from(["sharer", "revoke", "write"]).unwrap().other,
+            Some(Other::Revoke { which: Which::Write, .. })
+        ));
+    }
+}

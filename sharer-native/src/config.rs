@@ -1,0 +1,107 @@
+//! What to share and how, checked.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use anyhow::{Context as _, bail};
+use shared::event::WindowSize;
+
+use crate::cli::ShareArgs;
+use crate::relay;
+use crate::ws::RelayUrl;
+
+/// Where the relay is.
+#[derive(Debug, Clone)]
+pub enum RelayChoice {
+    /// Inside this process.
+    Embedded(Box<relay::Config>),
+    /// Somewhere else.
+    Foreign(RelayUrl),
+}
+
+/// Where events go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EventsTo {
+    /// Nowhere.
+    Nowhere,
+    /// To stdout.
+    Stdout,
+    /// To a file.
+    File(PathBuf),
+}
+
+/// A checked command line of `sharer [-- COMMAND]`.
+#[allow(clippy::struct_excessive_bools, reason = "each is a switch on the command line")]
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The command; empty for `$SHELL`.
+    pub command: Vec<OsString>,
+    /// The relay.
+    pub relay: RelayChoice,
+    /// Base of the links, if not the relay's.
+    pub public_url: Option<String>,
+    /// The title, if not the command.
+    pub title: Option<String>,
+    /// No link may type.
+    pub read_only: bool,
+    /// Lines of scrollback in the model.
+    pub scrollback: usize,
+    /// The size without a terminal; `None` with one.
+    pub headless: Option<WindowSize>,
+    /// Compress output.
+    pub compress: bool,
+    /// Where events go.
+    pub events: EventsTo,
+    /// Show a QR code.
+    pub qr: bool,
+    /// Open the read link.
+    pub open: bool,
+    /// Print no links.
+    pub quiet: bool,
+    /// Say at the end how many watched.
+    pub show_viewers: bool,
+}
+
+impl Config {
+    /// Checks what the command line says.
+    pub fn from_args(args: ShareArgs) -> anyhow::Result<Self> {
+        let public_url = args.public_url.as_deref().map(|url| match RelayUrl::parse(url) {
+            Some(url) => Ok(url.base().to_owned()),
+            None => Err(anyhow::anyhow!("--public-url {url:?} is no URL: it looks like https://host/path")),
+        });
+        let public_url = public_url.transpose()?;
+        let relay = match &args.relay {
+            Some(url) => RelayChoice::Foreign(
+                RelayUrl::parse(url)
+                    .with_context(|| format!("--relay {url:?} is no URL: it looks like https://host"))?,
+            ),
+            None => RelayChoice::Embedded(Box::new(relay::Config {
+                listen: args.listen,
+                public_url: public_url.clone(),
+                allow_insecure: args.allow_insecure,
+                ..relay::Config::default()
+            })),
+        };
+        let events = match args.events {
+            None => EventsTo::Nowhere,
+            Some(path) if path.as_os_str() != "-" => EventsTo::File(path),
+            Some(_) if args.headless => EventsTo::Stdout,
+            Some(_) => bail!("--events - needs --headless: stdout belongs to the program"),
+        };
+        Ok(Self {
+            command: args.command,
+            relay,
+            public_url,
+            title: args.title,
+            read_only: args.read_only,
+            scrollback: usize::try_from(args.scrollback).unwrap_or(usize::MAX),
+            headless: args.headless.then_some(args.size),
+            compress: !args.no_compress,
+            events,
+            qr: args.qr,
+            open: args.open,
+            quiet: args.quiet,
+            show_viewers: args.show_viewers,
+        })
+    }
+}

@@ -1,0 +1,132 @@
+//! `--events`: what happens, as one JSON object a line.
+//!
+//! Bound: [`MOST_WAITING`] lines wait for a reader that is slow; more are dropped, and the program is not held.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::path::Path;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use serde::Serialize;
+
+const MOST_WAITING: usize = 1_024;
+
+/// A session's links, as text.
+#[derive(Debug, Clone, Serialize)]
+pub struct LinkTexts {
+    /// Only watches.
+    pub read: String,
+    /// May type.
+    pub write: Option<String>,
+}
+
+/// One line. Fields and kinds may be added; none is taken away.
+#[derive(Debug, Clone, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Line {
+    /// The session is there; always the first line.
+    Shared {
+        /// The session's id.
+        session_id: String,
+        /// Its title.
+        title: String,
+        /// Its links.
+        links: LinkTexts,
+    },
+    /// The links changed: the old ones are useless.
+    Links {
+        /// The new ones.
+        links: LinkTexts,
+    },
+    /// How many watch.
+    Viewers {
+        /// All.
+        count: u32,
+        /// Those who may type.
+        executors: u32,
+    },
+    /// The connection to the relay changed.
+    Connection {
+        /// `connecting`, `connected`, `waiting`, `replaced` or `refused`.
+        state: &'static str,
+    },
+    /// The program ended; the last line.
+    Exited {
+        /// Its exit code.
+        code: Option<i32>,
+        /// The signal that killed it.
+        signal: Option<String>,
+    },
+}
+
+/// Writes lines from a thread of its own.
+#[derive(Debug)]
+pub struct Events {
+    lines: Option<SyncSender<String>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Events {
+    /// Writes nothing.
+    pub fn none() -> Self {
+        Self { lines: None, thread: None }
+    }
+
+    /// Writes to stdout.
+    pub fn to_stdout() -> Self {
+        Self::to(io::stdout())
+    }
+
+    /// Writes to a file only its owner can read, made or emptied now.
+    pub fn to_file(path: &Path) -> io::Result<Self> {
+        let file = private_file(path, true)?;
+        Ok(Self::to(file))
+    }
+
+    fn to(mut out: impl Write + Send + 'static) -> Self {
+        let (lines, waiting): (_, Receiver<String>) = sync_channel(MOST_WAITING);
+        let thread = std::thread::spawn(move || {
+            for line in waiting {
+                if out.write_all(line.as_bytes()).and_then(|()| out.flush()).is_err() {
+                    break;
+                }
+            }
+        });
+        Self { lines: Some(lines), thread: Some(thread) }
+    }
+
+    /// Writes one line.
+    pub fn write(&self, line: &Line) {
+        let Some(lines) = &self.lines else { return };
+        let mut text = serde_json::to_string(line).unwrap_or_default();
+        text.push('\n');
+        if lines.try_send(text).is_err() {
+            tracing::warn!("an event was dropped: nobody reads them");
+        }
+    }
+
+    /// Waits until everything is written, but not long.
+    pub fn finish(mut self) {
+        self.lines = None;
+        let Some(thread) = self.thread.take() else { return };
+        for _ in 0..50 {
+            if thread.is_finished() {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+/// Opens a file that only its owner can read, whatever it was before.
+pub fn private_file(path: &Path, empty: bool) -> io::Result<File> {
+    let file =
+        OpenOptions::new().create(true).write(true).truncate(empty).append(!empty).mode(0o600).open(path)?;
+    if file.metadata()?.is_file() {
+        file.set_permissions(std::fs::Permissions::from_mode(0o600))?;
+    }
+    Ok(file)
+}

@@ -1,0 +1,235 @@
+//! The shared program and its PTY.
+
+use std::ffi::OsString;
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use portable_pty::{CommandBuilder, MasterPty, PtySize, native_pty_system};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process_group, waitpid};
+use shared::event::WindowSize;
+
+/// Why a program does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// There is no such program.
+    #[error("{0}: command not found")]
+    NotFound(String),
+    /// It is there and cannot be executed.
+    #[error("{0}: cannot be executed")]
+    NotExecutable(String),
+    /// The system gives no PTY, or no process.
+    #[error("cannot start the program in a terminal: {0}")]
+    System(String),
+}
+
+/// A program that can be started: its absolute path and all arguments.
+#[derive(Debug, Clone)]
+pub struct Program {
+    path: PathBuf,
+    arguments: Vec<OsString>,
+}
+
+impl Program {
+    /// Finds `command`'s first word the way a shell does; an empty command is `$SHELL`.
+    pub fn find(command: &[OsString]) -> Result<Self, StartError> {
+        let shell = || std::env::var_os("SHELL").filter(|shell| !shell.is_empty());
+        let (name, arguments) = match command.split_first() {
+            Some((name, arguments)) => (name.clone(), arguments.to_vec()),
+            None => (shell().unwrap_or_else(|| "/bin/sh".into()), Vec::new()),
+        };
+        let shown = name.to_string_lossy().into_owned();
+        let given = Path::new(&name);
+        let candidates: Vec<PathBuf> = if given.components().count() > 1 || given.is_absolute() {
+            vec![given.to_path_buf()]
+        } else {
+            let path = std::env::var_os("PATH").unwrap_or_default();
+            std::env::split_paths(&path).map(|dir| dir.join(given)).collect()
+        };
+        let mut seen = false;
+        for candidate in candidates {
+            let Ok(about) = candidate.metadata() else { continue };
+            seen = true;
+            if about.is_file() && rustix::fs::access(&candidate, rustix::fs::Access::EXEC_OK).is_ok() {
+                let path = std::path::absolute(&candidate).unwrap_or(candidate);
+                return Ok(Self { path, arguments });
+            }
+        }
+        Err(if seen { StartError::NotExecutable(shown) } else { StartError::NotFound(shown) })
+    }
+
+    /// The command as a title: name and arguments, shortened.
+    pub fn title(&self) -> String {
+        let name = self.path.file_name().unwrap_or_default();
+        let words: Vec<_> = std::iter::once(name)
+            .chain(self.arguments.iter().map(OsString::as_os_str))
+            .map(|word| word.to_string_lossy())
+            .collect();
+        words.join(" ").chars().take(80).collect()
+    }
+}
+
+/// How a program ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ended {
+    /// Its exit code, if it exited by itself.
+    pub code: Option<i32>,
+    /// The signal that killed it.
+    pub signal: Option<i32>,
+}
+
+impl Ended {
+    /// The exit status a shell would show: the code, or 128 + signal.
+    pub fn status(self) -> u8 {
+        let status = self.code.or(self.signal.map(|signal| 128 + signal)).unwrap_or(255);
+        u8::try_from(status & 0xff).unwrap_or(255)
+    }
+
+    /// The signal's name, such as `SIGTERM`.
+    pub fn signal_name(self) -> Option<String> {
+        let signal = self.signal?;
+        let name = match signal {
+            1 => "SIGHUP",
+            2 => "SIGINT",
+            3 => "SIGQUIT",
+            4 => "SIGILL",
+            6 => "SIGABRT",
+            8 => "SIGFPE",
+            9 => "SIGKILL",
+            11 => "SIGSEGV",
+            13 => "SIGPIPE",
+            14 => "SIGALRM",
+            15 => "SIGTERM",
+            _ => return Some(format!("signal {signal}")),
+        };
+        Some(name.to_owned())
+    }
+}
+
+/// Writes into the PTY; shared by those who type.
+#[derive(Clone)]
+pub struct Typing(Arc<Mutex<Box<dyn Write + Send>>>);
+
+impl std::fmt::Debug for Typing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Typing")
+    }
+}
+
+impl Typing {
+    /// Writes all of it, as fast as the program reads.
+    pub fn write(&self, bytes: &[u8]) -> io::Result<()> {
+        let mut writer = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        writer.write_all(bytes)?;
+        writer.flush()
+    }
+}
+
+/// A running program in its PTY.
+pub struct Pty {
+    master: Box<dyn MasterPty + Send>,
+    pid: Pid,
+    typing: Typing,
+}
+
+impl std::fmt::Debug for Pty {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Pty").field("pid", &self.pid).finish_non_exhaustive()
+    }
+}
+
+fn pty_size(size: WindowSize) -> PtySize {
+    PtySize { rows: size.rows, cols: size.cols, pixel_width: 0, pixel_height: 0 }
+}
+
+impl Pty {
+    /// Starts `program` in a new PTY. `environment` is added to what this process has.
+    pub fn start(
+        program: &Program,
+        size: WindowSize,
+        environment: &[(&str, OsString)],
+    ) -> Result<Self, StartError> {
+        let system = |error: anyhow::Error| StartError::System(format!("{error:#}"));
+        let pair = native_pty_system().openpty(pty_size(size)).map_err(system)?;
+        let mut command = CommandBuilder::new(&program.path);
+        command.args(&program.arguments);
+        if let Ok(dir) = std::env::current_dir() {
+            command.cwd(dir);
+        }
+        for (name, value) in environment {
+            command.env(name, value);
+        }
+        let child = pair.slave.spawn_command(command).map_err(system)?;
+        let pid = child.process_id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+        let pid = pid.ok_or_else(|| StartError::System("no process id".to_owned()))?;
+        let typing = Typing(Arc::new(Mutex::new(pair.master.take_writer().map_err(system)?)));
+        Ok(Self { master: pair.master, pid, typing })
+    }
+
+    /// What the program writes.
+    pub fn output(&self) -> Result<Box<dyn Read + Send>, StartError> {
+        self.master.try_clone_reader().map_err(|error| StartError::System(format!("{error:#}")))
+    }
+
+    /// The way to type.
+    pub fn typing(&self) -> Typing {
+        self.typing.clone()
+    }
+
+    /// The path of the program's terminal.
+    pub fn tty_name(&self) -> Option<PathBuf> {
+        self.master.tty_name()
+    }
+
+    /// Gives the PTY a new size; the program is told.
+    pub fn resize(&self, size: WindowSize) {
+        if let Err(error) = self.master.resize(pty_size(size)) {
+            tracing::warn!(%error, "the PTY takes no size");
+        }
+    }
+
+    /// The program's process id.
+    pub fn pid(&self) -> Pid {
+        self.pid
+    }
+
+    /// Tells the program and everything in its group that its terminal is gone.
+    pub fn hang_up(&self) {
+        // It may have ended by itself.
+        let _ignored = kill_process_group(self.pid, Signal::HUP);
+        let _ignored = kill_process_group(self.pid, Signal::CONT);
+    }
+}
+
+/// Waits until the process with this id has ended.
+pub fn wait(pid: Pid) -> Ended {
+    loop {
+        match waitpid(Some(pid), WaitOptions::empty()) {
+            Ok(Some((_, status))) if status.exited() || status.signaled() => {
+                return Ended { code: status.exit_status(), signal: status.terminating_signal() };
+            }
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(_) => return Ended { code: None, signal: None },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_programs_as_a_shell_does() {
+        assert_eq!(Program::find(&["sh".into(), "-c".into()]).unwrap().title(), "sh -c");
+        assert!(matches!(Program::find(&["no-such-program".into()]), Err(StartError::NotFound(_))));
+        assert!(matches!(Program::find(&["/etc/passwd".into()]), Err(StartError::NotExecutable(_))));
+        assert!(matches!(Program::find(&["/".into()]), Err(StartError::NotExecutable(_))));
+    }
+
+    #[test]
+    fn ends_are_statuses_as_a_shell_shows_them() {
+        assert_eq!(Ended { code: Some(3), signal: None }.status(), 3);
+        let killed = Ended { code: None, signal: Some(9) };
+        assert_eq!((killed.status(), killed.signal_name().as_deref()), (137, Some("SIGKILL")));
+    }
+}

@@ -1,0 +1,115 @@
+//! The terminal model in a thread of its own, fed in order and at most [`FAR_BEHIND`] bytes behind.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use shared::event::WindowSize;
+use shared::sharer::{Mark, ModelDump, ModelInput};
+use tokio::sync::Notify;
+
+use crate::term::Terminal;
+
+/// The program is held to the model's rate once the model is this many bytes behind (DESIGN 5).
+pub(super) const FAR_BEHIND: usize = 4 * 1024 * 1024;
+
+/// What the model has to tell; latest values.
+#[derive(Debug, Default)]
+pub(super) struct News {
+    /// The newest mark it passed.
+    pub(super) passed: Option<Mark>,
+    /// A dump; the machine asks for one at a time.
+    pub(super) dumps: Vec<ModelDump>,
+    /// The title, if the program set another one.
+    pub(super) title: Option<String>,
+    /// Answers to the program's queries.
+    pub(super) replies: Vec<u8>,
+}
+
+#[derive(Debug, Default)]
+struct Common {
+    behind: AtomicUsize,
+    news: Mutex<News>,
+    told: Notify,
+}
+
+/// The way to the thread.
+#[derive(Debug)]
+pub(super) struct Model {
+    inputs: Sender<ModelInput>,
+    common: Arc<Common>,
+}
+
+impl Model {
+    /// Starts the thread. `answers`: whether answers to queries are wanted.
+    pub(super) fn start(size: WindowSize, scrollback: usize, answers: bool) -> Self {
+        let (inputs, waiting) = channel();
+        let common = Arc::new(Common::default());
+        let theirs = Arc::clone(&common);
+        std::thread::spawn(move || run(Terminal::new(size, scrollback), answers, &waiting, &theirs));
+        Self { inputs, common }
+    }
+
+    /// Feeds it.
+    pub(super) fn feed(&self, input: ModelInput) {
+        if let ModelInput::Output(bytes) = &input {
+            self.common.behind.fetch_add(bytes.len(), Ordering::Relaxed);
+        }
+        if self.inputs.send(input).is_err() {
+            // Its thread panicked: sharing goes on without late joins, and the program is not held.
+            self.common.behind.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether it takes more output without being too far behind.
+    pub(super) fn has_room(&self) -> bool {
+        self.common.behind.load(Ordering::Relaxed) < FAR_BEHIND
+    }
+
+    /// Waits until it has something to tell.
+    pub(super) async fn told(&self) {
+        self.common.told.notified().await;
+    }
+
+    /// Takes what it has to tell.
+    pub(super) fn news(&self) -> News {
+        std::mem::take(&mut *self.common.news.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+fn run(mut terminal: Terminal, answers: bool, inputs: &Receiver<ModelInput>, common: &Common) {
+    let mut title = terminal.title().map(str::to_owned);
+    while let Ok(input) = inputs.recv() {
+        let mut fed = 0;
+        let mut dump = None;
+        let mut passed = None;
+        match input {
+            ModelInput::Output(bytes) => {
+                terminal.feed(&bytes);
+                fed = bytes.len();
+            }
+            ModelInput::Resize(size) => terminal.resize(size),
+            ModelInput::Mark(mark) => passed = Some(mark),
+            ModelInput::Snapshot { mark, full } => {
+                let screen = terminal.screen();
+                let full = full.then(|| terminal.full());
+                dump = Some(ModelDump { mark, window: terminal.size(), screen, full });
+            }
+        }
+        common.behind.fetch_sub(fed.min(common.behind.load(Ordering::Relaxed)), Ordering::Relaxed);
+        let mut news = common.news.lock().unwrap_or_else(PoisonError::into_inner);
+        news.passed = passed.or(news.passed);
+        news.dumps.extend(dump);
+        let replies = terminal.take_replies();
+        // A program that asks without reading the answers gets no more of them.
+        if answers && news.replies.len() < 64 * 1024 {
+            news.replies.extend_from_slice(&replies);
+        }
+        if fed > 0 && terminal.title() != title.as_deref() {
+            title = terminal.title().map(str::to_owned);
+            news.title = Some(title.clone().unwrap_or_default());
+        }
+        drop(news);
+        common.told.notify_one();
+    }
+}
