@@ -30,6 +30,7 @@ pub mod input;
 pub mod keys;
 pub mod link;
 pub mod platform;
+pub mod relay;
 pub mod seal;
 pub mod sharer;
 pub mod snapshot;

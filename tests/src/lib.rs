@@ -12,4 +12,5 @@
 )]
 
 pub mod harness;
+pub mod load;
 pub mod proxy;

@@ -1,0 +1,683 @@
+//! The relay: orders, keeps and fans out sealed frames, and can neither read nor forge them.
+//!
+//! One [`Relay`] is all rooms and connections of a relay process. Connections are [`PeerId`]s that the shell
+//! gives; what they say goes in by [`Relay::handle_packet`], and [`Relay::poll_ready`] names those for whom
+//! [`Relay::poll_transmit`] has something. Everything kept is bounded, and each bound's rule is written where
+//! it is: the log in `content`, snapshots in `store`, a viewer's outbox in `outbox`, a sharer's in `holder`,
+//! attempts in `access`.
+
+mod access;
+mod content;
+mod holder;
+mod log;
+mod outbox;
+mod pace;
+mod peer;
+mod room;
+mod store;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use bytes::Bytes;
+
+use self::access::{Cost, Limits};
+use self::content::{Attested, Content, NewestBeat};
+use self::holder::QueuedInput;
+use self::outbox::{Step, Viewer};
+use self::peer::{Peer, Role};
+use self::room::{Dropped, Room, Wakes};
+use crate::entropy::Entropy;
+use crate::id::{Channel, SessionId};
+use crate::keys::epoch::{Header, MAX_BOXES, PROTOCOL_VERSION};
+use crate::keys::owner::Challenge;
+use crate::time::{Moment, Now};
+use crate::wire::close::{CloseCode, EndedBecause, Refusal};
+use crate::wire::frame::Frame;
+use crate::wire::hello::{Greeting, Hello, Limits as Announced};
+use crate::wire::sharer::{InitPayload, RelayToSharer, SharerToRelay};
+use crate::wire::viewer::{JoinPayload, RelayToViewer, ViewerToRelay};
+use crate::wire::{self, ControlError, Packet};
+
+/// A relay that started less than this long ago may only have forgotten a session, in milliseconds (DESIGN 4).
+pub const AMNESIA_MS: u64 = 60_000;
+
+/// A connection, numbered by the shell and never used again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PeerId(pub u64);
+
+/// What the shell knows of a connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PeerInfo {
+    /// Host and port as dialled: the `Host` of its request. Claims sign it.
+    pub host: String,
+    /// Its address without the port; limits count by it.
+    pub address: String,
+}
+
+/// How a relay is run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RelayConfig {
+    /// How long a room outlives its sharer's connection or its end, in milliseconds.
+    pub away_keep_ms: u64,
+    /// Rooms at most.
+    pub max_sessions: usize,
+    /// Participants of a room at most.
+    pub max_viewers: usize,
+    /// Base of links, if it knows a better one than peers dial.
+    pub public_url: Option<String>,
+}
+
+impl Default for RelayConfig {
+    fn default() -> Self {
+        Self { away_keep_ms: 600_000, max_sessions: 10_000, max_viewers: 1_000, public_url: None }
+    }
+}
+
+/// One message to a connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outgoing {
+    /// A control message.
+    Text(String),
+    /// A frame: its head for this peer, and a body that all share.
+    Binary {
+        /// Kind, channel and varints.
+        head: Vec<u8>,
+        /// The rest.
+        body: Bytes,
+    },
+    /// The last thing: the connection is to be closed with this code.
+    Close(CloseCode),
+}
+
+/// What a relay counts; no id, name or address is among it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Stats {
+    /// Rooms.
+    pub sessions: usize,
+    /// Participants of all rooms.
+    pub viewers: usize,
+    /// Connections.
+    pub connections: usize,
+    /// Events stored, ever.
+    pub events: u64,
+    /// Bytes of binary frames received, ever.
+    pub bytes_in: u64,
+    /// Bytes of binary frames sent, ever.
+    pub bytes_out: u64,
+    /// Joins that succeeded, ever.
+    pub joins: u64,
+    /// Joins and claims that failed, ever.
+    pub refusals: u64,
+    /// Bytes of events held now.
+    pub log_bytes: u64,
+}
+
+/// All rooms and connections of one relay.
+#[derive(Debug)]
+pub struct Relay {
+    config: RelayConfig,
+    entropy: Entropy,
+    started: Moment,
+    clock: Moment,
+    peers: BTreeMap<PeerId, Peer>,
+    rooms: BTreeMap<SessionId, Room>,
+    limits: Limits,
+    ready: VecDeque<PeerId>,
+    wakes: Wakes,
+    deadlines: BTreeSet<(Moment, SessionId)>,
+    counted: Stats,
+}
+
+impl Relay {
+    /// A relay that has just started, and remembers nothing.
+    pub fn new(config: RelayConfig, entropy: Entropy, now: Now) -> Self {
+        Self {
+            config,
+            entropy,
+            started: now.mono,
+            clock: now.mono,
+            peers: BTreeMap::new(),
+            rooms: BTreeMap::new(),
+            limits: Limits::default(),
+            ready: VecDeque::new(),
+            wakes: Wakes::default(),
+            deadlines: BTreeSet::new(),
+            counted: Stats::default(),
+        }
+    }
+
+    /// What it announces; the shell refuses larger messages before it allocates anything for them.
+    pub fn limits(&self) -> Announced {
+        Announced {
+            viewers: self.config.max_viewers as u64,
+            sessions: self.config.max_sessions as u64,
+            ..Announced::default()
+        }
+    }
+
+    /// What it has counted.
+    pub fn stats(&self) -> Stats {
+        Stats {
+            sessions: self.rooms.len(),
+            viewers: self.rooms.values().map(|room| room.viewers.len()).sum(),
+            connections: self.peers.len(),
+            log_bytes: self.rooms.values().map(|room| room.content.log.bytes()).sum(),
+            ..self.counted
+        }
+    }
+
+    /// A connection is open; it is greeted.
+    pub fn handle_connected(&mut self, now: Now, peer: PeerId, info: PeerInfo) {
+        self.advance(now);
+        let challenge = Challenge(self.entropy.array());
+        let hello = wire::encode(&Greeting::Hello(Hello {
+            protocol: PROTOCOL_VERSION,
+            features: Vec::new(),
+            challenge,
+            limits: self.limits(),
+            public_url: self.config.public_url.clone(),
+        }));
+        self.peers.insert(peer, Peer::new(info, challenge, hello));
+        self.make_ready(peer);
+    }
+
+    /// A connection is gone.
+    pub fn handle_disconnected(&mut self, now: Now, peer: PeerId) {
+        self.advance(now);
+        self.detach(peer);
+        self.peers.remove(&peer);
+        self.settle();
+    }
+
+    /// A connection said something.
+    pub fn handle_packet(&mut self, now: Now, peer: PeerId, packet: Packet) {
+        self.advance(now);
+        if self.peers.get(&peer).is_none_or(|peer| peer.closing.is_some()) {
+            return;
+        }
+        match packet {
+            Packet::Text(text) => self.control(peer, &text),
+            Packet::Binary(bytes) => match Frame::decode(&bytes) {
+                _ if bytes.len() as u64 > self.limits().frame => self.close(peer, CloseCode::TooLarge),
+                Ok(frame) => {
+                    self.counted.bytes_in += bytes.len() as u64;
+                    self.frame(peer, frame, bytes.len());
+                }
+                Err(_malformed) => self.close(peer, CloseCode::ProtocolError),
+            },
+        }
+        self.settle();
+    }
+
+    /// The relay closes a connection for a reason of the shell's.
+    pub fn close(&mut self, peer: PeerId, code: CloseCode) {
+        self.detach(peer);
+        if let Some(open) = self.peers.get_mut(&peer) {
+            open.close(code);
+        }
+        self.make_ready(peer);
+    }
+
+    /// A connection that has something to send now. It is named once; poll it until it has nothing more.
+    pub fn poll_ready(&mut self) -> Option<PeerId> {
+        while let Some(peer) = self.ready.pop_front() {
+            if let Some(open) = self.peers.get_mut(&peer) {
+                open.queued = false;
+                return Some(peer);
+            }
+        }
+        None
+    }
+
+    /// What goes to a connection next.
+    pub fn poll_transmit(&mut self, peer: PeerId) -> Option<Outgoing> {
+        loop {
+            let open = self.peers.get_mut(&peer)?;
+            if let Some(own) = open.next_own() {
+                return Some(own);
+            }
+            if open.closing.is_some() {
+                return None;
+            }
+            let (channel, role) = open.turn()?;
+            let allowance = open.allowance();
+            let (Role::Sharer(session) | Role::Viewer(session, _)) = role;
+            let step = match self.rooms.get_mut(&session) {
+                None => Step::Idle,
+                Some(room) => {
+                    room.content.clock = self.clock;
+                    match role {
+                        Role::Sharer(_) => match &mut room.holder {
+                            Some(holder) => holder.next(&room.content, &room.viewers),
+                            None => Step::Idle,
+                        },
+                        Role::Viewer(_, participant) => match room.viewers.get_mut(&participant) {
+                            Some(viewer) => viewer.next(&mut room.content, allowance),
+                            None => Step::Idle,
+                        },
+                    }
+                }
+            };
+            let blocked = match step {
+                Step::Send(outgoing) => {
+                    open.sent(channel, &outgoing, matches!(role, Role::Viewer(..)));
+                    if let Outgoing::Binary { head, body } = &outgoing {
+                        self.counted.bytes_out += (head.len() + body.len()) as u64;
+                    }
+                    return Some(outgoing);
+                }
+                Step::Blocked => true,
+                Step::Idle => false,
+            };
+            open.rest(channel, blocked);
+            // It may have found out that it needs a snapshot.
+            self.touch(session);
+            self.settle();
+        }
+    }
+
+    /// When [`Self::handle_timeout`] is due, and for what.
+    pub fn poll_timeout(&self) -> Option<(Moment, &'static str)> {
+        let (at, session) = self.deadlines.first()?;
+        let reason = self.rooms.get(session).and_then(|room| room.next_deadline(self.config.away_keep_ms));
+        Some((*at, reason.map_or("room", |(_, reason)| reason)))
+    }
+
+    /// Does what is due.
+    pub fn handle_timeout(&mut self, now: Now) {
+        self.advance(now);
+        while let Some(&(at, session)) = self.deadlines.first() {
+            if at > self.clock {
+                break;
+            }
+            let keep = self.config.away_keep_ms;
+            if self.rooms.get(&session).is_some_and(|room| room.is_expired(self.clock, keep)) {
+                self.remove_room(session);
+                continue;
+            }
+            self.grant(session);
+            self.touch(session);
+            // A deadline that is still due would be due for ever.
+            if self.deadlines.first() == Some(&(at, session)) {
+                self.deadlines.remove(&(at, session));
+                let later = self.clock.after(1);
+                self.deadlines.insert((later, session));
+                if let Some(room) = self.rooms.get_mut(&session) {
+                    room.deadline = Some(later);
+                }
+            }
+        }
+        self.settle();
+    }
+
+    // Below: control messages.
+
+    fn control(&mut self, peer: PeerId, text: &str) {
+        match wire::decode::<ViewerToRelay>(text) {
+            Ok(message) => return self.viewer_control(peer, message),
+            Err(ControlError::Malformed) => return self.close(peer, CloseCode::ProtocolError),
+            Err(ControlError::Unknown(_)) => {}
+        }
+        match wire::decode::<SharerToRelay>(text) {
+            Ok(message) => self.sharer_control(peer, message),
+            Err(ControlError::Malformed) => self.close(peer, CloseCode::ProtocolError),
+            // A message of a later version affects itself only.
+            Err(ControlError::Unknown(_)) => {}
+        }
+    }
+
+    fn viewer_control(&mut self, peer: PeerId, message: ViewerToRelay) {
+        let channel = match message {
+            ViewerToRelay::Join { channel, payload } => return self.join(peer, channel, &payload),
+            ViewerToRelay::Leave { channel }
+            | ViewerToRelay::Resync { channel }
+            | ViewerToRelay::EndSeen { channel } => channel,
+        };
+        // A channel that is gone, as a message to it may have crossed that news.
+        let Some(Role::Viewer(session, participant)) = self.role(peer, channel) else { return };
+        let Some(room) = self.rooms.get_mut(&session) else { return };
+        match message {
+            ViewerToRelay::Resync { .. } => room.resync(participant, &mut self.wakes),
+            ViewerToRelay::EndSeen { .. } => room.end_seen(participant, &mut self.wakes),
+            ViewerToRelay::Leave { .. } | ViewerToRelay::Join { .. } => {
+                room.leave(participant, &mut self.wakes);
+                self.close_channel(peer, channel);
+            }
+        }
+        self.touch(session);
+    }
+
+    fn join(&mut self, peer: PeerId, channel: Channel, payload: &JoinPayload) {
+        let Some(open) = self.peers.get_mut(&peer) else { return };
+        if !open.may_open(channel) {
+            return self.close(peer, CloseCode::ProtocolError);
+        }
+        let address = open.info.address.clone();
+        match self.admit(peer, channel, payload, &address) {
+            Ok(()) => {
+                self.counted.joins += 1;
+                self.touch(payload.session_id);
+            }
+            Err(reason) => {
+                self.counted.refusals += 1;
+                self.reply(peer, wire::encode(&RelayToViewer::FailedToJoin { channel, reason }));
+            }
+        }
+    }
+
+    fn admit(
+        &mut self,
+        peer: PeerId,
+        channel: Channel,
+        payload: &JoinPayload,
+        address: &str,
+    ) -> Result<(), Refusal> {
+        if payload.protocol != PROTOCOL_VERSION {
+            return Err(Refusal::VersionMismatch { speaks: PROTOCOL_VERSION });
+        }
+        let session = payload.session_id;
+        let young = self.clock < self.started.after(AMNESIA_MS);
+        let grants = self.rooms.get(&session).map(|room| &room.grants[..]);
+        let found = access::find(grants, &payload.token);
+        if !young {
+            let cost = if found.is_some() { Cost::Join } else { Cost::Failure };
+            self.spend(address, session, cost)?;
+        }
+        let (Some(grant), Some(room)) = (found, self.rooms.get_mut(&session)) else {
+            return Err(Refusal::NotFound { retry: young });
+        };
+        if room.viewers.len() >= self.config.max_viewers {
+            return Err(Refusal::SessionFull);
+        }
+        room.content.clock = self.clock;
+        let viewer = Viewer::join(peer, channel, grant.token_hash, grant.right, payload, &room.content);
+        let participant = room.join(viewer, &mut self.wakes);
+        if let Some(open) = self.peers.get_mut(&peer) {
+            open.channels.insert(channel, Role::Viewer(session, participant));
+        }
+        Ok(())
+    }
+
+    fn spend(&mut self, address: &str, session: SessionId, cost: Cost) -> Result<(), Refusal> {
+        self.limits
+            .spend(self.clock, address, session, cost)
+            .map_err(|retry_after_ms| Refusal::RateLimited { retry_after_ms })
+    }
+
+    fn sharer_control(&mut self, peer: PeerId, message: SharerToRelay) {
+        let channel = match &message {
+            SharerToRelay::Initialize { channel, .. }
+            | SharerToRelay::UpdateHeader { channel, .. }
+            | SharerToRelay::UpdateSourceTaskId { channel, .. }
+            | SharerToRelay::Answer { channel, .. }
+            | SharerToRelay::InputRefused { channel, .. }
+            | SharerToRelay::EndSession { channel, .. } => *channel,
+        };
+        if let SharerToRelay::Initialize { payload, .. } = message {
+            return self.initialize(peer, channel, *payload);
+        }
+        let Some(Role::Sharer(session)) = self.role(peer, channel) else { return };
+        let Some(room) = self.rooms.get_mut(&session) else { return };
+        let wakes = &mut self.wakes;
+        match message {
+            SharerToRelay::UpdateHeader { header, epoch, grants, .. } => {
+                let good = Header::verify(&header, session).is_ok_and(|header| header.epoch == epoch);
+                if !good || grants.len() > MAX_BOXES {
+                    return self.close(peer, CloseCode::ProtocolError);
+                }
+                let gone = room.update_header(header, epoch, grants, wakes);
+                self.end_for(gone, &EndedBecause::Revoked);
+            }
+            SharerToRelay::UpdateSourceTaskId { source, .. } => room.update_source(source, wakes),
+            SharerToRelay::Answer { participant, answer, .. } => {
+                room.direct(participant, wakes, |viewer| viewer.answer(answer));
+            }
+            SharerToRelay::InputRefused { participant, reason, .. } => {
+                room.direct(participant, wakes, |viewer| {
+                    viewer.refuse(reason);
+                });
+            }
+            SharerToRelay::EndSession { end, final_number, .. } => {
+                room.end(self.clock, end, final_number, wakes);
+            }
+            SharerToRelay::Initialize { .. } => {}
+        }
+        self.touch(session);
+    }
+
+    fn initialize(&mut self, peer: PeerId, channel: Channel, payload: InitPayload) {
+        let Some(open) = self.peers.get_mut(&peer) else { return };
+        if !open.may_open(channel) {
+            return self.close(peer, CloseCode::ProtocolError);
+        }
+        if let Err(reason) = self.claim(peer, channel, payload) {
+            self.counted.refusals += 1;
+            self.refuse_sharer(peer, channel, reason);
+        }
+    }
+
+    fn claim(&mut self, peer: PeerId, channel: Channel, payload: InitPayload) -> Result<(), Refusal> {
+        let InitPayload { protocol, session_id: session, claim, header, grants, source, .. } = payload;
+        if protocol != PROTOCOL_VERSION {
+            return Err(Refusal::VersionMismatch { speaks: PROTOCOL_VERSION });
+        }
+        let Some(open) = self.peers.get(&peer) else { return Ok(()) };
+        let (challenge, info) = (open.challenge, open.info.clone());
+        self.spend(&info.address, session, Cost::Claim)?;
+        let good = claim.verify(session, &challenge, &info.host)
+            && grants.len() <= MAX_BOXES
+            && Header::verify(&header, session).is_ok_and(|header| header.epoch == claim.epoch);
+        if !good {
+            return Err(Refusal::BadClaim);
+        }
+        let order = (claim.epoch, claim.number);
+        if !self.rooms.contains_key(&session) {
+            if self.rooms.len() >= self.config.max_sessions {
+                return Err(Refusal::RelayFull);
+            }
+            let content = Content::new(header.clone(), claim.epoch, source.clone(), self.clock);
+            self.rooms.insert(session, Room::new(claim.owner, order, content));
+        } else if self.rooms.get(&session).is_some_and(|r| r.holder.is_some() && order <= r.claim) {
+            return Err(Refusal::Replaced);
+        }
+        let Some(room) = self.rooms.get_mut(&session) else { return Ok(()) };
+        // Without a holder, the highest claim ever seen still counts: a copied sharer stays out.
+        if order < room.claim {
+            return Err(Refusal::Replaced);
+        }
+        room.claim = order;
+        room.content.clock = self.clock;
+        let older = room.holder.take().map(|holder| (holder.peer, holder.channel));
+        let gone = room.update_header(header, claim.epoch, grants, &mut self.wakes);
+        room.update_source(source, &mut self.wakes);
+        room.hold(peer, channel, &mut self.wakes);
+        if let Some(open) = self.peers.get_mut(&peer) {
+            open.channels.insert(channel, Role::Sharer(session));
+        }
+        self.end_for(gone, &EndedBecause::Revoked);
+        if let Some((peer, channel)) = older {
+            self.close_channel(peer, channel);
+            self.refuse_sharer(peer, channel, Refusal::Replaced);
+        }
+        self.touch(session);
+        Ok(())
+    }
+
+    /// Says no to a sharer's channel; a connection that lost its only session to a newer claim is closed.
+    fn refuse_sharer(&mut self, peer: PeerId, channel: Channel, reason: Refusal) {
+        let replaced = reason == Refusal::Replaced;
+        self.reply(peer, wire::encode(&RelayToSharer::FailedToInitialize { channel, reason }));
+        if replaced && self.peers.get(&peer).is_some_and(|open| open.channels.is_empty()) {
+            self.close(peer, CloseCode::Replaced);
+        }
+    }
+
+    // Frames.
+
+    fn frame(&mut self, peer: PeerId, frame: Frame, bytes: usize) {
+        let Some(open) = self.peers.get_mut(&peer) else { return };
+        if let Frame::Credit { consumed } | Frame::Input { consumed, .. } = frame {
+            // Input says 0 for "no news", which is never more than was consumed before.
+            if !open.credit(consumed) {
+                return self.close(peer, CloseCode::ProtocolError);
+            }
+            self.make_ready(peer);
+        }
+        let Some(channel) = frame.channel() else { return };
+        let Some(open) = self.peers.get_mut(&peer) else { return };
+        if !open.received(&frame, bytes) {
+            return self.close(peer, CloseCode::CreditExceeded);
+        }
+        if open.grant_is_due() {
+            self.make_ready(peer);
+        }
+        // A frame on a channel that is gone may have crossed that news.
+        let Some(role) = self.role(peer, channel) else { return };
+        let (Role::Sharer(session) | Role::Viewer(session, _)) = role;
+        let Some(room) = self.rooms.get_mut(&session) else { return };
+        let (now, wakes) = (self.clock, &mut self.wakes);
+        room.content.clock = now;
+        match (role, frame) {
+            (Role::Sharer(_), Frame::Event { event, .. }) => {
+                self.counted.events += 1;
+                room.event(now, event, wakes);
+            }
+            (Role::Sharer(_), Frame::SnapshotManifest { manifest, .. }) => room.manifest(manifest),
+            (Role::Sharer(_), Frame::SnapshotPart { id, part, index, body, .. }) => {
+                room.part(now, id, part, index, body, wakes);
+            }
+            (Role::Sharer(_), Frame::Attestation { number, beat, hash, cards, signature, .. }) => {
+                let attested = Attested { order: 0, number, beat, hash, cards, signature };
+                room.attest(attested, wakes);
+            }
+            (Role::Sharer(_), Frame::Beat { number, body, .. }) => {
+                room.beat(NewestBeat { number, body }, wakes);
+            }
+            (Role::Sharer(_), Frame::TakenFor { participant, body, .. }) => {
+                room.direct(participant, wakes, |viewer| viewer.taken(body));
+            }
+            (Role::Viewer(_, participant), Frame::Input { seen, beat, body, .. }) => {
+                room.input(QueuedInput { participant, seen, beat, body }, wakes);
+            }
+            _ => return self.close(peer, CloseCode::ProtocolError),
+        }
+        self.touch(session);
+    }
+
+    // Bookkeeping.
+
+    fn advance(&mut self, now: Now) {
+        self.clock = self.clock.max(now.mono);
+    }
+
+    fn role(&self, peer: PeerId, channel: Channel) -> Option<Role> {
+        self.peers.get(&peer)?.channels.get(&channel).copied()
+    }
+
+    fn make_ready(&mut self, peer: PeerId) {
+        if let Some(open) = self.peers.get_mut(&peer).filter(|open| !open.queued) {
+            open.queued = true;
+            self.ready.push_back(peer);
+        }
+    }
+
+    fn reply(&mut self, peer: PeerId, text: String) {
+        if let Some(open) = self.peers.get_mut(&peer) {
+            open.reply(text);
+        }
+        self.make_ready(peer);
+    }
+
+    fn close_channel(&mut self, peer: PeerId, channel: Channel) {
+        if let Some(open) = self.peers.get_mut(&peer) {
+            open.close_channel(channel);
+        }
+    }
+
+    /// Ends the session for some of its viewers, at once.
+    fn end_for(&mut self, viewers: Vec<Dropped>, reason: &EndedBecause) {
+        for Dropped { peer, channel } in viewers {
+            self.close_channel(peer, channel);
+            let (reason, end) = (reason.clone(), None);
+            self.reply(
+                peer,
+                wire::encode(&RelayToViewer::SessionEnded { channel, reason, end, final_number: 0 }),
+            );
+        }
+    }
+
+    /// Takes a connection out of all its rooms.
+    fn detach(&mut self, peer: PeerId) {
+        let Some(open) = self.peers.get_mut(&peer) else { return };
+        for (channel, role) in std::mem::take(&mut open.channels) {
+            let (Role::Sharer(session) | Role::Viewer(session, _)) = role;
+            let Some(room) = self.rooms.get_mut(&session) else { continue };
+            room.content.clock = self.clock;
+            match role {
+                Role::Sharer(_) => {
+                    if room.holder.as_ref().is_some_and(|h| h.peer == peer && h.channel == channel) {
+                        room.release(self.clock, &mut self.wakes);
+                    }
+                }
+                Role::Viewer(_, participant) => {
+                    room.leave(participant, &mut self.wakes);
+                }
+            }
+            self.touch(session);
+        }
+    }
+
+    fn remove_room(&mut self, session: SessionId) {
+        let Some(room) = self.rooms.remove(&session) else { return };
+        if let Some(at) = room.deadline {
+            self.deadlines.remove(&(at, session));
+        }
+        let reason =
+            if room.content.ended.is_some() { EndedBecause::Relay } else { EndedBecause::SharerAway };
+        let viewers = room.viewers.into_values();
+        self.end_for(viewers.map(|v| Dropped { peer: v.peer, channel: v.channel }).collect(), &reason);
+        if let Some(holder) = room.holder {
+            self.close_channel(holder.peer, holder.channel);
+        }
+    }
+
+    /// With an acknowledgement goes the credit that is less than a step.
+    fn grant(&mut self, session: SessionId) {
+        let Some(peer) = self.rooms.get(&session).and_then(|room| room.holder.as_ref()).map(|h| h.peer)
+        else {
+            return;
+        };
+        if self.peers.get_mut(&peer).is_some_and(Peer::grant) {
+            self.make_ready(peer);
+        }
+    }
+
+    /// A room changed: does what became due, and notes its next deadline.
+    fn touch(&mut self, session: SessionId) {
+        let Some(room) = self.rooms.get_mut(&session) else { return };
+        room.content.clock = self.clock;
+        room.tick(self.clock, &mut self.wakes);
+        let deadline = room.next_deadline(self.config.away_keep_ms).map(|(at, _)| at);
+        if deadline == room.deadline {
+            return;
+        }
+        if let Some(at) = std::mem::replace(&mut room.deadline, deadline) {
+            self.deadlines.remove(&(at, session));
+        }
+        if let Some(at) = deadline {
+            self.deadlines.insert((at, session));
+        }
+    }
+
+    /// Names the connections that something became due for.
+    fn settle(&mut self) {
+        let mut wakes = std::mem::take(&mut self.wakes.0);
+        for (peer, channel, urgent) in wakes.drain(..) {
+            if self.peers.get_mut(&peer).is_some_and(|open| open.wake(channel, urgent)) {
+                self.make_ready(peer);
+            }
+        }
+        // Kept for its room: there is one call per frame.
+        self.wakes.0 = wakes;
+    }
+}

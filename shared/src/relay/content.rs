@@ -1,0 +1,194 @@
+//! What a room holds for everybody in it, present and to come.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::log::Log;
+use super::store::{Generation, Store};
+use crate::chain::ChainHash;
+use crate::id::Channel;
+use crate::keys::epoch::EpochId;
+use crate::keys::owner::{Signature, Signed};
+use crate::time::Moment;
+use crate::wire::frame::Frame;
+use crate::wire::source::SessionSource;
+
+use super::outbox::BOUND;
+
+/// The most events kept behind the stored snapshot, in bytes. Beyond, the snapshot is given up: nobody can
+/// join until the sharer has answered with the next one, and those who follow notice nothing.
+pub(super) const MAX_TAIL: u64 = 1024 * 1024;
+/// A snapshot is served with at most this much tail while a fresher one can be had, in bytes.
+const SERVED_TAIL: u64 = 16 * 1024;
+/// How long a viewer waits for a fresher snapshot when an older one could be served, in milliseconds.
+pub(super) const PATIENCE_MS: u64 = 1_000;
+/// Attestations kept: of them a viewer gets the newest that it has the events for.
+const MAX_ATTESTATIONS: usize = 8;
+
+/// An attestation as it came.
+#[derive(Debug, Clone)]
+pub(super) struct Attested {
+    /// Counts the room's attestations, as one event may be attested more than once.
+    pub(super) order: u64,
+    pub(super) number: u64,
+    pub(super) beat: u64,
+    pub(super) hash: ChainHash,
+    pub(super) cards: [u8; 32],
+    pub(super) signature: Signature,
+}
+
+impl Attested {
+    /// As a frame on a viewer's channel.
+    pub(super) fn frame(&self, channel: Channel) -> Frame {
+        Frame::Attestation {
+            channel,
+            number: self.number,
+            beat: self.beat,
+            hash: self.hash,
+            cards: self.cards,
+            signature: self.signature,
+        }
+    }
+}
+
+/// The newest beat.
+#[derive(Debug)]
+pub(super) struct NewestBeat {
+    pub(super) number: u64,
+    pub(super) body: Bytes,
+}
+
+/// How many are in the room.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct People {
+    pub(super) revision: u64,
+    pub(super) viewers: u32,
+    pub(super) executors: u32,
+}
+
+/// The sharer said that the session is over.
+#[derive(Debug)]
+pub(super) struct Ended {
+    pub(super) end: Signed,
+    pub(super) final_number: u64,
+    pub(super) at: Moment,
+}
+
+/// Header, log, snapshots and latest values.
+#[derive(Debug)]
+pub(super) struct Content {
+    pub(super) header: Signed,
+    pub(super) epoch: EpochId,
+    pub(super) source: SessionSource,
+    pub(super) log: Log,
+    /// Whether the room holds, or held, anything of the epoch.
+    pub(super) known: bool,
+    pub(super) store: Store,
+    attestations: VecDeque<Attested>,
+    attested: u64,
+    pub(super) beat: Option<NewestBeat>,
+    pub(super) people: People,
+    pub(super) away_since: Option<Moment>,
+    pub(super) ended: Option<Ended>,
+    /// The moment of the call that is being worked on.
+    pub(super) clock: Moment,
+    /// Since when somebody with credit waits for a snapshot.
+    pub(super) waiting: Option<Moment>,
+    /// Whether somebody waits for history.
+    pub(super) wants_full: bool,
+    /// The sharer was asked for history and has none.
+    pub(super) has_no_history: bool,
+}
+
+impl Content {
+    /// An empty room.
+    pub(super) fn new(header: Signed, epoch: EpochId, source: SessionSource, clock: Moment) -> Self {
+        Self {
+            header,
+            epoch,
+            source,
+            log: Log::after(0),
+            known: false,
+            store: Store::default(),
+            attestations: VecDeque::new(),
+            attested: 0,
+            beat: None,
+            people: People::default(),
+            away_since: None,
+            ended: None,
+            clock,
+            waiting: None,
+            wants_full: false,
+            has_no_history: false,
+        }
+    }
+
+    /// Forgets everything of the epoch before.
+    pub(super) fn begin_epoch(&mut self, epoch: EpochId) {
+        self.epoch = epoch;
+        self.known = false;
+        self.log.restart(0);
+        self.store.clear();
+        self.attestations.clear();
+        self.beat = None;
+        self.ended = None;
+        self.waiting = None;
+        self.has_no_history = false;
+    }
+
+    /// Milliseconds since the sharer's connection broke.
+    pub(super) fn away_ms(&self) -> Option<u64> {
+        self.away_since.map(|since| self.clock.since(since))
+    }
+
+    /// Bytes of events behind the stored snapshot.
+    pub(super) fn tail(&self) -> u64 {
+        let start = self.store.number().map_or(0, |number| self.log.offset(number));
+        self.log.end().saturating_sub(start).min(self.log.bytes())
+    }
+
+    /// Whether a viewer that has everything up to `number` can go on from there. One that is ahead waits.
+    pub(super) fn resumes(&self, number: u64, bound: u64) -> bool {
+        let log = &self.log;
+        log.continues(number)
+            && (self.known || number > 0)
+            && log.end().saturating_sub(log.offset(number)) <= bound
+    }
+
+    /// The snapshot to give to somebody now, if one is worth giving.
+    pub(super) fn serve(&self) -> Option<Arc<Generation>> {
+        let stored = self.store.stored()?;
+        let tail = self.tail();
+        let waited = || self.waiting.is_some_and(|since| self.clock.since(since) >= PATIENCE_MS);
+        let final_state = self.away_since.is_some() || self.ended.is_some();
+        let good = tail <= SERVED_TAIL || final_state || (tail <= BOUND && waited());
+        good.then(|| Arc::clone(&stored.generation))
+    }
+
+    /// Somebody waits for a snapshot.
+    pub(super) fn wait(&mut self) {
+        let clock = self.clock;
+        self.waiting.get_or_insert(clock);
+    }
+
+    /// Adds an attestation; the oldest goes when there are too many.
+    pub(super) fn attest(&mut self, mut attested: Attested) {
+        self.attested += 1;
+        attested.order = self.attested;
+        if self.attestations.len() >= MAX_ATTESTATIONS {
+            self.attestations.pop_front();
+        }
+        self.attestations.push_back(attested);
+    }
+
+    /// The newest attestation of an event in `base ..= cursor` that came after `order`.
+    pub(super) fn attestation(&self, base: u64, cursor: u64, order: u64) -> Option<&Attested> {
+        if self.attested <= order {
+            return None;
+        }
+        let newer = self.attestations.iter().rev().take_while(|attested| attested.order > order);
+        newer.into_iter().find(|attested| (base..=cursor).contains(&attested.number))
+    }
+}

@@ -1,0 +1,530 @@
+//! What a relay has for one viewer: a position in the room's log, and a slot for each thing of which only the
+//! latest value counts.
+//!
+//! There is no queue of frames to run over. Events are read from the log at the viewer's position; a position
+//! that falls more than [`BOUND`] behind is given up and the viewer brought back by a snapshot. Everything
+//! else has one place that a newer value takes.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::Outgoing;
+use super::content::Content;
+use super::store::Generation;
+use crate::chain::ViewerChallenge;
+use crate::id::Channel;
+use crate::keys::epoch::AgreementPublic;
+use crate::keys::grant::{Right, TokenHash};
+use crate::keys::owner::Signed;
+use crate::seal::SealedEvent;
+use crate::snapshot::Part;
+use crate::wire;
+use crate::wire::close::EndedBecause;
+use crate::wire::frame::Frame;
+use crate::wire::hello::CREDIT;
+use crate::wire::sharer::InputRefusal;
+use crate::wire::viewer::{JoinPayload, RelayToViewer};
+
+use super::PeerId;
+
+/// How far a viewer may lag behind what it was sent before its events are dropped, in bytes (DESIGN 4: credit
+/// of 256 KiB and an outbox of the same).
+pub(super) const BOUND: u64 = 256 * 1024;
+/// Acknowledgements of input kept for a viewer; a sharer makes at most one every 2 s.
+const MAX_TAKEN: usize = 32;
+
+/// What may be sent now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Allowance {
+    /// Bytes sent and not yet consumed by the peer.
+    pub(super) in_flight: u64,
+}
+
+impl Allowance {
+    /// Whether a frame of `bytes` may go. One alone always may, or one over the credit never could.
+    fn fits(self, bytes: usize) -> bool {
+        self.in_flight == 0 || self.in_flight.saturating_add(bytes as u64) <= CREDIT
+    }
+
+    /// Whether a peer that fell behind has caught up enough for a snapshot to be worth while.
+    fn is_roomy(self) -> bool {
+        self.in_flight <= CREDIT / 2
+    }
+}
+
+/// What comes next on a channel.
+#[derive(Debug)]
+pub(super) enum Step {
+    /// This.
+    Send(Outgoing),
+    /// Something, when the peer has granted more credit.
+    Blocked,
+    /// Nothing until something happens.
+    Idle,
+}
+
+fn counted(frame: &Frame, allowance: Allowance) -> Option<Step> {
+    let (head, body) = frame.split();
+    allowance.fits(head.len() + body.len()).then_some(Step::Send(Outgoing::Binary { head, body }))
+}
+
+#[derive(Debug)]
+enum Phase {
+    /// Events follow what it has.
+    Following,
+    /// It waits for a snapshot.
+    Lost,
+    /// It is being given a screen, which is always finished once begun.
+    Screen { generation: Arc<Generation>, next: Option<usize>, stale: bool },
+}
+
+#[derive(Debug)]
+enum Full {
+    Done,
+    Wanted,
+    Sending { id: u64, next: usize },
+}
+
+/// Slots of control messages, written in the order of the fields.
+#[derive(Debug, Default)]
+#[allow(clippy::struct_excessive_bools, reason = "each is one slot: due or not")]
+struct Due {
+    joined: Option<bool>,
+    header: bool,
+    answer: Option<Signed>,
+    source: bool,
+    presence: bool,
+    resyncing: bool,
+    refused: Option<InputRefusal>,
+    people: bool,
+}
+
+/// A participant of a room, as the relay sees it.
+#[derive(Debug)]
+pub(super) struct Viewer {
+    pub(super) peer: PeerId,
+    pub(super) channel: Channel,
+    pub(super) token: TokenHash,
+    pub(super) right: Right,
+    pub(super) challenge: ViewerChallenge,
+    pub(super) agreement: Option<AgreementPublic>,
+    pub(super) previous: Option<AgreementPublic>,
+    /// No more of its input is passed on, and it was told.
+    pub(super) refused: bool,
+    /// It has seen the last event.
+    pub(super) seen_end: bool,
+    due: Due,
+    taken: VecDeque<Bytes>,
+    phase: Phase,
+    full: Full,
+    /// The newest event sent.
+    cursor: u64,
+    /// The log's offset behind that event.
+    offset: u64,
+    /// The snapshot whose manifest it has.
+    manifest: u64,
+    /// Attestations of events before this one are of no use to it.
+    base: u64,
+    attested: u64,
+    beat: u64,
+    end_told: bool,
+}
+
+impl Viewer {
+    /// A viewer that joins now, at the place it resumes from if the log goes on from there.
+    pub(super) fn join(
+        peer: PeerId,
+        channel: Channel,
+        token: TokenHash,
+        right: Right,
+        payload: &JoinPayload,
+        content: &Content,
+    ) -> Self {
+        let at = payload.resume.filter(|resume| resume.epoch == content.epoch).map(|resume| resume.number);
+        let at = at.filter(|&number| content.resumes(number, BOUND));
+        Self {
+            peer,
+            channel,
+            token,
+            right,
+            challenge: payload.challenge,
+            agreement: payload.agreement.filter(|_| right == Right::Type),
+            previous: payload.previous.filter(|_| right == Right::Type),
+            refused: false,
+            seen_end: false,
+            due: Due { joined: Some(at.is_some()), ..Due::default() },
+            taken: VecDeque::new(),
+            phase: if at.is_some() { Phase::Following } else { Phase::Lost },
+            full: if at.is_some() { Full::Done } else { Full::Wanted },
+            cursor: at.unwrap_or(0),
+            offset: content.log.offset(at.unwrap_or(0)),
+            manifest: 0,
+            base: at.unwrap_or(0),
+            attested: 0,
+            beat: 0,
+            end_told: false,
+        }
+    }
+
+    /// The newest event it was sent, if the log must go on from there.
+    pub(super) fn needs_after(&self) -> Option<u64> {
+        match self.phase {
+            Phase::Following | Phase::Screen { stale: false, .. } => Some(self.cursor),
+            Phase::Lost | Phase::Screen { .. } => None,
+        }
+    }
+
+    /// Whether it waits for a snapshot.
+    pub(super) fn is_lost(&self) -> bool {
+        matches!(self.phase, Phase::Lost)
+    }
+
+    /// Whether it has not yet been given history.
+    pub(super) fn wants_full(&self) -> bool {
+        !matches!(self.full, Full::Done)
+    }
+
+    /// A new event is in the log; whether the viewer is to be polled for it. Falls behind past the bound.
+    pub(super) fn event_logged(&mut self, content: &Content) -> bool {
+        if self.cursor >= content.log.latest() {
+            self.offset = content.log.end();
+            return false;
+        }
+        let lag = content.log.end().saturating_sub(self.offset);
+        match &mut self.phase {
+            Phase::Lost => false,
+            Phase::Following if lag > BOUND => {
+                self.lose();
+                true
+            }
+            Phase::Screen { stale, .. } => {
+                *stale = *stale || lag > BOUND;
+                false
+            }
+            Phase::Following => true,
+        }
+    }
+
+    /// What it has does not go on: drops its position and tells it so.
+    pub(super) fn lose(&mut self) {
+        if !self.is_lost() {
+            self.phase = Phase::Lost;
+            self.due.resyncing = true;
+        }
+        self.full = Full::Wanted;
+    }
+
+    /// Everything starts again at h(0).
+    pub(super) fn epoch_began(&mut self) {
+        self.lose();
+        self.due.header = true;
+        self.due.answer = None;
+        self.due.refused = None;
+        self.taken.clear();
+        self.refused = false;
+        self.seen_end = false;
+        self.end_told = false;
+        (self.cursor, self.base, self.manifest, self.attested, self.beat) = (0, 0, 0, 0, 0);
+    }
+
+    /// A new revision of the header.
+    pub(super) fn header_changed(&mut self) {
+        self.due.header = true;
+    }
+
+    /// The sharer's answer to its challenge.
+    pub(super) fn answer(&mut self, answer: Signed) {
+        self.due.answer = Some(answer);
+    }
+
+    /// The session's source changed.
+    pub(super) fn source_changed(&mut self) {
+        self.due.source = true;
+    }
+
+    /// The sharer went or came.
+    pub(super) fn presence_changed(&mut self) {
+        self.due.presence = true;
+    }
+
+    /// The number of people changed.
+    pub(super) fn people_changed(&mut self) {
+        self.due.people = true;
+    }
+
+    /// No more of its input is taken. Whether that is news.
+    pub(super) fn refuse(&mut self, reason: InputRefusal) -> bool {
+        let news = !self.refused;
+        if news {
+            self.refused = true;
+            self.due.refused = Some(reason);
+        }
+        news
+    }
+
+    /// The sharer acknowledged input. When too many wait, the viewer's input connection is given up, as a
+    /// missing acknowledgement would break it anyway.
+    pub(super) fn taken(&mut self, body: Bytes) {
+        if self.taken.len() >= MAX_TAKEN {
+            self.taken.clear();
+            self.refuse(InputRefusal::Broken);
+        } else if !self.refused {
+            self.taken.push_back(body);
+        }
+    }
+
+    /// What comes next for it.
+    pub(super) fn next(&mut self, content: &mut Content, allowance: Allowance) -> Step {
+        // Every turn but the last moves the phase on: lost, screen, following.
+        for _ in 0..8 {
+            if let Some(message) = self.control(content) {
+                return Step::Send(Outgoing::Text(wire::encode(&message)));
+            }
+            if let Some(step) = self.aside(content, allowance) {
+                return step;
+            }
+            let step = match &self.phase {
+                Phase::Lost => self.begin(content, allowance),
+                Phase::Screen { .. } => self.screen(allowance),
+                Phase::Following => self.follow(content, allowance),
+            };
+            if let Some(step) = step {
+                return step;
+            }
+        }
+        Step::Idle
+    }
+
+    fn control(&mut self, content: &Content) -> Option<RelayToViewer> {
+        let channel = self.channel;
+        let due = &mut self.due;
+        let take = std::mem::take::<bool>;
+        if let Some(resumed) = due.joined.take() {
+            (due.header, due.source, due.presence) = (false, false, false);
+            return Some(RelayToViewer::JoinedSuccessfully {
+                channel,
+                header: content.header.clone(),
+                latest: content.log.latest(),
+                resumed,
+                source: content.source.clone(),
+                away_ms: content.away_ms(),
+                viewers: content.people.viewers,
+            });
+        }
+        if take(&mut due.header) {
+            return Some(RelayToViewer::HeaderUpdated { channel, header: content.header.clone() });
+        }
+        if let Some(answer) = due.answer.take() {
+            return Some(RelayToViewer::Answer { channel, answer });
+        }
+        if take(&mut due.source) {
+            return Some(RelayToViewer::UpdateSourceTaskId { channel, source: content.source.clone() });
+        }
+        if take(&mut due.presence) {
+            return Some(RelayToViewer::SharerPresence { channel, away_ms: content.away_ms() });
+        }
+        if take(&mut due.resyncing) {
+            return Some(RelayToViewer::Resyncing { channel });
+        }
+        if let Some(reason) = due.refused.take() {
+            return Some(RelayToViewer::InputRefused { channel, reason });
+        }
+        if take(&mut due.people) {
+            let people = content.people;
+            return Some(RelayToViewer::ParticipantListUpdated {
+                channel,
+                revision: people.revision,
+                viewers: people.viewers,
+                executors: people.executors,
+            });
+        }
+        None
+    }
+
+    /// Frames that belong to no place among the events.
+    fn aside(&mut self, content: &Content, allowance: Allowance) -> Option<Step> {
+        let channel = self.channel;
+        if let Some(body) = self.taken.front() {
+            let step = counted(&Frame::Taken { channel, body: body.clone() }, allowance);
+            return Some(step.map_or(Step::Blocked, |step| {
+                self.taken.pop_front();
+                step
+            }));
+        }
+        let beat = content.beat.as_ref().filter(|beat| beat.number > self.beat)?;
+        let frame = Frame::Beat { channel, number: beat.number, body: beat.body.clone() };
+        Some(counted(&frame, allowance).map_or(Step::Blocked, |step| {
+            self.beat = beat.number;
+            step
+        }))
+    }
+
+    fn begin(&mut self, content: &mut Content, allowance: Allowance) -> Option<Step> {
+        if !allowance.is_roomy() {
+            return Some(Step::Blocked);
+        }
+        let Some(generation) = content.serve() else {
+            if let Some(end) = self.end(content).filter(|_| content.store.stored().is_none()) {
+                return Some(end);
+            }
+            content.wait();
+            return Some(Step::Idle);
+        };
+        self.cursor = generation.number;
+        self.base = generation.number;
+        self.attested = 0;
+        self.offset = content.log.offset(generation.number);
+        self.phase = Phase::Screen { generation, next: None, stale: false };
+        None
+    }
+
+    fn screen(&mut self, allowance: Allowance) -> Option<Step> {
+        let channel = self.channel;
+        let Phase::Screen { generation, next, stale } = &mut self.phase else { return None };
+        let id = generation.id;
+        let index = next.unwrap_or(0);
+        let frame = match generation.screen.get(index) {
+            _ if next.is_none() => Frame::SnapshotManifest {
+                channel,
+                id,
+                number: generation.number,
+                manifest: generation.manifest.clone(),
+            },
+            Some(body) => Frame::SnapshotPart {
+                channel,
+                id,
+                part: Part::Screen,
+                index: u32::try_from(index).unwrap_or(u32::MAX),
+                last: index + 1 == generation.screen.len(),
+                body: body.clone(),
+            },
+            None if *stale => {
+                self.lose();
+                return None;
+            }
+            None => {
+                self.phase = Phase::Following;
+                return None;
+            }
+        };
+        Some(counted(&frame, allowance).map_or(Step::Blocked, |step| {
+            if next.is_none() {
+                self.manifest = id;
+            }
+            *next = Some(next.map_or(0, |next| next + 1));
+            step
+        }))
+    }
+
+    fn follow(&mut self, content: &mut Content, allowance: Allowance) -> Option<Step> {
+        let channel = self.channel;
+        if !content.log.continues(self.cursor) {
+            self.lose();
+            return None;
+        }
+        if let Some(attestation) = content.attestation(self.base, self.cursor, self.attested) {
+            return Some(counted(&attestation.frame(channel), allowance).map_or(Step::Blocked, |step| {
+                self.attested = attestation.order;
+                step
+            }));
+        }
+        let number = self.cursor.saturating_add(1);
+        if let Some(entry) = content.log.get(number) {
+            let event = SealedEvent { number, kind: entry.kind, body: entry.body.clone() };
+            return Some(counted(&Frame::Event { channel, event }, allowance).map_or(
+                Step::Blocked,
+                |step| {
+                    self.cursor = number;
+                    self.offset = content.log.offset(number);
+                    step
+                },
+            ));
+        }
+        if self.wants_full() {
+            match self.history(content, allowance) {
+                Some(Step::Idle) => {}
+                other => return other,
+            }
+        }
+        Some(self.end(content).unwrap_or(Step::Idle))
+    }
+
+    /// History comes when the events are through, and only while it belongs to the stored generation.
+    fn history(&mut self, content: &mut Content, allowance: Allowance) -> Option<Step> {
+        let channel = self.channel;
+        let Some(stored) = content.store.stored() else {
+            content.wants_full = true;
+            return Some(Step::Idle);
+        };
+        let generation = &stored.generation;
+        let Some(frames) = stored.full() else {
+            if stored.is_arriving() {
+                return Some(Step::Idle);
+            }
+            if content.has_no_history {
+                self.full = Full::Done;
+            } else {
+                self.full = Full::Wanted;
+                content.wants_full = true;
+            }
+            return Some(Step::Idle);
+        };
+        match self.full {
+            Full::Sending { id, next } if id == generation.id => {
+                let Some(body) = frames.get(next) else {
+                    self.full = Full::Done;
+                    return None;
+                };
+                let frame = Frame::SnapshotPart {
+                    channel,
+                    id,
+                    part: Part::Full,
+                    index: u32::try_from(next).unwrap_or(u32::MAX),
+                    last: next + 1 == frames.len(),
+                    body: body.clone(),
+                };
+                Some(counted(&frame, allowance).map_or(Step::Blocked, |step| {
+                    self.full = Full::Sending { id, next: next + 1 };
+                    step
+                }))
+            }
+            _ if self.manifest == generation.id => {
+                self.full = Full::Sending { id: generation.id, next: 0 };
+                None
+            }
+            // A later generation fits only exactly where the viewer is: it keeps no older events.
+            _ if self.cursor == generation.number => {
+                let frame = Frame::SnapshotManifest {
+                    channel,
+                    id: generation.id,
+                    number: generation.number,
+                    manifest: generation.manifest.clone(),
+                };
+                Some(counted(&frame, allowance).map_or(Step::Blocked, |step| {
+                    self.manifest = generation.id;
+                    self.full = Full::Sending { id: generation.id, next: 0 };
+                    step
+                }))
+            }
+            Full::Done | Full::Wanted | Full::Sending { .. } => {
+                self.full = Full::Wanted;
+                content.wants_full = true;
+                Some(Step::Idle)
+            }
+        }
+    }
+
+    fn end(&mut self, content: &Content) -> Option<Step> {
+        let ended = content.ended.as_ref().filter(|_| !self.end_told)?;
+        self.end_told = true;
+        let message = RelayToViewer::SessionEnded {
+            channel: self.channel,
+            reason: EndedBecause::Sharer,
+            end: Some(ended.end.clone()),
+            final_number: ended.final_number,
+        };
+        Some(Step::Send(Outgoing::Text(wire::encode(&message))))
+    }
+}

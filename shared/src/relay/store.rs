@@ -1,0 +1,144 @@
+//! A room's snapshots: one that can be served, one that is arriving.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::keys::owner::Signed;
+use crate::snapshot::{MAX_PART_FRAMES, Manifest, PART_FRAME, Part};
+
+/// What sealing and packing may add to a frame of a part, generously.
+const FRAME_SLACK: usize = 1024;
+
+/// A snapshot's manifest and screen, shared with the viewers that are being given it.
+#[derive(Debug)]
+pub(super) struct Generation {
+    pub(super) id: u64,
+    /// The event it stands at.
+    pub(super) number: u64,
+    pub(super) manifest: Signed,
+    pub(super) screen: Vec<Bytes>,
+}
+
+/// A snapshot whose screen is whole.
+#[derive(Debug)]
+pub(super) struct Stored {
+    pub(super) generation: Arc<Generation>,
+    full: Vec<Bytes>,
+    full_frames: usize,
+}
+
+impl Stored {
+    /// The full part, once it is whole.
+    pub(super) fn full(&self) -> Option<&[Bytes]> {
+        (self.full_frames > 0 && self.full.len() == self.full_frames).then_some(&self.full[..])
+    }
+
+    /// Whether the full part is still arriving.
+    pub(super) fn is_arriving(&self) -> bool {
+        self.full.len() < self.full_frames
+    }
+}
+
+#[derive(Debug)]
+struct Arriving {
+    generation: Generation,
+    screen_frames: usize,
+    full_frames: usize,
+}
+
+/// What a part's frame brought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Arrival {
+    /// There is a new screen to serve.
+    pub(super) screen: bool,
+    /// The snapshot is whole.
+    pub(super) complete: bool,
+}
+
+/// At most two generations: full when a third begins to arrive, which takes the place of the second.
+#[derive(Debug, Default)]
+pub(super) struct Store {
+    stored: Option<Stored>,
+    arriving: Option<Arriving>,
+}
+
+impl Store {
+    /// The snapshot that can be served.
+    pub(super) fn stored(&self) -> Option<&Stored> {
+        self.stored.as_ref()
+    }
+
+    /// The event that the stored snapshot stands at.
+    pub(super) fn number(&self) -> Option<u64> {
+        self.stored.as_ref().map(|stored| stored.generation.number)
+    }
+
+    /// Forgets everything.
+    pub(super) fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    /// Forgets what is arriving, as nothing more of it will.
+    pub(super) fn interrupt(&mut self) {
+        self.arriving = None;
+        if let Some(stored) = self.stored.as_mut().filter(|stored| stored.is_arriving()) {
+            stored.full = Vec::new();
+            stored.full_frames = 0;
+        }
+    }
+
+    /// A verified manifest; an older one than what is stored is ignored.
+    pub(super) fn begin(&mut self, signed: Signed, manifest: &Manifest) {
+        let (id, number) = (manifest.id, manifest.point.number);
+        self.interrupt();
+        if self.stored.as_ref().is_some_and(|s| id <= s.generation.id || number < s.generation.number) {
+            return;
+        }
+        let frames = |frames: u32| (frames as usize).min(MAX_PART_FRAMES);
+        self.arriving = Some(Arriving {
+            generation: Generation { id, number, manifest: signed, screen: Vec::new() },
+            screen_frames: frames(manifest.screen.frames),
+            full_frames: manifest.full.map_or(0, |full| frames(full.frames)),
+        });
+    }
+
+    /// A frame of a part. Frames that belong to nothing are ignored.
+    pub(super) fn part(&mut self, id: u64, part: Part, index: u32, body: Bytes) -> Arrival {
+        if body.len() > PART_FRAME + FRAME_SLACK {
+            return Arrival::default();
+        }
+        match part {
+            Part::Screen => self.screen(id, index, body),
+            Part::Full => self.full(id, index, body),
+        }
+    }
+
+    fn screen(&mut self, id: u64, index: u32, body: Bytes) -> Arrival {
+        let Some(arriving) = self.arriving.as_mut().filter(|arriving| arriving.generation.id == id) else {
+            return Arrival::default();
+        };
+        if index as usize != arriving.generation.screen.len() {
+            return Arrival::default();
+        }
+        arriving.generation.screen.push(body);
+        if arriving.generation.screen.len() < arriving.screen_frames {
+            return Arrival::default();
+        }
+        let Some(Arriving { generation, full_frames, .. }) = self.arriving.take() else {
+            return Arrival::default();
+        };
+        self.stored = Some(Stored { generation: Arc::new(generation), full: Vec::new(), full_frames });
+        Arrival { screen: true, complete: full_frames == 0 }
+    }
+
+    fn full(&mut self, id: u64, index: u32, body: Bytes) -> Arrival {
+        let Some(stored) = self.stored.as_mut().filter(|s| s.generation.id == id && s.is_arriving()) else {
+            return Arrival::default();
+        };
+        if index as usize == stored.full.len() {
+            stored.full.push(body);
+        }
+        Arrival { screen: false, complete: !stored.is_arriving() }
+    }
+}

@@ -1,0 +1,12 @@
+//! Measurements: the table "Speed and size", each row a function, printed by the program `load`.
+//!
+//! Figures are medians of runs on the machine at hand, next to a *floor* taken in the same run: the same bytes pumped
+//! by a program that seals nothing, models nothing and decides nothing. Everything else is the real binary, the real
+//! relay and the machine that the page runs ([`crate::viewer`]).
+
+pub mod corpus;
+pub mod floor;
+pub mod machine;
+pub mod pty;
+pub mod sample;
+pub mod table;
