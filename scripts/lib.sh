@@ -1,5 +1,5 @@
 # Sourced by the scripts beside it: where things are, and how a step is shown.
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -27,6 +27,30 @@ duration() {
   if (($1 < 60)); then printf '%d s' "$1"; else printf '%d min %02d s' $(($1 / 60)) $(($1 % 60)); fi
 }
 
+# Whatever ends a script ends what it has started, compilers of compilers included.
+running=
+stop_tree() {
+  local child
+  [[ -n $1 ]] || return 0
+  for child in $(pgrep -P "$1"); do stop_tree "$child"; done
+  kill "$1" 2>/dev/null || true
+}
+trap 'stop_tree "$running"' EXIT
+trap 'exit 129' HUP
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+# script NAME [ARGS]...: runs another script as part of this one (with depth empty: as if by itself). In the
+# background, because a shell that waits for a command in the foreground hears no signal.
+script() {
+  local status=0
+  SHARER_SCRIPT_DEPTH=${depth-1} "$root/scripts/$1" "${@:2}" <&0 &
+  running=$!
+  wait "$running" || status=$?
+  running=
+  return "$status"
+}
+
 # plan TITLE [STEP|FIRST TIME|LATER]...: what is about to happen, and how long it takes.
 # A script run by another one is part of the caller's plan and says nothing.
 plan() {
@@ -44,7 +68,7 @@ plan() {
 # step NAME COMMAND [ARGS]...: runs the command; one line with its duration. Its output goes to a log,
 # which is shown whole if it fails; with CI or SHARER_VERBOSE set it is shown as it comes.
 step() {
-  local name=$1 log began status=0 pid shown CPU cpu_before took
+  local name=$1 log began status=0 shown CPU cpu_before took
   shift
   cpu
   cpu_before=$CPU
@@ -54,29 +78,25 @@ step() {
     say "$bold- $name$plain"
     # In the background as well: `set -e` is off inside whatever stands left of `||`.
     SHARER_SCRIPT_DEPTH=1 "$@" > >(tee "$log" >&2) 2>&1 </dev/null &
-    pid=$!
-    trap 'kill "$pid" 2>/dev/null || true' EXIT
-    wait "$pid" || status=$?
-    trap - EXIT
+    running=$!
+    wait "$running" || status=$?
   else
     SHARER_SCRIPT_DEPTH=1 "$@" >"$log" 2>&1 </dev/null &
-    pid=$!
-    # Ctrl-C reaches the whole foreground group; nothing must be left running by any other end of this script.
-    trap 'kill "$pid" 2>/dev/null || true' EXIT
+    running=$!
     shown=0
-    while kill -0 "$pid" 2>/dev/null; do
+    while kill -0 "$running" 2>/dev/null; do
       if [[ -t 2 ]]; then
         printf '\r\e[K  %s %s%s  %s%s' "$name" "$dim" "$(duration $((SECONDS - began)))" "$(last_line "$log")" "$plain" >&2
       elif ((SECONDS - began >= shown + 60)); then
         shown=$((SECONDS - began))
-        say "  ... $name: $(duration "$shown"), $(last_line "$log")"
+        say "  ... $name: $(duration "$shown") $(last_line "$log")"
       fi
       sleep 0.2
     done
-    wait "$pid" || status=$?
-    trap - EXIT
+    wait "$running" || status=$?
     [[ ! -t 2 ]] || printf '\r\e[K' >&2
   fi
+  running=
   if ((status)); then
     [[ -n ${CI:-}${SHARER_VERBOSE:-} ]] || cat "$log" >&2
     die "failed: $name, after $(duration $((SECONDS - began))) (status $status, log ${log#"$root"/})"
