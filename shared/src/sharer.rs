@@ -849,8 +849,11 @@ impl Sharer {
         self.buffer = Buffer::default();
         self.snapshots.forget();
         (self.held, self.beat, self.uncovered, self.attested) = (None, None, None, 0);
-        (self.resized, self.skipped) = (false, 0);
+        self.resized = false;
         self.describe();
+        // What earlier epochs showed is in no event of this one: only a snapshot brings it.
+        self.seal(&Event::Note(Note::Skipped { bytes: 0 }));
+        self.skipped = self.epoch.point().number;
         self.effects.push_back(Effect::LinksChanged);
         self.inputs.begin_epoch();
         if self.phase == Phase::Live {
