@@ -180,12 +180,9 @@ fn read<'a>(
     let mut cells = grid[at][..].iter().peekable();
     while let Some(cell) = cells.next() {
         let style = styles.of(cell, writer);
-        let wide = cell.flags.contains(Flags::WIDE_CHAR)
-            && cells.next_if(|cell| cell.flags.contains(Flags::WIDE_CHAR_SPACER)).is_some();
-        let halved = !wide && cell.flags.contains(Flags::WIDE_CHAR);
-        let base = if halved { ' ' } else { cell.c };
-        let marks = if halved { &[] } else { cell.zerowidth().unwrap_or_default() };
-        let glyph = Glyph { base, marks, style, wide };
+        let is_wide = cell.flags.contains(Flags::WIDE_CHAR);
+        let spacer = cells.next_if(|cell| is_wide && cell.flags.contains(Flags::WIDE_CHAR_SPACER));
+        let glyph = glyph(cell, spacer.is_some(), style);
         let left_by_follower = wide_follower.is_some_and(|follower| glyph.is_space_like(follower));
         if !(left_by_follower && cells.peek().is_none()) {
             glyphs.push(glyph);
@@ -204,10 +201,20 @@ fn last_glyph<'a>(grid: &'a Grid<Cell>, writer: &mut Writer) -> Option<(usize, G
     if col > 0 && cells[Column(col)].flags.contains(Flags::WIDE_CHAR_SPACER) {
         col -= 1;
     }
-    let cell = &cells[Column(col)];
-    let style = style(cell, writer);
-    let wide = cell.flags.contains(Flags::WIDE_CHAR);
-    Some((col, Glyph { base: cell.c, marks: cell.zerowidth().unwrap_or_default(), style, wide }))
+    let follows = |flag| col + 1 < grid.columns() && cells[Column(col + 1)].flags.contains(flag);
+    Some((
+        col,
+        glyph(&cells[Column(col)], follows(Flags::WIDE_CHAR_SPACER), style(&cells[Column(col)], writer)),
+    ))
+}
+
+/// Gives the glyph of a cell. A wide one whose other half is gone, as after a resize, is a blank.
+fn glyph(cell: &Cell, spacer_follows: bool, style: Style) -> Glyph<'_> {
+    let wide = cell.flags.contains(Flags::WIDE_CHAR) && spacer_follows;
+    if cell.flags.contains(Flags::WIDE_CHAR) && !wide {
+        return Glyph { base: ' ', marks: &[], style, wide };
+    }
+    Glyph { base: cell.c, marks: cell.zerowidth().unwrap_or_default(), style, wide }
 }
 
 fn saved_cursor(cursor: &Cursor<Cell>, saved: Saved, writer: &mut Writer) {
