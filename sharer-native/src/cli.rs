@@ -17,15 +17,6 @@ use shared::event::WindowSize;
 
 use crate::relay::{self, RelayArgs};
 
-/// Wrong command line, or no terminal.
-pub const EXIT_USAGE: u8 = 2;
-/// `sharer` itself failed.
-pub const EXIT_FAILED: u8 = 125;
-/// The command cannot be executed.
-pub const EXIT_NOT_EXECUTABLE: u8 = 126;
-/// The command was not found.
-pub const EXIT_NOT_FOUND: u8 = 127;
-
 const AFTER_HELP: &str = "\
 Examples:
   sharer                         share your shell

@@ -6,6 +6,7 @@ pub mod commands;
 pub mod config;
 pub mod control;
 pub mod events;
+pub mod exit;
 pub mod log;
 pub mod pty;
 pub mod relay;

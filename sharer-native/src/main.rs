@@ -5,9 +5,9 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::Parser as _;
-use sharer_native::cli::{Cli, EXIT_FAILED, EXIT_USAGE, Other, completions, man, version};
+use sharer_native::cli::{Cli, Other, completions, man, version};
 use sharer_native::config::Config;
-use sharer_native::{commands, log, relay, share};
+use sharer_native::{commands, exit, log, relay, share};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -15,7 +15,7 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             complain(&error);
-            ExitCode::from(EXIT_FAILED)
+            ExitCode::from(exit::FAILED)
         }
     }
 }
@@ -48,7 +48,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
                 Ok(config) => share::run(&config).map(ExitCode::from),
                 Err(error) => {
                     complain(&error);
-                    Ok(ExitCode::from(EXIT_USAGE))
+                    Ok(ExitCode::from(exit::USAGE))
                 }
             }
         }

@@ -28,11 +28,11 @@ use self::embedded::Embedded;
 use self::model::Model;
 use self::output::Output;
 use self::typist::Typist;
-use crate::cli::{EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND, EXIT_USAGE};
 use crate::clock;
 use crate::config::{Config, EventsTo, RelayChoice};
 use crate::control::{self, Asked, Reply, Request, Status};
 use crate::events::{Events, Line, LinkTexts};
+use crate::exit;
 use crate::pty::{Ended, Program, Pty, StartError};
 use crate::shutdown::{self, Told};
 use crate::tty;
@@ -54,14 +54,14 @@ pub fn run(config: &Config) -> anyhow::Result<u8> {
         Err(error) => {
             banner::show(&format!("sharer: {error}\n"));
             return Ok(match error {
-                StartError::NotFound(_) => EXIT_NOT_FOUND,
-                StartError::NotExecutable(_) | StartError::System(_) => EXIT_NOT_EXECUTABLE,
+                StartError::NotFound(_) => exit::NOT_FOUND,
+                StartError::NotExecutable(_) | StartError::System(_) => exit::NOT_EXECUTABLE,
             });
         }
     };
     if config.headless.is_none() && !tty::is_there() {
         banner::show("sharer: there is no terminal to share: run it in one, or add --headless\n");
-        return Ok(EXIT_USAGE);
+        return Ok(exit::USAGE);
     }
     let events = match &config.events {
         EventsTo::Nowhere => Events::none(),
@@ -214,7 +214,7 @@ impl Share {
             Ok(pty) => pty,
             Err(error) => {
                 banner::show(&format!("sharer: {error}\n"));
-                return Ok(EXIT_NOT_EXECUTABLE);
+                return Ok(exit::NOT_EXECUTABLE);
             }
         };
         let raw = if self.headless { None } else { Some(tty::Raw::enter()?) };
@@ -281,7 +281,7 @@ impl Share {
                 () = beside.model.told() => self.take_news(beside),
                 () = beside.typist.told() => self.machine.handle_typed(clock::now(), beside.typist.typed()),
                 connected = join(&mut self.connecting) => self.take_socket(connected),
-                end = exit(&mut exits) => {
+                end = exited(&mut exits) => {
                     ended = Some(end);
                     settle_at = Some(Instant::now() + LAST_OUTPUT);
                 }
@@ -525,7 +525,7 @@ fn exit_of(pty: &Pty) -> oneshot::Receiver<Ended> {
     told
 }
 
-async fn exit(exits: &mut Option<oneshot::Receiver<Ended>>) -> Ended {
+async fn exited(exits: &mut Option<oneshot::Receiver<Ended>>) -> Ended {
     let ended = match exits {
         Some(exits) => exits.await.unwrap_or(Ended { code: None, signal: None }),
         None => pending().await,
