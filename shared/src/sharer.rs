@@ -176,7 +176,7 @@ struct Ending {
     reason: EndReason,
     deadline: Moment,
     said: bool,
-    acknowledged: u32,
+    acknowledged: bool,
 }
 
 /// See the module.
@@ -575,7 +575,7 @@ impl Sharer {
             }
             R::EndAcknowledged { channel: CHANNEL } => {
                 if let Some(ending) = &mut self.ending {
-                    ending.acknowledged = ending.acknowledged.saturating_add(1);
+                    ending.acknowledged = true;
                 }
             }
             R::SessionInitialized { .. }
@@ -895,7 +895,7 @@ impl Sharer {
         self.settle();
         self.seal(&Event::Note(Note::Ended(reason.clone())));
         let deadline = now.mono.after(END_WITHIN_MS);
-        self.ending = Some(Ending { reason, deadline, said: false, acknowledged: 0 });
+        self.ending = Some(Ending { reason, deadline, said: false, acknowledged: false });
         self.advance();
     }
 
@@ -976,7 +976,7 @@ impl Sharer {
 
     fn finish(&mut self) {
         let Some(ending) = self.ending.as_ref().filter(|_| !self.ended) else { return };
-        let heard = ending.said && ending.acknowledged >= self.people.1;
+        let heard = ending.said && (ending.acknowledged || self.people.1 == 0);
         let alone = matches!(self.connection.stage(), Stage::Waiting(_) | Stage::Stopped(_));
         if heard || alone || ending.deadline <= self.now.mono {
             self.ended = true;

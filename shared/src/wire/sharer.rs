@@ -173,7 +173,7 @@ pub enum RelayToSharer {
         /// Those whose grant may type.
         executors: u32,
     },
-    /// A participant acknowledged the end; sent for the last event only.
+    /// Every participant has seen the end, or nobody is there; said once.
     EndAcknowledged {
         /// The session.
         channel: Channel,
