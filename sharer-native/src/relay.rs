@@ -3,6 +3,13 @@
 //! `sharer relay` runs it alone; `sharer` runs the very same thing inside itself.
 
 pub mod args;
+mod assets;
+mod http;
+mod hub;
+mod peer;
+mod rules;
+mod server;
+mod socket;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -36,6 +43,26 @@ pub struct Config {
     pub max_sessions: usize,
     /// Viewers in a session at most.
     pub max_viewers: usize,
+    /// When it gives up on connections.
+    pub timings: Timings,
+}
+
+/// When a relay gives up on a connection.
+#[derive(Debug, Clone, Copy)]
+pub struct Timings {
+    /// A handshake takes this long at most.
+    pub handshake: Duration,
+    /// Who was silent for so long is pinged …
+    pub ping: Duration,
+    /// … and closed after this.
+    pub silent: Duration,
+}
+
+impl Default for Timings {
+    fn default() -> Self {
+        let seconds = Duration::from_secs;
+        Self { handshake: seconds(10), ping: seconds(30), silent: seconds(90) }
+    }
 }
 
 /// Where a relay's certificate is.
@@ -60,6 +87,7 @@ impl Default for Config {
             away_keep: Duration::from_mins(10),
             max_sessions: 10_000,
             max_viewers: 1_000,
+            timings: Timings::default(),
         }
     }
 }
@@ -104,6 +132,7 @@ pub enum ServeError {
 #[derive(Debug)]
 pub struct Handle {
     address: SocketAddr,
+    scheme: &'static str,
     base_url: String,
     stop: tokio::sync::watch::Sender<bool>,
 }
@@ -121,7 +150,7 @@ impl Handle {
 
     /// The URL at which a program on this machine reaches it, without a trailing slash.
     pub fn local_url(&self) -> String {
-        format!("http://{}", self.address)
+        format!("{}://{}", self.scheme, self.address)
     }
 
     /// Tells all peers that the relay goes away, and stops it.
@@ -134,14 +163,10 @@ impl Handle {
 
 /// Whether the viewer is inside this binary.
 pub fn has_viewer() -> bool {
-    false
+    assets::has_viewer()
 }
 
 /// Binds and begins to serve on the current tokio runtime; returns as soon as peers can connect.
-#[allow(clippy::unused_async, reason = "binding is asynchronous")]
 pub async fn serve(config: Config) -> Result<Handle, ServeError> {
-    let address = config.listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], DEFAULT_PORT)));
-    let base_url = config.public_url.unwrap_or_else(|| format!("http://{address}"));
-    let (stop, _) = tokio::sync::watch::channel(false);
-    Ok(Handle { address, base_url, stop })
+    server::serve(config).await
 }

@@ -57,6 +57,7 @@ impl From<RelayArgs> for Config {
             away_keep: args.away_keep,
             max_sessions: args.max_sessions,
             max_viewers: args.max_viewers,
+            ..Self::default()
         }
     }
 }

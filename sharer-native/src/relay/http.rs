@@ -1,0 +1,199 @@
+//! HTTP: the viewer's files, health, metrics, and the handshake of the socket.
+
+use std::fmt::Write as _;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::http::header::{self, HeaderName, HeaderValue};
+use axum::http::{HeaderMap, Method, Request, Response, StatusCode};
+use hyper::body::Incoming;
+use shared::wire::{BROWSER_SUBPROTOCOL, NATIVE_SUBPROTOCOL, SOCKET_PATH};
+
+use super::assets::{self, Asset};
+use super::hub::Hub;
+use super::rules::{Caller, Rules};
+
+/// What answers need.
+#[derive(Debug)]
+pub(super) struct Site {
+    pub(super) hub: Arc<Hub>,
+    pub(super) rules: Rules,
+}
+
+/// The answer to a request, and whether it opens a socket.
+pub(super) struct Answer {
+    pub(super) response: Response<Body>,
+    pub(super) socket: bool,
+}
+
+fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
+    headers.get(name).map(|value| value.to_str().unwrap_or("?"))
+}
+
+/// Answers a request from `peer`.
+pub(super) fn answer(site: &Site, peer: IpAddr, request: &Request<Incoming>) -> Answer {
+    let (mut response, socket) = match route(site, peer, request) {
+        Ok(found) => found,
+        Err((status, reason)) => (plain(status, reason), false),
+    };
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+        (HeaderName::from_static("x-robots-tag"), "noindex"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    if !headers.contains_key(header::CACHE_CONTROL) {
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+    if let Ok(policy) = HeaderValue::from_str(&assets::POLICY) {
+        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+    }
+    Answer { response, socket }
+}
+
+type Refused = (StatusCode, &'static str);
+
+fn route(site: &Site, peer: IpAddr, request: &Request<Incoming>) -> Result<(Response<Body>, bool), Refused> {
+    let headers = request.headers();
+    let one_host = headers.get_all(header::HOST).iter().count() == 1;
+    let host = text(headers, header::HOST).filter(|_| one_host).unwrap_or_default();
+    if !site.rules.host(host) {
+        return Err((
+            StatusCode::MISDIRECTED_REQUEST,
+            "this relay is not reached under this name: --allow-host",
+        ));
+    }
+    let path = request.uri().path();
+    let caller = site.rules.caller(host, text(headers, header::ORIGIN));
+    if path.starts_with("/api/") && caller == Caller::Foreign {
+        return Err((StatusCode::FORBIDDEN, "not for pages of other origins"));
+    }
+    if path == SOCKET_PATH {
+        return socket(request, caller).map(|response| (response, true));
+    }
+    if request.method() != Method::GET && request.method() != Method::HEAD {
+        return Err((StatusCode::METHOD_NOT_ALLOWED, "only GET"));
+    }
+    let response = match path {
+        "/healthz" => plain(StatusCode::OK, "ok\n"),
+        "/metrics" if site.rules.is_local(host, peer) => metrics(site),
+        _ if path == "/" || path.starts_with("/s/") => file(&assets::page(), headers, false),
+        _ => match path.strip_prefix('/').and_then(assets::find) {
+            Some(asset) => file(asset, headers, asset.path != "index.html"),
+            None => return Err((StatusCode::NOT_FOUND, "nothing here\n")),
+        },
+    };
+    Ok((response, false))
+}
+
+/// The answer to a good WebSocket handshake.
+fn socket(request: &Request<Incoming>, caller: Caller) -> Result<Response<Body>, Refused> {
+    let headers = request.headers();
+    let has = |name, word: &str| {
+        text(headers, name)
+            .is_some_and(|value| value.split(',').any(|part| part.trim().eq_ignore_ascii_case(word)))
+    };
+    let wanted = match caller {
+        Caller::Native => NATIVE_SUBPROTOCOL,
+        Caller::Page => BROWSER_SUBPROTOCOL,
+        Caller::Foreign => return Err((StatusCode::FORBIDDEN, "not for pages of other origins")),
+    };
+    let upgrade = has(header::CONNECTION, "upgrade") && has(header::UPGRADE, "websocket");
+    if !upgrade || request.method() != Method::GET {
+        return Err((StatusCode::UPGRADE_REQUIRED, "this is a WebSocket"));
+    }
+    if text(headers, header::SEC_WEBSOCKET_VERSION) != Some("13") {
+        return Err((StatusCode::BAD_REQUEST, "WebSocket version 13 only"));
+    }
+    if !has(header::SEC_WEBSOCKET_PROTOCOL, wanted) {
+        return Err((StatusCode::FORBIDDEN, "the subprotocol is missing"));
+    }
+    let key = headers.get(header::SEC_WEBSOCKET_KEY).ok_or((StatusCode::BAD_REQUEST, "no key"))?;
+    let accept = tungstenite::handshake::derive_accept_key(key.as_bytes());
+    Response::builder()
+        .status(StatusCode::SWITCHING_PROTOCOLS)
+        .header(header::CONNECTION, "upgrade")
+        .header(header::UPGRADE, "websocket")
+        .header(header::SEC_WEBSOCKET_ACCEPT, accept)
+        .header(header::SEC_WEBSOCKET_PROTOCOL, wanted)
+        .body(Body::empty())
+        .map_err(|_bad| (StatusCode::BAD_REQUEST, "bad handshake"))
+}
+
+fn plain(status: StatusCode, body: &'static str) -> Response<Body> {
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    response
+}
+
+fn file(asset: &Asset, headers: &HeaderMap, immutable: bool) -> Response<Body> {
+    let accepted = text(headers, header::ACCEPT_ENCODING).unwrap_or_default();
+    let accepts =
+        |word: &str| accepted.split(',').any(|part| part.split(';').next().map(str::trim) == Some(word));
+    let (bytes, encoding) = if accepts("br") && !asset.br.is_empty() {
+        (asset.br, Some("br"))
+    } else if accepts("gzip") && !asset.gz.is_empty() {
+        (asset.gz, Some("gzip"))
+    } else {
+        (asset.plain, None)
+    };
+    let mut response = Response::new(Body::from(bytes));
+    let out = response.headers_mut();
+    out.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type(asset.path)));
+    out.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
+    if let Some(encoding) = encoding {
+        out.insert(header::CONTENT_ENCODING, HeaderValue::from_static(encoding));
+    }
+    if immutable {
+        let forever = HeaderValue::from_static("public, max-age=31536000, immutable");
+        out.insert(header::CACHE_CONTROL, forever);
+    }
+    response
+}
+
+fn content_type(path: &str) -> &'static str {
+    match path.rsplit_once('.').map(|(_, extension)| extension) {
+        Some("html") => "text/html; charset=utf-8",
+        Some("js" | "mjs") => "text/javascript; charset=utf-8",
+        Some("css") => "text/css; charset=utf-8",
+        Some("wasm") => "application/wasm",
+        Some("svg") => "image/svg+xml",
+        Some("png") => "image/png",
+        Some("woff2") => "font/woff2",
+        Some("json" | "webmanifest") => "application/json",
+        _ => "application/octet-stream",
+    }
+}
+
+fn metrics(site: &Site) -> Response<Body> {
+    let stats = site.hub.stats();
+    let mut body = String::new();
+    for (name, value) in [
+        ("sessions", stats.sessions as u64),
+        ("viewers", stats.viewers as u64),
+        ("connections", stats.connections as u64),
+        ("log_bytes", stats.log_bytes),
+        ("events_total", stats.events),
+        ("joins_total", stats.joins),
+        ("refusals_total", stats.refusals),
+        ("received_bytes_total", stats.bytes_in),
+        ("sent_bytes_total", stats.bytes_out),
+    ] {
+        let kind = if name.ends_with("_total") { "counter" } else { "gauge" };
+        // Writing to a string does not fail.
+        let _written = writeln!(body, "# TYPE sharer_relay_{name} {kind}\nsharer_relay_{name} {value}");
+    }
+    let mut response = Response::new(Body::from(body));
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8"));
+    response
+}

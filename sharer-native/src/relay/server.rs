@@ -1,0 +1,216 @@
+//! Listening, TLS, and HTTP connections until they are sockets.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::http::header::{self, HeaderName};
+use axum::http::{HeaderMap, Request};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::upgrade::Upgraded;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use shared::relay::{PeerInfo, Relay, RelayConfig};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::pki_types::pem::PemObject as _;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::server::TlsStream;
+
+use super::http::{Site, answer};
+use super::hub::Hub;
+use super::peer::{self, Stream};
+use super::rules::Rules;
+use super::{Config, DEFAULT_PORT, Handle, ServeError, Timings, TlsFiles};
+use crate::clock;
+
+/// Connections at most, sockets and others; whoever comes then waits.
+const MAX_CONNECTIONS: usize = 20_000;
+/// Bytes of a request's head at most.
+const MAX_HEAD: usize = 16 * 1024;
+/// How often silent connections are looked for, against their own times.
+const SWEEPS: u32 = 6;
+
+/// Binds and begins to serve.
+pub(super) async fn serve(config: Config) -> Result<Handle, ServeError> {
+    let rules = Rules::new(&config)?;
+    let tls = config.tls.as_ref().map(acceptor).transpose()?;
+    let listener = bind(&config).await?;
+    let address = listener.local_addr().map_err(|source| ServeError::Bind {
+        address: config.listen.unwrap_or_else(default_address),
+        source,
+    })?;
+    let public_url = config.public_url.as_deref().map(|url| url.trim_end_matches('/').to_owned());
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    let base_url = public_url.clone().unwrap_or_else(|| format!("{scheme}://{address}"));
+    let entropy = clock::entropy()
+        .map_err(|error| ServeError::Bind { address, source: std::io::Error::other(error.to_string()) })?;
+    let relay = Relay::new(
+        RelayConfig {
+            away_keep_ms: u64::try_from(config.away_keep.as_millis()).unwrap_or(u64::MAX),
+            max_sessions: config.max_sessions,
+            max_viewers: config.max_viewers,
+            public_url,
+        },
+        entropy,
+        clock::now(),
+    );
+    let site = Arc::new(Site { hub: Arc::new(Hub::new(relay)), rules });
+    let (stop, stopped) = watch::channel(false);
+    let timings = config.timings;
+    tokio::spawn(accept(listener, tls, site, timings, stopped));
+    Ok(Handle { address, scheme, base_url, stop })
+}
+
+fn default_address() -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, DEFAULT_PORT))
+}
+
+async fn bind(config: &Config) -> Result<TcpListener, ServeError> {
+    let address = config.listen.unwrap_or_else(default_address);
+    if !address.ip().is_loopback() && config.tls.is_none() && !config.allow_insecure {
+        return Err(ServeError::Insecure(address));
+    }
+    let bound = TcpListener::bind(address).await;
+    let bound = match bound {
+        Err(error) if config.listen.is_none() && error.kind() == std::io::ErrorKind::AddrInUse => {
+            TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await
+        }
+        bound => bound,
+    };
+    bound.map_err(|source| ServeError::Bind { address, source })
+}
+
+fn acceptor(files: &TlsFiles) -> Result<TlsAcceptor, ServeError> {
+    fn bad(path: &Path, reason: &dyn std::fmt::Display) -> ServeError {
+        ServeError::Tls { path: path.to_owned(), reason: reason.to_string() }
+    }
+    let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_file_iter(&files.cert)
+        .and_then(Iterator::collect)
+        .map_err(|error| bad(&files.cert, &error))?;
+    let key = PrivateKeyDer::from_pem_file(&files.key).map_err(|error| bad(&files.key, &error))?;
+    let provider = Arc::new(tokio_rustls::rustls::crypto::ring::default_provider());
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key))
+        .map_err(|error| bad(&files.cert, &error))?;
+    Ok(TlsAcceptor::from(Arc::new(config)))
+}
+
+async fn accept(
+    listener: TcpListener,
+    tls: Option<TlsAcceptor>,
+    site: Arc<Site>,
+    timings: Timings,
+    mut stopped: watch::Receiver<bool>,
+) {
+    let hub = Arc::clone(&site.hub);
+    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let clock = hub.run_clock();
+    let sweep = async {
+        let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        let mut every = tokio::time::interval(timings.ping / SWEEPS);
+        loop {
+            every.tick().await;
+            hub.sweep(ms(timings.ping), ms(timings.silent));
+        }
+    };
+    let accepting = async {
+        loop {
+            let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+            let (stream, address) = match listener.accept().await {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    tracing::warn!(%error, "cannot accept a connection");
+                    // Out of descriptors, most likely: some will be closed soon.
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                    continue;
+                }
+            };
+            let (site, tls) = (Arc::clone(&site), tls.clone());
+            tokio::spawn(async move {
+                connection(stream, address, tls, site, timings.handshake).await;
+                drop(place);
+            });
+        }
+    };
+    tokio::select! {
+        () = clock => {}
+        () = sweep => {}
+        () = accepting => {}
+        _ = stopped.changed() => {}
+    }
+    hub.close_all();
+    drop(listener);
+    // Time for the close frames to leave.
+    tokio::time::sleep(Duration::from_millis(50)).await;
+}
+
+async fn connection(
+    stream: TcpStream,
+    address: SocketAddr,
+    tls: Option<TlsAcceptor>,
+    site: Arc<Site>,
+    handshake: Duration,
+) {
+    // Keystrokes are small and must not wait for each other.
+    let _best_effort = stream.set_nodelay(true);
+    match tls {
+        None => http(TokioIo::new(stream), address.ip(), site, handshake).await,
+        Some(tls) => {
+            if let Ok(Ok(stream)) = tokio::time::timeout(handshake, tls.accept(stream)).await {
+                http(TokioIo::new(Box::new(stream)), address.ip(), site, handshake).await;
+            }
+        }
+    }
+}
+
+async fn http<S>(io: TokioIo<S>, address: IpAddr, site: Arc<Site>, handshake: Duration)
+where
+    S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin + 'static,
+{
+    let service = service_fn(|mut request: Request<Incoming>| {
+        let site = Arc::clone(&site);
+        async move {
+            let answer = answer(&site, address, &request);
+            if answer.socket {
+                let info = info(&site.rules, address, request.headers());
+                let upgrade = hyper::upgrade::on(&mut request);
+                tokio::spawn(async move {
+                    if let Ok(upgraded) = upgrade.await {
+                        upgraded_to_socket(upgraded, info, Arc::clone(&site.hub)).await;
+                    }
+                });
+            }
+            Ok::<_, std::convert::Infallible>(answer.response)
+        }
+    });
+    let mut builder = http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(handshake).max_buf_size(MAX_HEAD);
+    // Whatever goes wrong here concerns this connection only.
+    let _served = builder.serve_connection(io, service).with_upgrades().await;
+}
+
+fn info(rules: &Rules, address: IpAddr, headers: &HeaderMap) -> PeerInfo {
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    let forwarded = text(HeaderName::from_static("x-forwarded-for"));
+    PeerInfo {
+        host: text(header::HOST).unwrap_or_default().to_owned(),
+        address: rules.address(address, forwarded).to_string(),
+    }
+}
+
+async fn upgraded_to_socket(upgraded: Upgraded, info: PeerInfo, hub: Arc<Hub>) {
+    match upgraded.downcast::<TokioIo<TcpStream>>() {
+        Ok(parts) => peer::run(hub, info, Stream::Plain(parts.io.into_inner()), parts.read_buf).await,
+        Err(upgraded) => {
+            if let Ok(parts) = upgraded.downcast::<TokioIo<Box<TlsStream<TcpStream>>>>() {
+                peer::run(hub, info, Stream::Tls(parts.io.into_inner()), parts.read_buf).await;
+            }
+        }
+    }
+}
