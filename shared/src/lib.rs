@@ -35,4 +35,5 @@ pub mod seal;
 pub mod sharer;
 pub mod snapshot;
 pub mod time;
+pub mod viewer;
 pub mod wire;

@@ -1,8 +1,269 @@
-// What the viewer takes from xterm.js. Bundled to term.bundle.js by scripts/bundle-js.sh; `src/xterm.rs` binds it.
-export { Terminal } from "@xterm/xterm";
-export { ClipboardAddon } from "@xterm/addon-clipboard";
-export { FitAddon } from "@xterm/addon-fit";
-export { SearchAddon } from "@xterm/addon-search";
-export { Unicode11Addon } from "@xterm/addon-unicode11";
-export { WebLinksAddon } from "@xterm/addon-web-links";
-export { WebglAddon } from "@xterm/addon-webgl";
+// The terminal of the page: everything the viewer asks of xterm.js. `src/xterm.rs` binds it, and nothing else does.
+// Bundled to term.bundle.js by scripts/bundle-js.sh.
+import { Terminal } from "@xterm/xterm";
+import { SearchAddon } from "@xterm/addon-search";
+import { Unicode11Addon } from "@xterm/addon-unicode11";
+import { WebLinksAddon } from "@xterm/addon-web-links";
+import { WebglAddon } from "@xterm/addon-webgl";
+
+const FONT = 'ui-monospace, "SF Mono", "Cascadia Mono", "JetBrains Mono", Menlo, Consolas, "DejaVu Sans Mono", "Liberation Mono", monospace';
+// Bytes of a clipboard write that a program may ask for.
+const MAX_CLIPBOARD = 64 * 1024;
+// As many lines as the largest scrollback a sharer is likely to keep.
+const SCROLLBACK = 10000;
+const SMALLEST = 4;
+const LARGEST = 20;
+
+const THEMES = {
+  dark: {
+    background: "#0e1116", foreground: "#d7dce3", cursor: "#e6b455", cursorAccent: "#0e1116",
+    selectionBackground: "#33507a99",
+    black: "#1b2028", red: "#f0717a", green: "#8cc570", yellow: "#e6b455", blue: "#6fb1f5", magenta: "#c79bf2", cyan: "#5cc8c8", white: "#c6ccd5",
+    brightBlack: "#707a88", brightRed: "#ff8f96", brightGreen: "#a9dc8f", brightYellow: "#f5cd79", brightBlue: "#93c8ff", brightMagenta: "#dab8ff", brightCyan: "#80dede", brightWhite: "#f4f6f9",
+  },
+  light: {
+    background: "#fdfdfc", foreground: "#23272e", cursor: "#b4690e", cursorAccent: "#fdfdfc",
+    selectionBackground: "#9cc2f099",
+    black: "#23272e", red: "#b3261e", green: "#2f7a28", yellow: "#8a5b00", blue: "#1f5fbf", magenta: "#8338b0", cyan: "#0b7478", white: "#6b7280",
+    brightBlack: "#5b6472", brightRed: "#cf3a31", brightGreen: "#3b8f32", brightYellow: "#a06a00", brightBlue: "#2e74dd", brightMagenta: "#9a4cc9", brightCyan: "#12888c", brightWhite: "#3a404a",
+  },
+};
+
+const ARROWS = { up: "A", down: "B", right: "C", left: "D" };
+
+/** http, https and mailto; anything else is no link. */
+function safe(uri) {
+  try {
+    const url = new URL(uri);
+    return ["http:", "https:", "mailto:"].includes(url.protocol) ? url.href : null;
+  } catch { return null; }
+}
+
+class Screen {
+  constructor(host, on, dark) {
+    this.host = host;
+    this.on = on;
+    this.zoom = 1;
+    this.decoder = new TextDecoder();
+    this.typing = false;
+    const linkHandler = {
+      allowNonHttpProtocols: true,
+      activate: (_event, uri) => { const url = safe(uri); if (url) on("link", url, ""); },
+      hover: (_event, uri) => on("hover", safe(uri) ?? "", ""),
+      leave: () => on("hover", "", ""),
+    };
+    const term = this.term = new Terminal({
+      allowProposedApi: true,
+      cursorBlink: false,
+      cursorInactiveStyle: "outline",
+      disableStdin: true,
+      fontFamily: FONT,
+      fontSize: 14,
+      lineHeight: 1.1,
+      linkHandler,
+      scrollback: SCROLLBACK,
+      theme: THEMES[dark ? "dark" : "light"],
+      minimumContrastRatio: dark ? 1 : 3,
+    });
+    // Widths as the sharer's terminal model counts them, before the first byte.
+    term.loadAddon(new Unicode11Addon());
+    term.unicode.activeVersion = "11";
+    term.loadAddon(new WebLinksAddon((_event, uri) => {
+      const url = safe(uri);
+      if (url) window.open(url, "_blank", "noopener,noreferrer");
+    }, { hover: (_event, uri) => on("hover", safe(uri) ?? "", ""), leave: () => on("hover", "", "") }));
+    this.search = new SearchAddon();
+    term.loadAddon(this.search);
+    this.search.onDidChangeResults((r) => on("found", String(r.resultIndex + 1), String(r.resultCount)));
+    term.open(host);
+    try {
+      const webgl = new WebglAddon();
+      webgl.onContextLoss(() => webgl.dispose());
+      term.loadAddon(webgl);
+    } catch { /* The DOM renderer draws the same. */ }
+    // The tests read the buffer here.
+    host.__term = term;
+
+    // Only what a person did counts as input. Answers to the program's queries pass by without the mark: the sharer
+    // answers them, once, and no viewer ever does.
+    let user = false;
+    term._core.coreService.onUserInput(() => { user = true; });
+    const typed = (data) => {
+      const person = user;
+      user = false;
+      if (person && this.typing) on("data", data, "");
+    };
+    term.onData(typed);
+    // Mouse reports in the old encoding; one byte a character.
+    term.onBinary((data) => { if (this.typing) on("binary", data, ""); });
+    term.onTitleChange((title) => on("title", title, ""));
+    // A program may ask to write the clipboard, never to read it.
+    term.parser.registerOscHandler(52, (data) => { this.clipboard(data); return true; });
+    term.attachCustomKeyEventHandler((event) => this.key(event));
+    host.addEventListener("paste", (event) => {
+      event.preventDefault();
+      event.stopImmediatePropagation();
+      this.pasted(event.clipboardData?.getData("text/plain") ?? "");
+    }, true);
+    for (const name of ["dragover", "drop"]) host.addEventListener(name, (event) => event.preventDefault(), true);
+    new ResizeObserver(() => this.fit()).observe(host.parentElement);
+    term.onCursorMove(() => this.follow());
+  }
+
+  key(event) {
+    // The way out for people without a mouse: everything else is the program's.
+    if (event.key === "ArrowUp" && event.ctrlKey && event.shiftKey) {
+      if (event.type === "keydown") this.on("leave", "", "");
+      return false;
+    }
+    const mod = event.ctrlKey || event.metaKey;
+    if (mod && (event.key === "c" || event.key === "C") && this.term.hasSelection() && (event.shiftKey || event.metaKey || !this.typing)) return false;
+    if (mod && (event.key === "v" || event.key === "V") && (event.shiftKey || event.metaKey)) return false;
+    return this.typing;
+  }
+
+  pasted(text) {
+    if (this.typing && text) this.on("paste", text, this.term.modes.bracketedPasteMode ? "bracketed" : "");
+  }
+
+  clipboard(data) {
+    const at = data.indexOf(";");
+    const payload = at < 0 ? "" : data.slice(at + 1);
+    if (!payload || payload === "?" || payload.length > (MAX_CLIPBOARD * 4) / 3 + 4) return;
+    try {
+      const bytes = Uint8Array.from(atob(payload), (c) => c.charCodeAt(0));
+      if (bytes.length <= MAX_CLIPBOARD) this.on("clipboard", new TextDecoder().decode(bytes), "");
+    } catch { /* Not base64: nothing to copy. */ }
+  }
+
+  write(ticket, bytes) {
+    this.term.write(this.decoder.decode(bytes, { stream: true }), () => this.on("parsed", String(ticket), ""));
+  }
+
+  resize(cols, rows) {
+    // Behind everything that is still to be parsed.
+    this.term.write("", () => { this.term.resize(Math.max(cols, 2), Math.max(rows, 1)); this.fit(); });
+  }
+
+  rebuild(ticket, cols, rows, bytes) {
+    const term = this.term;
+    this.decoder = new TextDecoder();
+    const text = this.decoder.decode(bytes, { stream: true });
+    let place;
+    term.write("", () => {
+      place = this.place();
+      if (term.cols !== cols || term.rows !== rows) term.resize(Math.max(cols, 2), Math.max(rows, 1));
+    });
+    term.write(text, () => {
+      this.fit();
+      this.restore(place);
+      this.on("parsed", String(ticket), "");
+    });
+  }
+
+  /** Where the person looks and what is selected, counted from the end, which a rebuild keeps. */
+  place() {
+    const { term } = this;
+    const buffer = term.buffer.active;
+    const selected = term.hasSelection() ? { ...term.getSelectionPosition(), text: term.getSelection() } : null;
+    return {
+      up: buffer.baseY - buffer.viewportY,
+      selected: selected && { x: selected.start.x, fromEnd: buffer.length - selected.start.y, text: selected.text,
+        cells: (selected.end.y - selected.start.y) * term.cols + selected.end.x - selected.start.x },
+    };
+  }
+
+  restore(place) {
+    if (!place) return;
+    const { term } = this;
+    const buffer = term.buffer.active;
+    if (place.up > 0) term.scrollToLine(Math.max(0, buffer.baseY - place.up));
+    const { selected } = place;
+    if (selected && buffer.length >= selected.fromEnd) {
+      term.select(selected.x, buffer.length - selected.fromEnd, selected.cells);
+      if (term.getSelection() !== selected.text) term.clearSelection();
+    }
+  }
+
+  wipe() {
+    this.decoder = new TextDecoder();
+    this.term.reset();
+    this.term.write("\x1bc");
+  }
+
+  setTyping(typing) {
+    this.typing = typing;
+    this.term.options.disableStdin = !typing;
+    this.term.options.cursorBlink = typing;
+  }
+
+  setTheme(dark) {
+    this.term.options.theme = THEMES[dark ? "dark" : "light"];
+    this.term.options.minimumContrastRatio = dark ? 1 : 3;
+  }
+
+  setScreenReader(on) { this.term.options.screenReaderMode = on; }
+
+  setZoom(zoom) { this.zoom = zoom; this.fit(); }
+
+  /** The largest font at which the sharer's columns and rows fit, times the person's zoom. */
+  fit() {
+    const { term, host } = this;
+    const stage = host.parentElement;
+    const style = getComputedStyle(stage);
+    const width = stage.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
+    const height = stage.clientHeight - parseFloat(style.paddingTop) - parseFloat(style.paddingBottom);
+    if (width < 20 || height < 20) return;
+    const cell = () => term._core._renderService?.dimensions?.css?.cell;
+    let size = term.options.fontSize;
+    for (let round = 0; round < 4; round += 1) {
+      const now = cell();
+      if (!now?.width || !now.height) return;
+      const ratio = Math.min(width / (now.width * term.cols), height / (now.height * term.rows));
+      const target = Math.min(size * ratio, LARGEST) * this.zoom;
+      const next = Math.max(SMALLEST, Math.floor(target * 4) / 4);
+      if (next === size || (round > 1 && next > size)) break;
+      size = next;
+      term.options.fontSize = size;
+      if (this.zoom !== 1) break;
+    }
+    const now = cell();
+    host.style.width = `${Math.ceil(now.width * term.cols)}px`;
+    host.style.height = `${Math.ceil(now.height * term.rows)}px`;
+  }
+
+  /** Keeps the cursor in sight where the terminal is larger than its frame. */
+  follow() {
+    const stage = this.host.parentElement;
+    if (stage.scrollWidth <= stage.clientWidth && stage.scrollHeight <= stage.clientHeight) return;
+    const now = this.term._core._renderService?.dimensions?.css?.cell;
+    const buffer = this.term.buffer.active;
+    if (!now || !this.typing) return;
+    const x = this.host.offsetLeft + buffer.cursorX * now.width;
+    const y = this.host.offsetTop + buffer.cursorY * now.height;
+    if (x < stage.scrollLeft || x + now.width > stage.scrollLeft + stage.clientWidth) stage.scrollLeft = x - stage.clientWidth / 2;
+    if (y < stage.scrollTop || y + now.height > stage.scrollTop + stage.clientHeight) stage.scrollTop = y - stage.clientHeight / 2;
+  }
+
+  focus() { this.term.focus(); }
+  blur() { this.term.blur(); }
+
+  /** What a named key sends in the terminal's present mode. */
+  keyBytes(name) {
+    const arrow = ARROWS[name];
+    if (arrow) return (this.term.modes.applicationCursorKeysMode ? "\x1bO" : "\x1b[") + arrow;
+    return { esc: "\x1b", tab: "\t" }[name] ?? "";
+  }
+
+  find(text, back) {
+    const decorations = { matchBackground: "#8a6d1f", matchOverviewRuler: "#e6b455", activeMatchBackground: "#c78a17", activeMatchColorOverviewRuler: "#ffcf70" };
+    const options = { decorations, incremental: false };
+    if (!text) { this.search.clearDecorations(); this.on("found", "0", "0"); return; }
+    if (back) this.search.findPrevious(text, options); else this.search.findNext(text, options);
+  }
+
+  endFind() { this.search.clearDecorations(); this.term.clearSelection(); }
+}
+
+/** Opens a terminal in `host`; `on(kind, first, second)` hears what happens in it. */
+export function mount(host, on, dark) { return new Screen(host, on, dark); }

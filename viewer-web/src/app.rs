@@ -1,20 +1,238 @@
-//! The page.
+//! The page: a session, a field to paste a link into, or a sentence about what is wrong.
 
-use leptos::html::Div;
+use std::rc::Rc;
+
 use leptos::prelude::*;
+use shared::link::Link;
+use shared::viewer::{Event, Typing, View};
 
-use crate::xterm;
+use crate::components::banner::Banner;
+use crate::components::find::Find;
+use crate::components::key_row::{KeyRow, Modifiers};
+use crate::components::settings::SettingsPanel;
+use crate::components::share::SharePanel;
+use crate::components::start::{Start, Trouble};
+use crate::components::terminal::Terminal;
+use crate::components::toolbar::Toolbar;
+use crate::components::{Action, Face, Page, Panel};
+use crate::shell::page::{self, Asked};
+use crate::shell::runner::Runner;
+use crate::shell::storage::{self, Theme};
+use crate::xterm::{Happened, Screen};
 
-/// Shows a terminal with a greeting.
+/// Whatever the address bar asks for.
 #[component]
 pub(crate) fn App() -> impl IntoView {
-    let node = NodeRef::<Div>::new();
-    Effect::new(move |_| {
-        if let Some(element) = node.get() {
-            let terminal = xterm::terminal();
-            terminal.open(&element);
-            terminal.write("hello \x1b[1;32mworld\x1b[0m");
+    let settings = storage::settings();
+    page::set_theme(settings.theme);
+    page::on_other_link();
+    match page::asked() {
+        Asked::Start => view! { <Start problem=None go=page::open/> }.into_any(),
+        Asked::Damaged(error) => view! { <Trouble sentence=error.to_string()/> }.into_any(),
+        Asked::Refused(sentence) => view! { <Trouble sentence=sentence.to_owned()/> }.into_any(),
+        Asked::Session(link) => view! { <Session link=link/> }.into_any(),
+    }
+}
+
+fn is_dark(theme: Theme) -> bool {
+    match theme {
+        Theme::Auto => page::system_is_dark(),
+        Theme::Light => false,
+        Theme::Dark => true,
+    }
+}
+
+/// Everything that lives as long as the session's page.
+struct Parts {
+    screen: Rc<Screen>,
+    runner: Rc<Runner>,
+}
+
+/// A session: bar, terminal, and what has to be said about it.
+#[component]
+fn Session(link: Link) -> impl IntoView {
+    let (view, set_view) = signal(None::<View>);
+    let (watch_link, set_watch_link) = signal(None::<String>);
+    let settings = RwSignal::new(storage::settings());
+    let parts = StoredValue::new_local(None::<Parts>);
+    let page = RwSignal::new(Page::default());
+    let modifiers = RwSignal::new(Modifiers::default());
+    let host = link.base.clone();
+
+    let screen = move || parts.with_value(|parts| parts.as_ref().map(|parts| Rc::clone(&parts.screen)));
+    let give = move |event: Event| {
+        let runner = parts.with_value(|parts| parts.as_ref().map(|parts| Rc::clone(&parts.runner)));
+        if let Some(runner) = runner {
+            runner.give(event);
+        }
+    };
+    let keys = move |bytes: Vec<u8>| {
+        give(Event::Keys(modifiers.get_untracked().apply(bytes)));
+        modifiers.update(|modifiers| *modifiers = modifiers.released());
+    };
+    let copy = move |text: String, said: &'static str| {
+        page::copy(&text, move |copied| {
+            let said =
+                if copied { said } else { "The browser does not let this page copy. Use the QR code panel." };
+            page.update(|page| page.said = Some(said.to_owned()));
+        });
+    };
+    let act = UnsyncCallback::new(move |action: Action| match action {
+        Action::Give(event) => give(event),
+        Action::StartTyping => {
+            give(Event::StartTyping);
+            page.update(|page| page.typing_explained = false);
+            if let Some(screen) = screen() {
+                screen.set_typing(true);
+                screen.focus();
+            }
+        }
+        Action::StopTyping => give(Event::StopTyping),
+        Action::Key(name) => {
+            if let Some(screen) = screen() {
+                keys(screen.key_bytes(name));
+                screen.focus();
+            }
+        }
+        Action::PasteButton => page::read_clipboard(move |text| match text {
+            Some(text) => {
+                if let Some(screen) = screen() {
+                    screen.pasted(&text);
+                }
+            }
+            None => page.update(|page| {
+                page.said = Some("The browser does not let this page read the clipboard.".to_owned());
+            }),
+        }),
+        Action::Keyboard => {
+            if let Some(screen) = screen() {
+                screen.blur();
+                screen.focus();
+            }
+        }
+        Action::CopyLink => {
+            if let Some(link) = watch_link.get_untracked() {
+                copy(link, "Copied. Who opens this link can watch.");
+            }
+        }
+        Action::AllowClipboard => {
+            let text = page.try_update(|page| {
+                page.clipboard_allowed = true;
+                page.clipboard.take()
+            });
+            if let Some(Some(text)) = text {
+                copy(text, "The program wrote to your clipboard.");
+            }
+        }
+        Action::RefuseClipboard => page.update(|page| {
+            page.clipboard = None;
+            page.clipboard_refused = true;
+        }),
+        Action::FullScreen => page::toggle_full_screen(),
+        Action::Show(panel) => page.update(|page| {
+            page.panel = if page.panel == panel { Panel::None } else { panel };
+        }),
+        Action::Close => {
+            page.update(|page| page.panel = Panel::None);
+            if let Some(screen) = screen() {
+                screen.end_find();
+                screen.focus();
+            }
+        }
+        Action::Find { text, back } => {
+            if let Some(screen) = screen() {
+                screen.find(&text, back);
+            }
         }
     });
-    view! { <div node_ref=node></div> }
+
+    let happened = move |happened: Happened| match happened {
+        Happened::Typed(bytes) => keys(bytes),
+        Happened::Pasted { text, bracketed } => give(Event::Paste { text, bracketed }),
+        Happened::Parsed(ticket) => give(Event::Parsed { ticket }),
+        Happened::Title(title) => give(Event::Title(title)),
+        Happened::Clipboard(text) => {
+            let (allowed, refused) =
+                page.with_untracked(|page| (page.clipboard_allowed, page.clipboard_refused));
+            if allowed {
+                copy(text, "The program wrote to your clipboard.");
+            } else if !refused {
+                page.update(|page| page.clipboard = Some(text));
+            }
+        }
+        Happened::Link(url) => page.update(|page| page.link = Some(url)),
+        Happened::Hover(url) => page.update(|page| page.hover = url),
+        Happened::Found(index, count) => page.update(|page| page.found = Some((index, count))),
+        Happened::Leave => {
+            if let Some(screen) = screen() {
+                screen.blur();
+            }
+            page.update(|page| page.focus_toolbar += 1);
+        }
+    };
+
+    // Once the terminal's element is in the page, the machine may begin.
+    let mounted = UnsyncCallback::new(move |element: web_sys::HtmlElement| {
+        let dark = is_dark(settings.get_untracked().theme);
+        let screen = Rc::new(Screen::new(&element, dark, happened));
+        match Runner::start(link.clone(), Rc::clone(&screen), set_view, set_watch_link) {
+            Some(runner) => parts.set_value(Some(Parts { screen, runner })),
+            None => page.update(|page| {
+                page.said = Some(
+                    "This browser has no source of randomness; nothing can be opened safely.".to_owned(),
+                );
+            }),
+        }
+        let woken = move || give(Event::Wake);
+        page::on_wake(woken);
+        page::follow_keyboard();
+        page::on_system_theme(move || settings.update(|_| {}));
+    });
+
+    Effect::new(move |_| {
+        let wanted = settings.get();
+        storage::keep_settings(&wanted);
+        page::set_theme(wanted.theme);
+        if let Some(screen) = screen() {
+            screen.set_theme(is_dark(wanted.theme));
+            screen.set_zoom(wanted.zoom);
+            screen.set_screen_reader(wanted.screen_reader);
+        }
+    });
+    let typing = Memo::new(move |_| {
+        view.with(|view| view.as_ref().is_some_and(|view| matches!(view.typing, Typing::On | Typing::Paused)))
+    });
+    Effect::new(move |_| {
+        let typing = typing.get();
+        if let Some(screen) = screen() {
+            screen.set_typing(typing);
+        }
+    });
+    Effect::new(move |_| {
+        page.with(|page| (page.panel, page.typing_explained));
+        view.with(|view| view.as_ref().map(|view| view.state.word()));
+        if let Some(screen) = screen() {
+            screen.fit();
+        }
+    });
+
+    provide_context(Face {
+        view: view.into(),
+        watch_link: watch_link.into(),
+        settings,
+        page,
+        modifiers,
+        act,
+    });
+    view! {
+        <div class="session" class:typing=typing>
+            <Toolbar/>
+            <Find/>
+            <Banner/>
+            <Terminal mounted=mounted host=host/>
+            <KeyRow/>
+            <SharePanel/>
+            <SettingsPanel/>
+        </div>
+    }
 }

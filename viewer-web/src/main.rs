@@ -1,13 +1,16 @@
-//! The browser viewer.
+//! The browser viewer: draws what `shared::viewer` says, and runs its effects. It decides nothing.
 #![allow(
     unreachable_pub,
     reason = "the component and binding macros write public items into private modules"
 )]
 
 mod app;
+mod components;
+mod shell;
 mod xterm;
 
 fn main() {
     console_error_panic_hook::set_once();
+    shell::page::clear();
     leptos::mount::mount_to_body(app::App);
 }

@@ -1,0 +1,81 @@
+//! Credit of a connection: binary bytes count as consumed when the terminal has parsed what they carried.
+
+use std::collections::VecDeque;
+
+/// Credit is granted when this much more was consumed than the relay knows, in bytes: an eighth of the whole.
+const GRANT_EVERY: u64 = 32 * 1024;
+
+/// What one connection has consumed.
+#[derive(Debug, Default)]
+pub(super) struct Credit {
+    consumed: u64,
+    granted: u64,
+    writes: VecDeque<(u64, u64)>,
+    next_ticket: u64,
+    unwritten: u64,
+}
+
+impl Credit {
+    /// A new connection counts from zero; writes of the old one count for nothing.
+    pub(super) fn restart(&mut self) {
+        *self = Self { next_ticket: self.next_ticket, ..Self::default() };
+    }
+
+    /// A binary message of `bytes` arrived; what it carries is on its way to the terminal, or to nothing.
+    pub(super) fn received(&mut self, bytes: u64) {
+        self.unwritten = self.unwritten.saturating_add(bytes);
+    }
+
+    /// Something is written to the terminal: what arrived so far is consumed once `ticket` is parsed.
+    pub(super) fn ticket(&mut self) -> u64 {
+        self.next_ticket += 1;
+        self.writes.push_back((self.next_ticket, std::mem::take(&mut self.unwritten)));
+        self.next_ticket
+    }
+
+    /// What arrived and went to no write is consumed.
+    pub(super) fn settle(&mut self) {
+        self.consumed += std::mem::take(&mut self.unwritten);
+    }
+
+    /// The terminal has parsed everything up to `ticket`.
+    pub(super) fn parsed(&mut self, ticket: u64) {
+        while let Some((_, bytes)) = self.writes.pop_front_if(|(written, _)| *written <= ticket) {
+            self.consumed += bytes;
+        }
+    }
+
+    /// The count to send now, if it is worth a frame of its own.
+    pub(super) fn grant(&mut self) -> Option<u64> {
+        (self.consumed - self.granted >= GRANT_EVERY).then(|| self.ride())
+    }
+
+    /// The count to send along with something else.
+    pub(super) fn ride(&mut self) -> u64 {
+        self.granted = self.consumed;
+        self.consumed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_count_when_parsed() {
+        let mut credit = Credit::default();
+        credit.received(40_000);
+        let ticket = credit.ticket();
+        credit.settle();
+        assert_eq!(credit.grant(), None);
+        credit.parsed(ticket);
+        assert_eq!(credit.grant(), Some(40_000));
+        credit.received(10);
+        credit.settle();
+        assert_eq!(credit.grant(), None);
+        assert_eq!(credit.ride(), 40_010);
+        credit.restart();
+        credit.parsed(ticket);
+        assert_eq!(credit.ride(), 0);
+    }
+}

@@ -1,0 +1,223 @@
+//! What a viewer shows beside the terminal: a plain value, with the words people read.
+
+use super::epoch::Divergence;
+use super::paste::PasteQuestion;
+use super::typing::LostInput;
+use crate::event::{EndReason, WindowSize};
+use crate::keys::grant::Right;
+use crate::time::UnixMs;
+
+/// Where the viewer and its session stand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum State {
+    /// The first connection is being made.
+    Connecting,
+    /// Connected, and behind the session.
+    CatchingUp,
+    /// What is shown is the session's present.
+    Live,
+    /// The connection broke and is being made again.
+    Reconnecting {
+        /// When it broke.
+        since: UnixMs,
+    },
+    /// The relay delivers, but nothing recent from the sharer.
+    Stale {
+        /// When the sharer was last heard.
+        since: UnixMs,
+    },
+    /// The relay says that the sharer's connection broke.
+    SharerAway {
+        /// When it broke.
+        since: UnixMs,
+    },
+    /// The owner ended the session.
+    Ended(EndReason),
+    /// The relay says it is over; the owner did not.
+    ClosedByRelay(Closed),
+    /// It cannot be shown.
+    Failed(Failure),
+    /// What arrived is not what the sharer sent; nothing is shown.
+    Diverged(Divergence),
+}
+
+/// Why the relay closed the session for this link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Closed {
+    /// The sharer was away for too long.
+    SharerAway,
+    /// The link was revoked.
+    Revoked,
+    /// Any other reason.
+    Relay,
+}
+
+/// Why a link does not lead to a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Failure {
+    /// No such session, or the link's key is not one of its keys: relays do not tell which.
+    NotFound,
+    /// The link's key does not open the session.
+    WrongKey,
+    /// Relay or sharer speak another version.
+    Version(u32),
+    /// The relay refuses to let more people in, or this one again.
+    Refused,
+}
+
+impl Failure {
+    /// One sentence for the person who opened the link.
+    pub fn sentence(self) -> String {
+        match self {
+            Self::NotFound => "There is no such session. It may have ended, or the link is not whole.".into(),
+            Self::WrongKey => {
+                "This link does not open the session. It was revoked, or the part after # is wrong.".into()
+            }
+            Self::Version(version) => format!(
+                "This session speaks version {version} of the protocol and this page speaks version {}. \
+                 Reload the page, or ask for a newer sharer.",
+                crate::keys::epoch::PROTOCOL_VERSION
+            ),
+            Self::Refused => "The relay does not let this page in at the moment. Try again later.".into(),
+        }
+    }
+}
+
+impl State {
+    /// The state in a word or two.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Connecting => "Connecting",
+            Self::CatchingUp => "Catching up",
+            Self::Live => "Live",
+            Self::Reconnecting { .. } => "Reconnecting",
+            Self::Stale { .. } => "Stale",
+            Self::SharerAway { .. } => "Sharer away",
+            Self::Ended(_) => "Ended",
+            Self::ClosedByRelay(_) => "Closed by the relay",
+            Self::Failed(_) => "Not available",
+            Self::Diverged(_) => "Stopped",
+        }
+    }
+
+    /// Since when, for states that have a beginning worth telling.
+    pub fn since(&self) -> Option<UnixMs> {
+        match self {
+            Self::Reconnecting { since } | Self::Stale { since } | Self::SharerAway { since } => Some(*since),
+            Self::Connecting
+            | Self::CatchingUp
+            | Self::Live
+            | Self::Ended(_)
+            | Self::ClosedByRelay(_)
+            | Self::Failed(_)
+            | Self::Diverged(_) => None,
+        }
+    }
+
+    /// Whether nothing more will come unless the person asks for it.
+    pub fn is_final(&self) -> bool {
+        matches!(self, Self::Ended(_) | Self::ClosedByRelay(_) | Self::Failed(_) | Self::Diverged(_))
+    }
+
+    /// A sentence that says what the state means, where the word does not.
+    pub fn sentence(&self) -> Option<String> {
+        Some(match self {
+            Self::Connecting | Self::CatchingUp | Self::Live => return None,
+            Self::Reconnecting { .. } => "The connection to the relay is gone. Trying again.".into(),
+            Self::Stale { .. } => "Nothing recent arrives from the sharer. What you see may be old.".into(),
+            Self::SharerAway { .. } => {
+                "The relay reports that the sharer is not connected. The session may still come back.".into()
+            }
+            Self::Ended(reason) => ended(reason),
+            Self::ClosedByRelay(Closed::SharerAway) => {
+                "The relay closed this session, because it reports the sharer away for too long.".into()
+            }
+            Self::ClosedByRelay(Closed::Revoked) => {
+                "The relay closed this session for you: it reports that the link was revoked.".into()
+            }
+            Self::ClosedByRelay(Closed::Relay) => "The relay closed this session.".into(),
+            Self::Failed(failure) => failure.sentence(),
+            Self::Diverged(Divergence::Chain) => {
+                "What arrived is not what the sharer signed. It was removed, and nothing more is shown.".into()
+            }
+            Self::Diverged(Divergence::Seal) => {
+                "Something arrived that the sharer did not seal. Everything was removed, and nothing more is shown."
+                    .into()
+            }
+            Self::Diverged(Divergence::Header) => {
+                "The relay offers a session that its owner did not sign. Nothing of it is shown.".into()
+            }
+        })
+    }
+}
+
+fn ended(reason: &EndReason) -> String {
+    match reason {
+        EndReason::Exited { code: Some(0), .. } => {
+            "The program has finished. This is its last screen.".into()
+        }
+        EndReason::Exited { code: Some(code), .. } => {
+            format!("The program has finished with status {code}. This is its last screen.")
+        }
+        EndReason::Exited { signal: Some(signal), .. } => {
+            let signal = super::epoch::readable(signal);
+            format!("The program was ended by {signal}. This is its last screen.")
+        }
+        EndReason::Exited { .. } => "The program has finished. This is its last screen.".into(),
+        EndReason::Unshared => "The owner has stopped sharing. This is the last screen.".into(),
+        EndReason::Unknown => "The session has ended. This is its last screen.".into(),
+    }
+}
+
+/// How much of what the terminal holds may be looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shown {
+    /// There is nothing yet, or not any more.
+    Nothing,
+    /// It is the sharer's.
+    Screen,
+    /// The connection broke before the sharer confirmed the newest of it: it is shown, and marked so.
+    Unconfirmed,
+    /// The newest of it was not confirmed by the sharer in time: it must not be looked at until it is.
+    Hidden,
+}
+
+/// Whether this viewer types.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Typing {
+    /// The link only watches.
+    Never,
+    /// It may type, once the person says so.
+    Offered,
+    /// Keys go to the session.
+    On,
+    /// The person said so, but keys go nowhere at the moment.
+    Paused,
+    /// Something typed may be lost: nothing is typed until the person goes on.
+    Lost(LostInput),
+}
+
+/// Everything a viewer shows beside the terminal's own contents. It holds no secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct View {
+    /// Where it stands.
+    pub state: State,
+    /// Whether the terminal may be looked at.
+    pub shown: Shown,
+    /// The session's title, as text.
+    pub title: Option<String>,
+    /// How many watch, as the relay counts.
+    pub viewers: u32,
+    /// The terminal's size.
+    pub window: Option<WindowSize>,
+    /// What the link allows, once that is known.
+    pub right: Option<Right>,
+    /// Whether this viewer types.
+    pub typing: Typing,
+    /// A paste that waits for the person's word.
+    pub paste: Option<PasteQuestion>,
+    /// Something the person should know, once.
+    pub notice: Option<&'static str>,
+    /// How often connecting failed since it last worked: after the first, a sentence is due.
+    pub attempts: u32,
+}

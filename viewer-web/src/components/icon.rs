@@ -1,0 +1,55 @@
+//! Small drawings, one stroke wide.
+
+use leptos::prelude::*;
+
+/// The drawings there are, as paths on a 20×20 grid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Drawing {
+    Eye,
+    Find,
+    Link,
+    Qr,
+    Full,
+    Gear,
+    Close,
+    Up,
+    Down,
+    Keyboard,
+    Paste,
+}
+
+impl Drawing {
+    fn path(self) -> &'static str {
+        match self {
+            Self::Eye => {
+                "M2 10s3-5.5 8-5.5S18 10 18 10s-3 5.5-8 5.5S2 10 2 10Z M10 12.25a2.25 2.25 0 1 0 0-4.5 2.25 2.25 0 0 0 0 4.5Z"
+            }
+            Self::Find => "M9 14.5a5.5 5.5 0 1 0 0-11 5.5 5.5 0 0 0 0 11Z M13 13l4 4",
+            Self::Link => {
+                "M8.5 11.5a3.2 3.2 0 0 0 4.6.2l2.7-2.7a3.25 3.25 0 0 0-4.6-4.6L9.9 5.7 M11.5 8.5a3.2 3.2 0 0 0-4.6-.2L4.2 11a3.25 3.25 0 0 0 4.6 4.6l1.3-1.3"
+            }
+            Self::Qr => {
+                "M3 3h5v5H3Z M12 3h5v5h-5Z M3 12h5v5H3Z M12 12h2v2h-2Z M15.5 15.5H17V17 M17 12v1 M12 17h1"
+            }
+            Self::Full => "M3 7V3h4 M13 3h4v4 M17 13v4h-4 M7 17H3v-4",
+            Self::Gear => {
+                "M3 6h7 M14 6h3 M3 14h3 M10 14h7 M12 8a2 2 0 1 0 0-4 2 2 0 0 0 0 4Z M8 16a2 2 0 1 0 0-4 2 2 0 0 0 0 4Z"
+            }
+            Self::Close => "M5 5l10 10 M15 5L5 15",
+            Self::Up => "M5 12l5-5 5 5",
+            Self::Down => "M5 8l5 5 5-5",
+            Self::Keyboard => "M2.5 5h15v10h-15Z M5.5 8h.01 M8.5 8h.01 M11.5 8h.01 M14.5 8h.01 M6.5 12h7",
+            Self::Paste => "M7 4H4.5v13h11V4H13 M7 3h6v3H7Z",
+        }
+    }
+}
+
+/// A drawing beside words, or instead of them where the button is named otherwise.
+#[component]
+pub(crate) fn Icon(drawing: Drawing) -> impl IntoView {
+    view! {
+        <svg class="icon" viewBox="0 0 20 20" aria-hidden="true" focusable="false">
+            <path d=drawing.path()></path>
+        </svg>
+    }
+}

@@ -1,0 +1,37 @@
+//! Where the session stands, in a word that is true.
+
+use leptos::prelude::*;
+use shared::viewer::State;
+
+use super::Face;
+use crate::shell::page::clock_time;
+
+/// How a state looks: its colour and whether it moves.
+fn look(state: &State) -> &'static str {
+    match state {
+        State::Live => "live",
+        State::Connecting | State::CatchingUp => "busy",
+        State::Reconnecting { .. } | State::Stale { .. } | State::SharerAway { .. } => "waiting",
+        State::Ended(_) | State::ClosedByRelay(_) => "over",
+        State::Failed(_) | State::Diverged(_) => "bad",
+    }
+}
+
+/// The state's word, and since when.
+#[component]
+pub(crate) fn Status() -> impl IntoView {
+    let face = Face::here();
+    let word = Memo::new(move |_| {
+        face.view.with(|view| view.as_ref().map_or("Connecting", |view| view.state.word()))
+    });
+    let look =
+        Memo::new(move |_| face.view.with(|view| view.as_ref().map_or("busy", |view| look(&view.state))));
+    let since = Memo::new(move |_| face.of(|view| view.state.since()));
+    view! {
+        <div class="status" data-look=look>
+            <span class="dot" aria-hidden="true"></span>
+            <span role="status">{word}</span>
+            {move || since.get().map(|at| view! { <span class="since">"since "{clock_time(at)}</span> })}
+        </div>
+    }
+}

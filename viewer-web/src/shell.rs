@@ -1,0 +1,7 @@
+//! Where the page touches the browser: sockets, clocks, storage, address bar.
+
+pub(crate) mod clock;
+pub(crate) mod page;
+pub(crate) mod runner;
+pub(crate) mod socket;
+pub(crate) mod storage;

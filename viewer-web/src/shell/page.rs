@@ -1,0 +1,213 @@
+//! The page itself: address bar, clipboard, full screen.
+
+use shared::link::{Link, LinkError};
+use wasm_bindgen::prelude::Closure;
+use wasm_bindgen::{JsCast, JsValue};
+use web_sys::{Document, Window};
+
+use super::storage;
+
+pub(crate) fn window() -> Option<Window> {
+    web_sys::window()
+}
+
+fn document() -> Option<Document> {
+    window()?.document()
+}
+
+/// Removes what the page shows before the app runs.
+pub(crate) fn clear() {
+    if let Some(element) = document().and_then(|document| document.get_element_by_id("before")) {
+        element.remove();
+    }
+}
+
+/// What the address bar asks for.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Asked {
+    /// The page where a link is pasted.
+    Start,
+    /// A session.
+    Session(Link),
+    /// A link that leads nowhere.
+    Damaged(LinkError),
+    /// The page must not run.
+    Refused(&'static str),
+}
+
+/// Reads the address bar, and the secret that a reload would otherwise lose.
+pub(crate) fn asked() -> Asked {
+    let Some(window) = window() else { return Asked::Start };
+    if is_controlled(&window) {
+        return Asked::Refused(
+            "A service worker controls this page and could read what it shows. Remove it from this site, then reload.",
+        );
+    }
+    let location = window.location();
+    if !location.pathname().unwrap_or_default().contains("/s/") {
+        return Asked::Start;
+    }
+    match Link::parse(&location.href().unwrap_or_default()) {
+        Ok(mut link) => {
+            let kept = storage::grant(&link.session.to_string(), &link.secret.to_base64());
+            if let Some(secret) = kept.and_then(|text| shared::keys::grant::GrantSecret::from_base64(&text)) {
+                link.secret = secret;
+            }
+            Asked::Session(link)
+        }
+        Err(error) => Asked::Damaged(error),
+    }
+}
+
+fn is_controlled(window: &Window) -> bool {
+    // Absent where the context is not secure.
+    let navigator = JsValue::from(window.navigator());
+    let has =
+        js_sys::Reflect::get(&navigator, &"serviceWorker".into()).is_ok_and(|worker| worker.is_object());
+    has && window.navigator().service_worker().controller().is_some()
+}
+
+/// Keeps the secret of a link that types in this tab, and shows the watch link instead.
+pub(crate) fn keep_secret(types: &Link, watch: &Link) {
+    let kept =
+        storage::keep_grant(&types.session.to_string(), &watch.secret.to_base64(), &types.secret.to_base64());
+    // Without storage a reload would lose the right to type; but a link that types is never left in sight.
+    let _ = kept;
+    if let Some(history) = window().and_then(|window| window.history().ok()) {
+        drop(history.replace_state_with_url(&JsValue::NULL, "", Some(&watch.to_string())));
+    }
+}
+
+/// Goes to a link.
+pub(crate) fn open(link: &Link) {
+    if let Some(window) = window() {
+        drop(window.location().set_href(&link.to_string()));
+    }
+}
+
+pub(crate) fn reload() {
+    if let Some(window) = window() {
+        drop(window.location().reload());
+    }
+}
+
+/// Puts text on the clipboard, then says whether that worked.
+pub(crate) fn copy(text: &str, done: impl FnOnce(bool) + 'static) {
+    let Some(window) = window() else { return done(false) };
+    if !window.is_secure_context() {
+        return done(false);
+    }
+    let promise = window.navigator().clipboard().write_text(text);
+    wasm_bindgen_futures::spawn_local(async move {
+        done(wasm_bindgen_futures::JsFuture::from(promise).await.is_ok());
+    });
+}
+
+/// Reads text from the clipboard, where the browser and the person allow it.
+pub(crate) fn read_clipboard(done: impl FnOnce(Option<String>) + 'static) {
+    let Some(window) = window().filter(Window::is_secure_context) else { return done(None) };
+    let promise = window.navigator().clipboard().read_text();
+    wasm_bindgen_futures::spawn_local(async move {
+        done(wasm_bindgen_futures::JsFuture::from(promise).await.ok().and_then(|text| text.as_string()));
+    });
+}
+
+/// Fills the whole screen, or stops doing so.
+pub(crate) fn toggle_full_screen() {
+    let Some(document) = document() else { return };
+    if document.fullscreen_element().is_some() {
+        document.exit_fullscreen();
+    } else if let Some(root) = document.document_element() {
+        drop(root.request_fullscreen());
+    }
+}
+
+/// Marks the page as dark, light, or as the system says.
+pub(crate) fn set_theme(theme: storage::Theme) {
+    let Some(root) = document().and_then(|document| document.document_element()) else { return };
+    let name = match theme {
+        storage::Theme::Auto => "auto",
+        storage::Theme::Light => "light",
+        storage::Theme::Dark => "dark",
+    };
+    drop(root.set_attribute("data-theme", name));
+}
+
+/// Whether the system prefers dark, now.
+pub(crate) fn system_is_dark() -> bool {
+    window()
+        .and_then(|window| window.match_media("(prefers-color-scheme: dark)").ok()?)
+        .is_some_and(|m| m.matches())
+}
+
+/// Calls back when the system's preference changes.
+pub(crate) fn on_system_theme(changed: impl Fn() + 'static) {
+    let media = window().and_then(|window| window.match_media("(prefers-color-scheme: dark)").ok()?);
+    if let Some(media) = media {
+        listen(&media, "change", changed);
+    }
+}
+
+/// Calls back for as long as the page lives.
+fn listen(target: &web_sys::EventTarget, name: &str, heard: impl Fn() + 'static) {
+    let closure = Closure::<dyn Fn()>::new(heard);
+    drop(target.add_event_listener_with_callback(name, closure.as_ref().unchecked_ref()));
+    closure.forget();
+}
+
+/// Calls back when the person looks at the page again, or the network is back.
+pub(crate) fn on_wake(woken: impl Fn() + Clone + 'static) {
+    let Some(window) = window() else { return };
+    listen(&window, "online", woken.clone());
+    listen(&window, "pageshow", woken.clone());
+    if let Some(document) = window.document() {
+        let visible = document.clone();
+        listen(&document, "visibilitychange", move || {
+            if !visible.hidden() {
+                woken();
+            }
+        });
+    }
+}
+
+/// Another link in the address bar is another session.
+pub(crate) fn on_other_link() {
+    if let Some(window) = window() {
+        listen(&window, "hashchange", reload);
+    }
+}
+
+/// Keeps the page as tall as what the on-screen keyboard leaves of it.
+pub(crate) fn follow_keyboard() {
+    let Some(viewport) = window().and_then(|window| window.visual_viewport()) else { return };
+    let apply = {
+        let viewport = viewport.clone();
+        move || {
+            let root = document().and_then(|document| document.document_element());
+            if let Some(root) = root.and_then(|root| root.dyn_into::<web_sys::HtmlElement>().ok()) {
+                // A page that is zoomed by pinching keeps its own height.
+                if (viewport.scale() - 1.0).abs() < 0.01 {
+                    drop(root.style().set_property("--height", &format!("{}px", viewport.height())));
+                    drop(root.style().set_property("--offset", &format!("{}px", viewport.offset_top())));
+                }
+            }
+        }
+    };
+    apply();
+    listen(&viewport, "resize", apply.clone());
+    listen(&viewport, "scroll", apply);
+}
+
+/// 32 bytes from the browser's generator; `None` where it has none, and nothing may run without it.
+pub(crate) fn seed() -> Option<[u8; 32]> {
+    let mut seed = [0; 32];
+    getrandom::getrandom(&mut seed).ok()?;
+    Some(seed)
+}
+
+/// A moment as people write it: hours and minutes of their own day.
+pub(crate) fn clock_time(at: shared::time::UnixMs) -> String {
+    #[allow(clippy::cast_precision_loss, reason = "milliseconds since 1970 stay far below 2^53")]
+    let date = js_sys::Date::new(&JsValue::from_f64(at.0 as f64));
+    format!("{:02}:{:02}", date.get_hours(), date.get_minutes())
+}

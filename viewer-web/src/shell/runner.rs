@@ -1,0 +1,158 @@
+//! Runs the viewer machine: gives it what happens, runs what it asks for, and keeps its time.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use gloo_timers::callback::Timeout;
+use leptos::prelude::{Set as _, WriteSignal};
+use shared::entropy::Entropy;
+use shared::link::Link;
+use shared::time::Moment;
+use shared::viewer::{Effect, Event, View, Viewer};
+
+use super::clock::Clock;
+use super::page;
+use super::socket::{Heard, Socket};
+use crate::xterm::Screen;
+
+/// The machine with everything it drives.
+pub(crate) struct Runner {
+    viewer: RefCell<Viewer>,
+    clock: Clock,
+    screen: Rc<Screen>,
+    socket: RefCell<Option<Socket>>,
+    /// Tells a socket's reports from those of the ones before it.
+    serial: Cell<u64>,
+    timer: RefCell<Option<(Moment, Timeout)>>,
+    /// What happened while something else was being handled.
+    waiting: RefCell<VecDeque<Event>>,
+    shown: RefCell<Option<View>>,
+    view: WriteSignal<Option<View>>,
+    watch: WriteSignal<Option<String>>,
+}
+
+impl Runner {
+    /// Begins to watch; `None` if the browser has no randomness.
+    pub(crate) fn start(
+        link: Link,
+        screen: Rc<Screen>,
+        view: WriteSignal<Option<View>>,
+        watch: WriteSignal<Option<String>>,
+    ) -> Option<Rc<Self>> {
+        let clock = Clock::new();
+        let mut viewer = Viewer::new(link, Entropy::from_seed(page::seed()?), clock.now());
+        let effects = viewer.start();
+        let runner = Rc::new(Self {
+            viewer: RefCell::new(viewer),
+            clock,
+            screen,
+            socket: RefCell::new(None),
+            serial: Cell::new(0),
+            timer: RefCell::new(None),
+            waiting: RefCell::new(VecDeque::new()),
+            shown: RefCell::new(None),
+            view,
+            watch,
+        });
+        runner.run(effects);
+        runner.settle();
+        Some(runner)
+    }
+
+    /// Tells the machine what happened.
+    pub(crate) fn give(self: &Rc<Self>, event: Event) {
+        self.waiting.borrow_mut().push_back(event);
+        // Inside an effect, the outer call goes on with it.
+        while let Ok(mut viewer) = self.viewer.try_borrow_mut() {
+            let Some(next) = self.waiting.borrow_mut().pop_front() else { break };
+            let effects = viewer.update(self.clock.now(), next);
+            drop(viewer);
+            self.run(effects);
+            self.settle();
+        }
+    }
+
+    fn run(self: &Rc<Self>, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::Connect { url } => self.connect(&url),
+                Effect::Close => drop(self.socket.borrow_mut().take()),
+                Effect::Send(packet) => {
+                    let sent = self.socket.borrow_mut().as_mut().is_none_or(|socket| socket.send(packet));
+                    if !sent {
+                        drop(self.socket.borrow_mut().take());
+                        self.waiting.borrow_mut().push_back(Event::Disconnected { code: None });
+                    }
+                }
+                Effect::Rebuild { ticket, window, bytes } => self.screen.rebuild(ticket, window, &bytes),
+                Effect::Write { ticket, bytes } => self.screen.write(ticket, &bytes),
+                Effect::Resize(window) => self.screen.resize(window),
+                Effect::Wipe => self.screen.wipe(),
+                Effect::KeepSecret { watch } => page::keep_secret(self.viewer.borrow().link(), &watch),
+            }
+        }
+    }
+
+    fn connect(self: &Rc<Self>, url: &str) {
+        let serial = self.serial.get() + 1;
+        self.serial.set(serial);
+        let runner = Rc::downgrade(self);
+        let greeted = Cell::new(false);
+        let socket = Socket::open(url, move |heard| {
+            let Some(runner) = runner.upgrade().filter(|runner| runner.serial.get() == serial) else {
+                return;
+            };
+            match heard {
+                Heard::Packet(packet) => {
+                    // The relay speaks first: its first message says that the socket is open.
+                    if !greeted.replace(true) {
+                        runner.give(Event::Connected);
+                    }
+                    runner.give(Event::Packet(packet));
+                }
+                Heard::Closed(code) => runner.give(Event::Disconnected { code }),
+            }
+        });
+        if socket.is_none() {
+            self.waiting.borrow_mut().push_back(Event::Disconnected { code: None });
+        }
+        self.socket.replace(socket);
+    }
+
+    /// Shows the new view, and waits for the next deadline.
+    fn settle(self: &Rc<Self>) {
+        let (view, deadline, watch) = {
+            let viewer = self.viewer.borrow();
+            (viewer.view(), viewer.poll_timeout(), viewer.watch_link())
+        };
+        if self.shown.borrow().as_ref() != Some(&view) {
+            self.shown.replace(Some(view.clone()));
+            self.watch.set(watch.map(|link| link.to_string()));
+            self.view.set(Some(view));
+        }
+        let at = deadline.map(|(at, _)| at);
+        if self.timer.borrow().as_ref().map(|(armed, _)| *armed) == at {
+            return;
+        }
+        let timer = at.map(|at| {
+            // A browser's timers count in 32 bits; nothing here waits that long.
+            let wait = u32::try_from(at.since(self.clock.now().mono)).unwrap_or(u32::MAX >> 1);
+            let runner = Rc::downgrade(self);
+            let due = move || {
+                if let Some(runner) = runner.upgrade() {
+                    drop(runner.timer.borrow_mut().take());
+                    runner.give(Event::Timeout);
+                }
+            };
+            (at, Timeout::new(wait.saturating_add(1), due))
+        });
+        self.timer.replace(timer);
+    }
+}
+
+impl core::fmt::Debug for Runner {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("Runner")
+    }
+}
