@@ -79,6 +79,7 @@ enum Stage {
 
 /// Watches, and perhaps types into, one session.
 #[derive(Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "independent facts, each set and read by itself")]
 pub struct Viewer {
     link: Link,
     entropy: Entropy,
@@ -413,7 +414,7 @@ impl Viewer {
             }
             Stage::Asking { at } if now >= at => self.join(),
             Stage::Joined if self.away_since.is_none() && now >= self.heard.after(SILENCE_MS) => {
-                self.reconnect(0)
+                self.reconnect(0);
             }
             Stage::Apart
             | Stage::Greeting { .. }
@@ -674,7 +675,7 @@ impl Viewer {
                 }
             }
             RelayToViewer::Answer { channel, answer } if channel == ours && joined => {
-                self.handle_answer(&answer)
+                self.handle_answer(&answer);
             }
             RelayToViewer::SharerPresence { channel, away_ms } if channel == ours => self.set_away(away_ms),
             RelayToViewer::ParticipantListUpdated { channel, revision, viewers, .. } if channel == ours => {
@@ -743,10 +744,10 @@ impl Viewer {
         match frame {
             Frame::Event { event, .. } => epoch.handle_event(now, event),
             Frame::SnapshotManifest { id, number, manifest, .. } => {
-                epoch.handle_manifest(id, number, &manifest)
+                epoch.handle_manifest(id, number, &manifest);
             }
             Frame::SnapshotPart { id, part, index, body, .. } => {
-                epoch.handle_part(now, id, part, index, body)
+                epoch.handle_part(now, id, part, index, body);
             }
             Frame::Attestation { number, beat, hash, cards, signature, .. } => {
                 let point = crate::chain::ChainPoint { number, hash };

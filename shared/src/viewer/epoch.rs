@@ -49,6 +49,7 @@ pub enum Divergence {
 
 /// An epoch in progress.
 #[derive(Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "independent facts, each set and read by itself")]
 pub(super) struct Epoch {
     pub(super) header: Header,
     pub(super) opened: Opened,

@@ -61,10 +61,4 @@ impl Proof {
     pub(super) fn deadline(&self) -> Option<Moment> {
         self.marks.front().map(|(_, at)| at.after(ATTEST_WITHIN_MS))
     }
-
-    /// Everything up to here is signed.
-    #[cfg(test)]
-    pub(super) fn covered(&self) -> u64 {
-        self.covered
-    }
 }
