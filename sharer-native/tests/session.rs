@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use shared::chain::{Answer, ChainPoint, ViewerChallenge};
@@ -20,27 +21,45 @@ use shared::wire::frame::Frame;
 use shared::wire::viewer::{JoinPayload, RelayToViewer, ViewerToRelay};
 use shared::wire::{Packet, decode, encode};
 use sharer_native::ws::{RelayUrl, Socket, Step, connect};
+use tempfile::TempDir;
 
 const CHANNEL: Channel = Channel(1);
 
 struct Sharing {
     child: Child,
+    events: Receiver<String>,
     read: Link,
     write: Link,
-    _home: tempfile::TempDir,
+    _home: TempDir,
+}
+
+fn sharer(home: &TempDir) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sharer"));
+    command
+        .env_remove("SHARER_SESSION")
+        .env("HOME", home.path())
+        .env("XDG_RUNTIME_DIR", home.path())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped());
+    command
+}
+
+fn home() -> TempDir {
+    tempfile::Builder::new().prefix("sharer-").tempdir().unwrap()
 }
 
 impl Sharing {
     fn start(command: &[&str]) -> Self {
-        let home = tempfile::Builder::new().prefix("sharer-").tempdir().unwrap();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_sharer"))
-            .env_remove("SHARER_SESSION")
-            .env("HOME", home.path())
-            .env("XDG_RUNTIME_DIR", home.path())
-            .args(["--headless", "--quiet", "--listen", "127.0.0.1:0", "--events", "-", "--"])
+        Self::start_with(&["--listen", "127.0.0.1:0"], command)
+    }
+
+    fn start_with(options: &[&str], command: &[&str]) -> Self {
+        let home = home();
+        let mut child = sharer(&home)
+            .args(["--headless", "--quiet", "--events", "-"])
+            .args(options)
+            .arg("--")
             .args(command)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
             .spawn()
             .unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
@@ -48,15 +67,54 @@ impl Sharing {
         let link =
             |name: &str| Link::parse(first.pointer(&format!("/links/{name}")).unwrap().as_str().unwrap());
         let (read, write) = (link("read").unwrap(), link("write").unwrap());
-        let connected = |line: &String| line.contains(r#""state":"connected""#);
-        assert!(lines.by_ref().map_while(Result::ok).any(|line| connected(&line)));
-        // Somebody has to read on.
-        std::thread::spawn(move || lines.for_each(drop));
-        Self { child, read, write, _home: home }
+        let (tell, events) = channel();
+        std::thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                drop(tell.send(line));
+            }
+        });
+        let sharing = Self { child, events, read, write, _home: home };
+        sharing.is("connected");
+        sharing
+    }
+
+    /// Waits for a state of the connection.
+    fn is(&self, state: &str) {
+        let state = format!(r#""state":"{state}""#);
+        loop {
+            let line = self.events.recv_timeout(Duration::from_secs(20));
+            if line.unwrap().contains(&state) {
+                return;
+            }
+        }
     }
 }
 
 impl Drop for Sharing {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// `sharer relay`, killed when this is dropped.
+struct Alone {
+    child: Child,
+    url: String,
+    _home: TempDir,
+}
+
+impl Alone {
+    fn start(address: &str) -> Self {
+        let home = home();
+        let mut child = sharer(&home).args(["relay", "--listen", address]).spawn().unwrap();
+        let line = BufReader::new(child.stdout.take().unwrap()).lines().next().unwrap().unwrap();
+        let url = line.split_whitespace().find(|word| word.starts_with("http")).unwrap().to_owned();
+        Self { child, url, _home: home }
+    }
+}
+
+impl Drop for Alone {
     fn drop(&mut self) {
         drop(self.child.kill());
         drop(self.child.wait());
@@ -231,4 +289,25 @@ async fn a_flood_arrives_whole() {
     typist.until("an answer", |viewer| viewer.sealer.is_some() && viewer.point.is_some()).await;
     typist.keys("\r");
     typist.until("the last line", |viewer| viewer.shows("200000\r\nREADY")).await;
+}
+
+#[tokio::test]
+async fn a_killed_relay_comes_back_and_the_session_with_it() {
+    let relay = Alone::start("127.0.0.1:0");
+    let url = relay.url.clone();
+    let address = url.strip_prefix("http://").unwrap().to_owned();
+    let sharing = Sharing::start_with(&["--relay", &url], &["sh", "-c", "PS1='$ ' exec sh -i"]);
+    let mut before = Viewer::join(&sharing.write, true).await;
+    before.until("an answer", |viewer| viewer.sealer.is_some() && viewer.shows("$ ")).await;
+    before.keys("echo be''fore; sleep 1; echo wh''ile\r");
+    before.until("output", |viewer| viewer.shows("before")).await;
+    drop(relay);
+    sharing.is("waiting");
+    let _again = Alone::start(&address);
+    sharing.is("connected");
+    let mut after = Viewer::join(&sharing.write, true).await;
+    after.until("what was written meanwhile", |viewer| viewer.shows("before") && viewer.shows("while")).await;
+    after.until("an answer", |viewer| viewer.sealer.is_some()).await;
+    after.keys("echo $((6*7))-again\r");
+    after.until("typing", |viewer| viewer.shows("42-again")).await;
 }
