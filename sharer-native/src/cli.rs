@@ -49,13 +49,13 @@ pub struct ShareArgs {
     #[arg(long, value_name = "URL", env = "SHARER_RELAY")]
     pub relay: Option<String>,
     /// Address of the embedded relay [default: 127.0.0.1:4777, or else a free port]
-    #[arg(long, value_name = "ADDR", env = "SHARER_LISTEN", conflicts_with = "relay")]
+    #[arg(long, value_name = "ADDR", env = "SHARER_LISTEN")]
     pub listen: Option<SocketAddr>,
     /// Base of the links, if a proxy or tunnel stands in front
     #[arg(long, value_name = "URL", env = "SHARER_PUBLIC_URL")]
     pub public_url: Option<String>,
     /// Let the embedded relay listen beyond this computer without TLS
-    #[arg(long, conflicts_with = "relay")]
+    #[arg(long)]
     pub allow_insecure: bool,
     /// Title that viewers see [default: the command]
     #[arg(long, value_name = "TEXT")]
