@@ -5,8 +5,21 @@
 //! relay and the machine that the page runs ([`crate::viewer`]).
 
 pub mod corpus;
+pub mod crowd;
+pub mod echo;
 pub mod floor;
+pub mod idle;
+pub mod late;
 pub mod machine;
+pub mod pour;
+pub mod presence;
 pub mod pty;
+pub mod rows;
 pub mod sample;
+pub mod scene;
+pub mod screen;
+pub mod start;
+pub mod stop;
+pub mod stuck;
 pub mod table;
+pub mod traffic;

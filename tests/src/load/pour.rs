@@ -1,0 +1,57 @@
+//! A log to one viewer that keeps up.
+
+use std::time::Instant;
+
+use shared::viewer::Event;
+
+use super::sample::rate;
+use super::scene::{Scene, settled};
+use super::screen::{Tape, after};
+
+/// What one viewer got of a log.
+#[derive(Debug, Clone, Copy)]
+pub struct Poured {
+    /// MB/s from the first byte to the last.
+    pub rate: f64,
+    /// Whether every byte came, unchanged and in order.
+    pub exact: bool,
+    /// Bytes on the viewer's socket for each byte of output.
+    pub wire: f64,
+    /// The sharer's memory at the end: its own, and all that is resident.
+    pub memory: (u64, u64),
+}
+
+/// MB/s of the terminal model alone.
+pub fn model(scene: &Scene) -> f64 {
+    let start = Instant::now();
+    let terminal = after(&scene.log);
+    let took = start.elapsed();
+    drop(terminal);
+    rate(scene.log.len(), took)
+}
+
+/// Pours the log through the embedded relay.
+///
+/// # Panics
+/// When it does not arrive.
+pub async fn one(scene: &Scene) -> Poured {
+    let sharer = scene.share(None, &scene.pouring()).await;
+    let mut viewer = settled(&sharer.write_link(), Tape::default()).await;
+    viewer.typing().await;
+    viewer.screen.restart();
+    let (rebuilt, passed, size) = (viewer.rebuilds, viewer.passed.down, scene.log.len());
+    viewer.act(Event::Keys(b"g".to_vec())).await;
+    viewer.until("the first byte", |viewer| viewer.screen.written > 0 || viewer.rebuilds > rebuilt).await;
+    let start = Instant::now();
+    viewer.until("the last byte", |viewer| viewer.screen.written >= size || viewer.rebuilds > rebuilt).await;
+    let took = start.elapsed();
+    let pid = sharer.process.pid();
+    #[expect(clippy::cast_precision_loss, reason = "sizes of logs are far below 2^52")]
+    let wire = (viewer.passed.down - passed) as f64 / size as f64;
+    Poured {
+        rate: rate(size, took),
+        exact: viewer.rebuilds == rebuilt && viewer.screen.is(&scene.log),
+        wire,
+        memory: (super::machine::memory(pid), sharer.process.memory()),
+    }
+}

@@ -1,0 +1,246 @@
+//! Each measurement as rows of the table, in two sizes: the whole one for the page, a quick one that guards.
+
+use std::time::Duration;
+
+use super::echo::{self, Where};
+use super::floor::Floor;
+use super::sample::median;
+use super::scene::Scene;
+use super::table::{Bound, Row};
+use super::{corpus, crowd, floor, idle, late, pour, presence, start, stop, stuck, traffic};
+
+/// How much of everything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Size {
+    /// What a test can wait for.
+    Quick,
+    /// What the table asks for.
+    Whole,
+}
+
+impl Size {
+    fn of<T>(self, quick: T, whole: T) -> T {
+        match self {
+            Self::Quick => quick,
+            Self::Whole => whole,
+        }
+    }
+}
+
+const KIB: f64 = 1024.0;
+const MIB: f64 = KIB * KIB;
+
+#[expect(clippy::cast_precision_loss, reason = "figures far below 2^52")]
+fn float(value: u64) -> f64 {
+    value as f64
+}
+
+fn ms(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e3
+}
+
+fn us(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e6
+}
+
+/// Takes the floor. Call it outside of an event loop: it has its own.
+///
+/// # Panics
+/// When it loses a byte.
+pub fn floor(size: Size) -> (Floor, Vec<Row>) {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let (path, bytes) = corpus::file(dir.path(), size.of(10_000_000, 50_000_000));
+    let echo = floor::echo(size.of(100, 500));
+    let rates: Vec<f64> = (0..size.of(3, 7)).map(|_| floor::flood(&path, bytes)).collect();
+    let floor = Floor { echo, rate: median(&rates) };
+    let rows = vec![
+        Row::new("floor: echo, p50", us(floor.echo.median()), "µs", Bound::Time(us(floor::ECHO)))
+            .note(format!("p95 {:.0} µs", us(floor.echo.percentile(95)))),
+        Row::new("floor: 50 MB", floor.rate, "MB/s", Bound::Speed(floor::RATE)),
+    ];
+    (floor, rows)
+}
+
+/// Keystroke echo, idle and beside a flood.
+pub async fn echoes(size: Size, floor: &Floor) -> Vec<Row> {
+    let scene = Scene::new(2_000_000);
+    let keys = size.of(100, 500);
+    let embedded = echo::measure(&scene, Where::Embedded, keys).await;
+    let standalone = echo::measure(&scene, Where::Standalone, keys).await;
+    let flooded = echo::measure(&scene, Where::Flooded, keys).await;
+    let base = us(floor.echo.median());
+    let row = |what, samples: &super::sample::Samples| {
+        let (p50, p95) = (us(samples.median()), us(samples.percentile(95)));
+        Row::new(what, p50 / base, "× floor", Bound::Time(1.5))
+            .note(format!("p50 {p50:.0} µs, p95 {p95:.0} µs"))
+    };
+    let idle = us(standalone.median());
+    let beside = us(flooded.median());
+    vec![
+        row("keystroke echo, embedded relay, p50", &embedded),
+        row("keystroke echo, standalone relay, p50", &standalone),
+        Row::new("keystroke echo beside a flood, p50", beside / idle, "× idle", Bound::Time(2.0))
+            .note(format!("p50 {beside:.0} µs, p95 {:.0} µs", us(flooded.percentile(95)))),
+    ]
+}
+
+/// A log to one viewer, and the sharer's memory after it.
+pub async fn poured(size: Size) -> Vec<Row> {
+    let scene = Scene::new(size.of(10_000_000, 50_000_000));
+    let times = size.of(1, 5);
+    let model = median(&(0..times).map(|_| pour::model(&scene)).collect::<Vec<_>>());
+    let mut rates = Vec::new();
+    let (mut inexact, mut wire) = (0, 0.0_f64);
+    for _ in 0..times {
+        let poured = pour::one(&scene).await;
+        rates.push(poured.rate);
+        inexact += u64::from(!poured.exact);
+        wire = wire.max(poured.wire);
+    }
+    let large = Scene::new(size.of(30_000_000, 200_000_000));
+    let after = pour::one(&large).await;
+    inexact += u64::from(!after.exact);
+    let rate = median(&rates);
+    vec![
+        Row::new("log to one viewer: runs that lost a byte", float(inexact), "", Bound::Count(0.0)),
+        Row::new("log to one viewer", rate / model, "× model", Bound::Speed(0.9))
+            .note(format!("{rate:.0} MB/s; the model alone {model:.0} MB/s")),
+        Row::new("bytes on the wire for each byte of log", wire, "", Bound::Count(0.30)),
+        Row::new("sharer's memory after a long log", float(after.memory.1) / MIB, "MiB", Bound::Count(16.0))
+            .note(format!(
+                "{} MB of output; {:.1} MiB are its own, the rest is code",
+                large.log.len() / 1_000_000,
+                float(after.memory.0) / MIB
+            )),
+    ]
+}
+
+/// A log to fifty viewers.
+pub async fn crowded(size: Size) -> Vec<Row> {
+    let scene = Scene::new(size.of(5_000_000, 50_000_000));
+    let crowd = crowd::measure(&scene, 50).await;
+    vec![
+        Row::new("50 viewers: wrong last screens", float(crowd.wrong as u64), "", Bound::Count(0.0))
+            .note(format!("brought back by a snapshot {} times", crowd.rebuilt)),
+        Row::new("50 viewers: relay's CPU", crowd.cpu, "s/GB", Bound::Time(0.4))
+            .note(format!("{:.2} GB delivered", crowd.delivered)),
+        Row::new("50 viewers: relay's memory, peak", float(crowd.memory) / MIB, "MiB", Bound::Count(40.0)),
+    ]
+}
+
+/// A stuck viewer of five.
+pub async fn stucks(size: Size) -> Vec<Row> {
+    let scene = Scene::new(size.of(5_000_000, 50_000_000));
+    let hold = Duration::from_secs(size.of(5, 25));
+    let stuck = stuck::measure(&scene, size.of(1, 7), hold).await;
+    let mut rows = vec![
+        Row::new("stuck viewer: wrong last screens", float(stuck.wrong as u64), "", Bound::Count(0.0)),
+        Row::new("stuck viewer: relay grows", float(stuck.growth) / MIB, "MiB", Bound::Count(2.0)),
+        Row::new("stuck viewer: exact after it reads again", ms(stuck.recovery), "ms", Bound::Time(1000.0)),
+    ];
+    if size == Size::Whole {
+        // One pair says nothing about 5 %.
+        rows.push(Row::new("stuck viewer: producer's extra CPU", stuck.cost * 100.0, "%", Bound::Time(5.0)));
+    }
+    rows
+}
+
+/// Ctrl-C during endless output.
+pub async fn stopped(size: Size) -> Vec<Row> {
+    let scene = Scene::new(5_000_000);
+    let samples = stop::measure(&scene, size.of(3, 7)).await;
+    vec![
+        Row::new("Ctrl-C, viewer at 4 MB/s: sees the stop", ms(samples.median()), "ms", Bound::Time(150.0))
+            .note(format!("worst {:.0} ms", ms(samples.percentile(100)))),
+    ]
+}
+
+/// Late joins.
+pub async fn joined(size: Size) -> Vec<Row> {
+    let mut rows = Vec::new();
+    for bytes in [1_000_000, size.of(20_000_000, 200_000_000)] {
+        let scene = Scene::new(bytes);
+        let late = Box::pin(late::measure(&scene, size.of(5, 25))).await;
+        let what = |what: &str| format!("late join after {} MB: {what}", bytes / 1_000_000);
+        rows.extend([
+            Row::new(what("wrong screens"), float(late.wrong as u64), "", Bound::Count(0.0)),
+            Row::new(what("screen"), float(late.screen_bytes) / KIB, "KiB", Bound::Count(4.0)),
+            Row::new(what("screen"), ms(late.screen.median()), "ms", Bound::Time(5.0)),
+            Row::new(what("with scrollback"), float(late.full_bytes) / KIB, "KiB", Bound::Count(48.0)),
+            Row::new(what("with scrollback"), ms(late.full.median()), "ms", Bound::Time(20.0)),
+        ]);
+    }
+    rows
+}
+
+/// Bytes for keystrokes and for nothing.
+pub async fn trickled(size: Size) -> Vec<Row> {
+    let scene = Scene::new(1_000);
+    let keys = traffic::typed(&scene, Duration::from_secs(size.of(10, 60))).await;
+    // The whole one spans an attestation at rest, which comes every 120 s.
+    let rest = traffic::at_rest(&scene, Duration::from_secs(size.of(40, 240))).await;
+    let key =
+        |what: &str, bytes| Row::new(format!("bytes a keystroke, {what}"), bytes, "B", Bound::Count(32.0));
+    vec![
+        key("viewer to relay", keys.viewer.up),
+        key("relay to viewer", keys.viewer.down),
+        key("relay to sharer", keys.sharer.up),
+        key("sharer to relay", keys.sharer.down),
+        Row::new("bytes a second at rest, worst hop", rest.up().max(rest.down()), "B/s", Bound::Count(3.0))
+            .note(format!("viewer {:.1}, sharer {:.1}", rest.viewer.down, rest.sharer.down)),
+    ]
+}
+
+/// Idle sessions and viewers.
+pub async fn idled(size: Size) -> Vec<Row> {
+    let scene = Scene::new(1_000);
+    let mut rows = Vec::new();
+    for count in [200, 1_000] {
+        if size == Size::Quick && count > 200 {
+            continue;
+        }
+        let rest = Duration::from_secs(size.of(3, 30));
+        let sessions = idle::sessions(&scene, count, rest).await;
+        let viewers = idle::viewers(&scene, count, rest).await;
+        rows.extend([
+            Row::new(
+                format!("relay's memory for each of {count} idle sessions"),
+                float(sessions.each) / KIB,
+                "KiB",
+                Bound::Count(16.0),
+            ),
+            Row::new(
+                format!("relay's CPU for {count} idle sessions"),
+                sessions.cpu * 100.0,
+                "% of a core",
+                Bound::Time(1.0),
+            ),
+            Row::new(
+                format!("relay's memory for each of {count} idle viewers"),
+                float(viewers.each) / KIB,
+                "KiB",
+                Bound::Count(16.0),
+            ),
+        ]);
+    }
+    rows
+}
+
+/// Messages about who watches.
+pub async fn counted(_: Size) -> Vec<Row> {
+    let bytes = presence::measure(&Scene::new(1_000), 200).await;
+    vec![Row::new("presence: messages for 200 joins", float(bytes) / 1e3, "kB", Bound::Count(100.0))]
+}
+
+/// Start and weight.
+pub async fn started(size: Size) -> Vec<Row> {
+    let scene = Scene::new(1_000);
+    let times = size.of(5, 25);
+    let embedded = start::measure(&scene, false, times).await;
+    let standalone = start::measure(&scene, true, times).await;
+    vec![
+        Row::new("link after launch, embedded relay", ms(embedded.median()), "ms", Bound::Time(30.0)),
+        Row::new("link after launch, --relay on loopback", ms(standalone.median()), "ms", Bound::Time(20.0)),
+        Row::new("binary, stripped", float(start::weight()) / 1e6, "MB", Bound::Count(12.0)),
+    ]
+}

@@ -1,0 +1,330 @@
+//! A viewer without a page: the very machine that the page runs, on a real socket, before a screen of the test's choice.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use futures_util::{SinkExt as _, StreamExt as _};
+use shared::entropy::Entropy;
+use shared::event::WindowSize;
+use shared::link::Link;
+use shared::time::Now;
+use shared::viewer::{Effect, Event, State, Typing, Viewer as Machine};
+use shared::wire::{NATIVE_SUBPROTOCOL, Packet};
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+use tokio_tungstenite::tungstenite::http::HeaderValue;
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::tungstenite::{Bytes, Message};
+use tokio_tungstenite::{WebSocketStream, client_async_with_config};
+
+/// What a viewer draws on.
+pub trait Screen {
+    /// Begins anew with these bytes.
+    fn rebuild(&mut self, window: WindowSize, bytes: &[u8]);
+    /// Takes what comes next.
+    fn write(&mut self, bytes: &[u8]);
+    /// Takes another size.
+    fn resize(&mut self, window: WindowSize);
+    /// Shows nothing any more.
+    fn wipe(&mut self);
+}
+
+/// A WebSocket to a relay, as a native peer opens it.
+pub type Socket = WebSocketStream<TcpStream>;
+
+/// Opens a socket; `via` is dialled instead of the URL's host, which the relay still hears of.
+///
+/// # Errors
+/// Says what the system or the relay said.
+pub async fn dial(url: &str, via: Option<SocketAddr>) -> Result<Socket, String> {
+    let mut request = url.into_client_request().map_err(|error| error.to_string())?;
+    request.headers_mut().insert("sec-websocket-protocol", HeaderValue::from_static(NATIVE_SUBPROTOCOL));
+    let host = request.uri().authority().map(ToString::to_string).unwrap_or_default();
+    let stream = match via {
+        Some(address) => TcpStream::connect(address).await,
+        None => TcpStream::connect(&host).await,
+    };
+    let stream = stream.map_err(|error| error.to_string())?;
+    stream.set_nodelay(true).map_err(|error| error.to_string())?;
+    // A thousand of them share one process.
+    let config = WebSocketConfig::default().read_buffer_size(8 * 1024).write_buffer_size(0);
+    match client_async_with_config(request, stream, Some(config)).await {
+        Ok((socket, _)) => Ok(socket),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// Both clocks, the steady one from an arbitrary start.
+pub fn now(start: Instant) -> Now {
+    let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    Now::new(ms(start.elapsed()), ms(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()))
+}
+
+/// Entropy that no other caller of this process has.
+pub fn entropy() -> Entropy {
+    let mut seed = [0; 32];
+    for half in seed.chunks_mut(16) {
+        // Random by the standard library's promise for `HashMap`, and version 4 ids would be a dependency.
+        let one = std::hash::BuildHasher::hash_one(&std::collections::hash_map::RandomState::new(), 0);
+        let two = std::hash::BuildHasher::hash_one(&std::collections::hash_map::RandomState::new(), 1);
+        half.copy_from_slice(&[one.to_le_bytes(), two.to_le_bytes()].concat());
+    }
+    Entropy::from_seed(seed)
+}
+
+/// What passed through a viewer's socket, counted as WebSocket bytes, headers of frames included.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Passed {
+    /// Towards the viewer.
+    pub down: u64,
+    /// From the viewer.
+    pub up: u64,
+    /// Of those down: control messages about who watches.
+    pub presence: u64,
+    /// Messages down.
+    pub messages: u64,
+}
+
+/// Bytes of a WebSocket frame's header.
+fn header(len: usize, masked: bool) -> u64 {
+    let length = match len {
+        0..126 => 2,
+        126..65_536 => 4,
+        _ => 10,
+    };
+    length + if masked { 4 } else { 0 }
+}
+
+/// The viewer.
+#[derive(Debug)]
+pub struct Viewer<S> {
+    machine: Machine,
+    socket: Option<Socket>,
+    via: Option<SocketAddr>,
+    start: Instant,
+    todo: VecDeque<Effect>,
+    rate: Option<u64>,
+    busy_until: Instant,
+    patience: Duration,
+    /// What it draws on.
+    pub screen: S,
+    /// What passed.
+    pub passed: Passed,
+    /// How often the terminal was begun anew.
+    pub rebuilds: u64,
+    /// Bytes given to the terminal, rebuilds included.
+    pub drawn: u64,
+}
+
+impl<S: Screen> Viewer<S> {
+    /// A viewer that will open `link`, by way of `via` if given.
+    ///
+    /// # Panics
+    /// When the link is none.
+    pub fn new(link: &str, via: Option<SocketAddr>, screen: S) -> Self {
+        let start = Instant::now();
+        let link = Link::parse(link).expect("a link");
+        let mut machine = Machine::new(link, entropy(), now(start));
+        let todo = machine.start().into();
+        Self {
+            machine,
+            socket: None,
+            via,
+            start,
+            todo,
+            rate: None,
+            busy_until: start,
+            patience: super::harness::LONG,
+            screen,
+            passed: Passed::default(),
+            rebuilds: 0,
+            drawn: 0,
+        }
+    }
+
+    /// From now on its terminal parses this many bytes a second, and nothing else happens while it does.
+    pub fn slow(&mut self, rate: u64) {
+        self.rate = Some(rate);
+    }
+
+    /// Waits this long for things, instead of a minute.
+    pub fn patience(&mut self, patience: Duration) {
+        self.patience = patience;
+    }
+
+    /// Where the machine stands.
+    pub fn state(&self) -> State {
+        self.machine.view().state
+    }
+
+    /// Whether keys go to the session.
+    pub fn types(&self) -> bool {
+        self.machine.view().typing == Typing::On
+    }
+
+    /// Something the person does.
+    pub async fn act(&mut self, event: Event) {
+        let effects = self.machine.update(now(self.start), event);
+        self.todo.extend(effects);
+        self.run().await;
+    }
+
+    /// Waits for the next message or deadline and does what follows from it.
+    pub async fn turn(&mut self) {
+        self.run().await;
+        let due = self.machine.poll_timeout().map(|(at, _)| {
+            let at = self.start + Duration::from_millis(at.0);
+            tokio::time::Instant::from_std(at.max(Instant::now() + Duration::from_millis(1)))
+        });
+        let timeout = async {
+            match due {
+                Some(at) => tokio::time::sleep_until(at).await,
+                None => std::future::pending().await,
+            }
+        };
+        let message = async {
+            match &mut self.socket {
+                Some(socket) => socket.next().await,
+                None => std::future::pending().await,
+            }
+        };
+        let event = tokio::select! {
+            biased;
+            message = message => match message {
+                Some(Ok(Message::Binary(bytes))) => {
+                    self.arrived(bytes.len());
+                    Some(Event::Packet(Packet::Binary(bytes)))
+                }
+                Some(Ok(Message::Text(text))) => {
+                    self.arrived(text.len());
+                    if text.starts_with("{\"ParticipantListUpdated\"") {
+                        self.passed.presence += header(text.len(), false) + text.len() as u64;
+                    }
+                    Some(Event::Packet(Packet::Text(text.as_str().to_owned())))
+                }
+                Some(Ok(Message::Ping(body))) => {
+                    self.arrived(body.len());
+                    self.passed.up += header(body.len(), true) + body.len() as u64;
+                    None
+                }
+                Some(Ok(Message::Pong(body))) => {
+                    self.arrived(body.len());
+                    None
+                }
+                Some(Ok(Message::Close(frame))) => {
+                    self.socket = None;
+                    Some(Event::Disconnected { code: frame.map(|frame| frame.code.into()) })
+                }
+                Some(Ok(Message::Frame(_)) | Err(_)) | None => {
+                    self.socket = None;
+                    Some(Event::Disconnected { code: None })
+                }
+            },
+            () = timeout => Some(Event::Timeout),
+        };
+        if let Some(event) = event {
+            self.act(event).await;
+        } else if let Some(socket) = &mut self.socket {
+            // The answer to a ping waits in the socket.
+            let _sent = socket.flush().await;
+        }
+    }
+
+    /// Goes on until `done`.
+    ///
+    /// # Panics
+    /// When it does not come in time, or when the session is over before.
+    pub async fn until(&mut self, what: &str, done: impl Fn(&Self) -> bool) {
+        let limit = Instant::now() + self.patience;
+        while !done(self) {
+            let rest = limit.saturating_duration_since(Instant::now());
+            let turned = tokio::time::timeout(rest, self.turn()).await;
+            let state = self.state();
+            assert!(turned.is_ok(), "waited too long for {what}; the viewer is {state:?}");
+            assert!(!state.is_final() || done(self), "the session is over ({state:?}) before {what}");
+        }
+    }
+
+    /// Opens the link and waits until the session is live.
+    pub async fn live(&mut self) {
+        self.until("the session to be live", |viewer| viewer.state() == State::Live).await;
+    }
+
+    /// Goes live and begins to type.
+    pub async fn typing(&mut self) {
+        self.live().await;
+        self.act(Event::StartTyping).await;
+        self.until("typing to begin", Self::types).await;
+    }
+
+    /// Goes on for a time.
+    pub async fn idle(&mut self, time: Duration) {
+        let until = tokio::time::Instant::now() + time;
+        while tokio::time::timeout_at(until, self.turn()).await.is_ok() {}
+    }
+
+    fn arrived(&mut self, len: usize) {
+        self.passed.down += header(len, false) + len as u64;
+        self.passed.messages += 1;
+    }
+
+    async fn run(&mut self) {
+        while let Some(effect) = self.todo.pop_front() {
+            match effect {
+                Effect::Connect { url } => {
+                    let event = match dial(&url, self.via).await {
+                        Ok(socket) => {
+                            self.socket = Some(socket);
+                            Event::Connected
+                        }
+                        Err(_) => Event::Disconnected { code: None },
+                    };
+                    self.happened(event);
+                }
+                Effect::Close => self.socket = None,
+                Effect::Send(packet) => self.send(packet).await,
+                Effect::Rebuild { ticket, window, bytes } => {
+                    self.screen.rebuild(window, &bytes);
+                    self.rebuilds += 1;
+                    self.parsed(ticket, bytes.len()).await;
+                }
+                Effect::Write { ticket, bytes } => {
+                    self.screen.write(&bytes);
+                    self.parsed(ticket, bytes.len()).await;
+                }
+                Effect::Resize(window) => self.screen.resize(window),
+                Effect::Wipe => self.screen.wipe(),
+                Effect::KeepSecret { .. } => {}
+            }
+        }
+    }
+
+    async fn send(&mut self, packet: Packet) {
+        let Some(socket) = &mut self.socket else { return };
+        let message = match packet {
+            Packet::Text(text) => Message::text(text),
+            Packet::Binary(bytes) => Message::Binary(Bytes::clone(&bytes)),
+        };
+        self.passed.up += header(message.len(), true) + message.len() as u64;
+        if socket.send(message).await.is_err() {
+            self.socket = None;
+            self.happened(Event::Disconnected { code: None });
+        }
+    }
+
+    async fn parsed(&mut self, ticket: u64, bytes: usize) {
+        self.drawn += bytes as u64;
+        if let Some(rate) = self.rate {
+            let took = Duration::from_nanos(bytes as u64 * 1_000_000_000 / rate.max(1));
+            self.busy_until = self.busy_until.max(Instant::now()) + took;
+            tokio::time::sleep_until(self.busy_until.into()).await;
+        }
+        self.happened(Event::Parsed { ticket });
+    }
+
+    fn happened(&mut self, event: Event) {
+        let effects = self.machine.update(now(self.start), event);
+        self.todo.extend(effects);
+    }
+}
