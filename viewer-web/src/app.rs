@@ -15,9 +15,10 @@ use crate::components::start::{Start, Trouble};
 use crate::components::terminal::Terminal;
 use crate::components::toolbar::Toolbar;
 use crate::components::{Action, Face, Page, Panel};
+use crate::preferences::Theme;
 use crate::shell::page::{self, Asked};
 use crate::shell::runner::Runner;
-use crate::shell::storage::{self, Theme};
+use crate::shell::storage;
 use crate::xterm::{Happened, Screen};
 
 /// Whatever the address bar asks for.
@@ -68,7 +69,8 @@ fn Session(link: Link) -> impl IntoView {
     };
     let keys = move |bytes: Vec<u8>| {
         give(Event::Keys(modifiers.get_untracked().apply(bytes)));
-        modifiers.update(|modifiers| *modifiers = modifiers.released());
+        // Sticky ones hold for one key.
+        modifiers.set(Modifiers::default());
     };
     let copy = move |text: String, said: &'static str| {
         page::copy(&text, move |copied| {

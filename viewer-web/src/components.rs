@@ -16,7 +16,7 @@ use leptos::prelude::*;
 use shared::viewer::{Event, View};
 
 use crate::components::key_row::Modifiers;
-use crate::shell::storage::Settings;
+use crate::preferences::Settings;
 
 /// What can be open beside the terminal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -6,6 +6,7 @@
 
 mod app;
 mod components;
+mod preferences;
 mod shell;
 mod xterm;
 

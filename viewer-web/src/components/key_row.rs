@@ -26,11 +26,6 @@ impl Modifiers {
         }
         bytes
     }
-
-    /// After a key, none is held.
-    pub(crate) fn released(self) -> Self {
-        Self::default()
-    }
 }
 
 /// The keys by name, as read aloud and as drawn.

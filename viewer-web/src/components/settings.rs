@@ -4,7 +4,7 @@ use leptos::prelude::*;
 
 use super::icon::{Drawing, Icon};
 use super::{Action, Face, Panel};
-use crate::shell::storage::Theme;
+use crate::preferences::Theme;
 
 /// One step of the font's size.
 const STEP: f64 = 0.1;

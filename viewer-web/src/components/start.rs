@@ -26,7 +26,7 @@ pub(crate) fn Start(problem: Option<String>, go: fn(&Link)) -> impl IntoView {
                         on:input=move |event| { text.set(event_target_value(&event)); problem.set(None); }/>
                     <button class="strong" type="submit">"Open"</button>
                 </div>
-                <p class="problem" role="alert">{move || problem.get().map(sentence)}</p>
+                <p class="problem" role="alert">{move || problem.get().as_deref().map(sentence)}</p>
             </form>
         </main>
     }
@@ -34,12 +34,12 @@ pub(crate) fn Start(problem: Option<String>, go: fn(&Link)) -> impl IntoView {
 
 /// One sentence about a page that cannot be shown.
 #[component]
-pub(crate) fn Trouble(sentence: String) -> impl IntoView {
+pub(crate) fn Trouble(#[prop(into)] sentence: Signal<String>) -> impl IntoView {
     view! {
         <main class="plain">
             <div class="card">
                 <h1>"This link cannot be opened"</h1>
-                <p role="alert">{self::sentence(sentence)}</p>
+                <p role="alert">{move || sentence.with(|text| self::sentence(text))}</p>
                 <p><a href="/">"Open another link"</a></p>
             </div>
         </main>
@@ -47,7 +47,7 @@ pub(crate) fn Trouble(sentence: String) -> impl IntoView {
 }
 
 /// Gives a clause its capital letter and full stop.
-fn sentence(text: String) -> String {
+fn sentence(text: &str) -> String {
     let mut chars = text.chars();
     let first = chars.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
     let rest = chars.as_str();

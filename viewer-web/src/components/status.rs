@@ -4,8 +4,6 @@ use leptos::prelude::*;
 use shared::viewer::State;
 
 use super::Face;
-use crate::shell::page::clock_time;
-
 /// How a state looks: its colour and whether it moves.
 fn look(state: &State) -> &'static str {
     match state {
@@ -34,4 +32,11 @@ pub(crate) fn Status() -> impl IntoView {
             {move || since.get().map(|at| view! { <span class="since">"since "{clock_time(at)}</span> })}
         </div>
     }
+}
+
+/// A moment as people write it: hours and minutes of their own day.
+fn clock_time(at: shared::time::UnixMs) -> String {
+    #[allow(clippy::cast_precision_loss, reason = "milliseconds since 1970 stay far below 2^53")]
+    let date = js_sys::Date::new(&wasm_bindgen::JsValue::from_f64(at.0 as f64));
+    format!("{:02}:{:02}", date.get_hours(), date.get_minutes())
 }

@@ -94,7 +94,12 @@ fn Curtain(host: String) -> impl IntoView {
                 busy: true,
                 again: false,
             },
-            state => Said {
+            state @ (State::Stale { .. }
+            | State::SharerAway { .. }
+            | State::Ended(_)
+            | State::ClosedByRelay(_)
+            | State::Failed(_)
+            | State::Diverged(_)) => Said {
                 head: state.word(),
                 sentence: state.sentence().unwrap_or_default(),
                 busy: !state.is_final(),

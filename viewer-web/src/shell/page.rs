@@ -6,6 +6,7 @@ use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{Document, Window};
 
 use super::storage;
+use crate::preferences::Theme;
 
 pub(crate) fn window() -> Option<Window> {
     web_sys::window()
@@ -123,12 +124,12 @@ pub(crate) fn toggle_full_screen() {
 }
 
 /// Marks the page as dark, light, or as the system says.
-pub(crate) fn set_theme(theme: storage::Theme) {
+pub(crate) fn set_theme(theme: Theme) {
     let Some(root) = document().and_then(|document| document.document_element()) else { return };
     let name = match theme {
-        storage::Theme::Auto => "auto",
-        storage::Theme::Light => "light",
-        storage::Theme::Dark => "dark",
+        Theme::Auto => "auto",
+        Theme::Light => "light",
+        Theme::Dark => "dark",
     };
     drop(root.set_attribute("data-theme", name));
 }
@@ -203,11 +204,4 @@ pub(crate) fn seed() -> Option<[u8; 32]> {
     let mut seed = [0; 32];
     getrandom::getrandom(&mut seed).ok()?;
     Some(seed)
-}
-
-/// A moment as people write it: hours and minutes of their own day.
-pub(crate) fn clock_time(at: shared::time::UnixMs) -> String {
-    #[allow(clippy::cast_precision_loss, reason = "milliseconds since 1970 stay far below 2^53")]
-    let date = js_sys::Date::new(&JsValue::from_f64(at.0 as f64));
-    format!("{:02}:{:02}", date.get_hours(), date.get_minutes())
 }

@@ -1,39 +1,13 @@
 //! What the page remembers: settings for good, the secret of a link that types for as long as the tab lives.
 
-use serde::{Deserialize, Serialize};
 use web_sys::Storage;
+
+use crate::preferences::Settings;
 
 /// Where settings live.
 const SETTINGS: &str = "sharer.settings";
 /// Where a tab keeps the secret of a link that types, followed by the session's id.
 const GRANT: &str = "sharer.grant.";
-
-/// Light, dark, or as the system says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) enum Theme {
-    #[default]
-    Auto,
-    Light,
-    Dark,
-}
-
-/// What a person prefers.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-pub(crate) struct Settings {
-    /// Keep the terminal's text where screen readers find it.
-    pub(crate) screen_reader: bool,
-    pub(crate) theme: Theme,
-    /// Times the size that fits.
-    pub(crate) zoom: f64,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self { screen_reader: false, theme: Theme::Auto, zoom: 1.0 }
-    }
-}
 
 fn local() -> Option<Storage> {
     web_sys::window()?.local_storage().ok()?
