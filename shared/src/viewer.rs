@@ -468,7 +468,10 @@ impl Viewer {
             return;
         }
         self.break_input();
-        if let Some(mut broken) = self.broken.take() {
+        // A program that ended takes nothing more; what it did not take is no loss worth a question.
+        if let Some(mut broken) = self.broken.take()
+            && !matches!(state, State::Ended(_))
+        {
             self.lost = broken.lost(None);
         }
         self.wants_typing = false;
