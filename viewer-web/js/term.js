@@ -210,6 +210,8 @@ class Screen {
   fit() {
     const { term, host } = this;
     const stage = host.parentElement;
+    // What fits cannot be scrolled out of its frame, not even by a focused field.
+    stage.classList.toggle("zoomed", this.zoom > 1);
     const style = getComputedStyle(stage);
     const width = stage.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
     const height = stage.clientHeight - parseFloat(style.paddingTop) - parseFloat(style.paddingBottom);

@@ -148,7 +148,7 @@ pub(crate) fn Banner() -> impl IntoView {
         About::Typing => view! {
             <div class="banner accent">
                 <p>"You are typing on the other person’s machine: what you enter runs there. "
-                    <span class="quiet">"Ctrl+Shift+↑ leaves the terminal."</span></p>
+                    <span class="quiet keys-only">"Ctrl+Shift+↑ leaves the terminal."</span></p>
                 {button("Understood", "", Box::new(move || face.page.update(|page| page.typing_explained = true)))}
             </div>
         }
