@@ -15,6 +15,8 @@ mod pace;
 mod peer;
 mod room;
 mod store;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 

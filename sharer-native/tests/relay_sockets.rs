@@ -1,0 +1,196 @@
+//! The relay's rules on a real socket, each with a positive control.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "tests")]
+
+use std::time::{Duration, Instant};
+
+use sharer_native::relay::{Config, Handle, ServeError, Timings, serve};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+async fn relay(config: Config) -> Handle {
+    let listen = Some(([127, 0, 0, 1], 0).into());
+    serve(Config { listen, ..config }).await.expect("serves")
+}
+
+async fn ask(relay: &Handle, head: &str) -> String {
+    let mut stream = TcpStream::connect(relay.address()).await.unwrap();
+    let head = head.replace("HOST", &relay.address().to_string()).replace('\n', "\r\n");
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    let mut buffer = [0; 4096];
+    // Until the head is whole; a socket stays open behind it.
+    while !String::from_utf8_lossy(&answer).contains("\r\n\r\n") {
+        match stream.read(&mut buffer).await {
+            Ok(0) | Err(_) => break,
+            Ok(read) => answer.extend_from_slice(&buffer[..read]),
+        }
+    }
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+fn status(answer: &str) -> &str {
+    answer.split(' ').nth(1).unwrap_or("")
+}
+
+fn socket(host: &str, rest: &str) -> String {
+    format!(
+        "GET /api/v1/socket HTTP/1.1\nHost: {host}\nConnection: Upgrade\nUpgrade: websocket\n\
+         Sec-WebSocket-Version: 13\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\n{rest}\n"
+    )
+}
+
+const NATIVE: &str = "Sec-WebSocket-Protocol: sharer.native.v1\n";
+const BROWSER: &str = "Sec-WebSocket-Protocol: sharer.browser.v1\n";
+
+#[tokio::test]
+async fn host_origin_and_subprotocol_decide_who_gets_a_socket() {
+    let relay =
+        relay(Config { dev_origins: vec!["http://localhost:8080".into()], ..Config::default() }).await;
+    let port = relay.address().port();
+    for (what, head, expected) in [
+        ("native", socket("HOST", NATIVE), "101"),
+        ("own page", socket("HOST", &format!("Origin: http://HOST\n{BROWSER}")), "101"),
+        ("development page", socket("HOST", &format!("Origin: http://localhost:8080\n{BROWSER}")), "101"),
+        ("localhost", socket(&format!("localhost:{port}"), NATIVE), "101"),
+        ("foreign host", socket("evil.example", NATIVE), "421"),
+        ("foreign page", socket("HOST", &format!("Origin: https://evil.example\n{BROWSER}")), "403"),
+        ("foreign page as native", socket("HOST", &format!("Origin: https://evil.example\n{NATIVE}")), "403"),
+        ("null", socket("HOST", &format!("Origin: null\n{BROWSER}")), "403"),
+        ("other scheme", socket("HOST", &format!("Origin: https://HOST\n{BROWSER}")), "403"),
+        ("no origin, no subprotocol", socket("HOST", ""), "403"),
+        ("no origin, browser", socket("HOST", BROWSER), "403"),
+    ] {
+        assert_eq!(status(&ask(&relay, &head).await), expected, "{what}");
+    }
+    let opened = ask(&relay, &socket("HOST", NATIVE)).await.to_ascii_lowercase();
+    assert!(opened.contains("sec-websocket-accept: s3pplmbitxaq9kygzzhzrbk+xoo="), "{opened}");
+    relay.shutdown().await;
+}
+
+#[tokio::test]
+async fn pages_carry_every_header_and_nothing_else_is_there() {
+    let relay = relay(Config::default()).await;
+    let page = ask(&relay, "GET /s/abc HTTP/1.1\nHost: HOST\n\n").await.to_ascii_lowercase();
+    assert_eq!(status(&page), "200");
+    for header in [
+        "referrer-policy: no-referrer",
+        "cache-control: no-store",
+        "cross-origin-opener-policy: same-origin",
+        "x-robots-tag: noindex",
+        "x-content-type-options: nosniff",
+        "frame-ancestors 'none'",
+        "base-uri 'none'",
+        "object-src 'none'",
+        "script-src 'self' 'wasm-unsafe-eval'",
+    ] {
+        assert!(page.contains(header), "{header}: {page}");
+    }
+    assert!(!page.contains("set-cookie") && !page.contains("'unsafe-eval'"));
+    for (path, expected) in [
+        ("/healthz", "200"),
+        ("/metrics", "200"),
+        ("/nothing", "404"),
+        ("/../Cargo.toml", "404"),
+        ("/api/v1/x", "404"),
+    ] {
+        let head = format!("GET {path} HTTP/1.1\nHost: HOST\n\n");
+        assert_eq!(status(&ask(&relay, &head).await), expected, "{path}");
+    }
+    assert_eq!(status(&ask(&relay, "GET / HTTP/1.1\nHost: evil.example\n\n").await), "421");
+    assert_eq!(status(&ask(&relay, "POST / HTTP/1.1\nHost: HOST\nContent-Length: 0\n\n").await), "405");
+}
+
+fn masked(opcode: u8, body: &[u8]) -> Vec<u8> {
+    assert!(body.len() < 126);
+    let len = u8::try_from(body.len()).unwrap();
+    [&[0x80 | opcode, 0x80 | len, 0, 0, 0, 0], body].concat()
+}
+
+async fn open(relay: &Handle) -> TcpStream {
+    let mut stream = TcpStream::connect(relay.address()).await.unwrap();
+    let head = socket(&relay.address().to_string(), NATIVE).replace('\n', "\r\n");
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut seen = Vec::new();
+    while !String::from_utf8_lossy(&seen).contains("\"Hello\"") {
+        let mut buffer = [0; 4096];
+        let read = stream.read(&mut buffer).await.unwrap();
+        assert!(read > 0);
+        seen.extend_from_slice(&buffer[..read]);
+    }
+    stream
+}
+
+/// All bytes until the relay closes, and after how long it did.
+async fn until_closed(mut stream: TcpStream) -> (Vec<u8>, Duration) {
+    let (start, mut rest) = (Instant::now(), Vec::new());
+    tokio::time::timeout(Duration::from_secs(20), stream.read_to_end(&mut rest)).await.expect("closed").ok();
+    (rest, start.elapsed())
+}
+
+fn close_code(bytes: &[u8]) -> Option<u16> {
+    let at = bytes.windows(2).rposition(|pair| pair == [0x88, 2])?;
+    Some(u16::from_be_bytes([*bytes.get(at + 2)?, *bytes.get(at + 3)?]))
+}
+
+#[tokio::test]
+async fn limits_act_on_the_announced_size() {
+    let relay = relay(Config::default()).await;
+    let mut stream = open(&relay).await;
+    // A header that announces 2 GiB, and not one byte of them.
+    stream.write_all(&[0x82, 0xff, 0, 0, 0, 0, 0x80, 0, 0, 0, 1, 2, 3, 4]).await.unwrap();
+    assert_eq!(close_code(&until_closed(stream).await.0), Some(4302));
+
+    let mut stream = open(&relay).await;
+    stream.write_all(&masked(2, &[99])).await.unwrap();
+    assert_eq!(close_code(&until_closed(stream).await.0), Some(4101));
+
+    // The control: a small well-formed frame is answered by nothing, and a ping by a pong.
+    let mut stream = open(&relay).await;
+    stream.write_all(&[masked(2, &[13, 0]), masked(9, b"hi")].concat()).await.unwrap();
+    let mut pong = [0; 4];
+    stream.read_exact(&mut pong).await.unwrap();
+    assert_eq!(&pong, b"\x8a\x02hi");
+}
+
+#[tokio::test]
+async fn slow_handshakes_and_half_open_sockets_time_out() {
+    let ms = Duration::from_millis;
+    let timings = Timings { handshake: ms(300), ping: ms(300), silent: ms(900) };
+    let relay = relay(Config { timings, ..Config::default() }).await;
+
+    let mut slow = TcpStream::connect(relay.address()).await.unwrap();
+    slow.write_all(b"GET / HT").await.unwrap();
+    until_closed(slow).await;
+
+    let (bytes, after) = until_closed(open(&relay).await).await;
+    assert_eq!(close_code(&bytes), Some(4103));
+    assert!(after >= ms(800), "{after:?}");
+    assert!(bytes.starts_with(&[0x89, 0]), "pinged first: {bytes:?}");
+
+    // The control: one that answers stays.
+    let mut stream = open(&relay).await;
+    let start = Instant::now();
+    while start.elapsed() < ms(2_000) {
+        let mut ping = [0; 2];
+        stream.read_exact(&mut ping).await.unwrap();
+        assert_eq!(ping, [0x89, 0]);
+        stream.write_all(&masked(10, &[])).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn beyond_loopback_only_with_tls_or_on_purpose() {
+    let listen = Some(([0, 0, 0, 0], 0).into());
+    let refused = serve(Config { listen, ..Config::default() }).await;
+    assert!(matches!(refused, Err(ServeError::Insecure(_))));
+    assert!(serve(Config { listen, allow_insecure: true, ..Config::default() }).await.is_ok());
+}
+
+#[tokio::test]
+async fn stopping_tells_peers_to_come_back() {
+    let relay = relay(Config::default()).await;
+    let stream = open(&relay).await;
+    let closed = tokio::spawn(until_closed(stream));
+    relay.shutdown().await;
+    assert_eq!(close_code(&closed.await.unwrap().0), Some(4100));
+}
