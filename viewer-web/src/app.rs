@@ -226,8 +226,15 @@ fn Session(link: Link) -> impl IntoView {
         modifiers,
         act,
     });
+    // Escape closes what is open, wherever the focus is; without anything open it is the program's.
+    let pressed = move |event: leptos::ev::KeyboardEvent| {
+        if event.key() == "Escape" && page.with_untracked(|page| page.panel != Panel::None) {
+            event.stop_propagation();
+            act.run(Action::Close);
+        }
+    };
     view! {
-        <div class="session" class:typing=typing>
+        <div class="session" class:typing=typing on:keydown:capture=pressed>
             <Toolbar/>
             <Find/>
             <Banner/>
