@@ -97,6 +97,17 @@ class Screen {
     // Mouse reports in the old encoding; one byte a character.
     term.onBinary((data) => { if (this.typing) on("binary", data, ""); });
     term.onTitleChange((title) => on("title", title, ""));
+    // xterm.js 6.0.0 throws on ED 1 in the last cell of a buffer without scrollback, and is dead from then on. The
+    // whole screen is erased there either way.
+    for (const prefix of ["", "?"]) {
+      term.parser.registerCsiHandler({ prefix, final: "J" }, (params) => {
+        const buffer = term.buffer.active;
+        const lastCell = buffer.cursorX + 1 >= term.cols && buffer.baseY + buffer.cursorY + 1 >= buffer.length;
+        if (params[0] !== 1 || !lastCell) return false;
+        term._core._inputHandler.eraseInDisplay({ params: [2], length: 1 }, prefix === "?");
+        return true;
+      });
+    }
     // A program may ask to write the clipboard, never to read it.
     term.parser.registerOscHandler(52, (data) => { this.clipboard(data); return true; });
     term.attachCustomKeyEventHandler((event) => this.key(event));
