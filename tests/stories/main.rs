@@ -8,5 +8,6 @@
 )]
 
 mod browser_control;
+mod guards;
 mod proxy;
 mod tidy;

@@ -1,11 +1,12 @@
 //! A log to one viewer that keeps up.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use shared::viewer::Event;
 
+use super::crowd::exact;
 use super::sample::rate;
-use super::scene::{Scene, settled};
+use super::scene::{MARK, Scene, settled};
 use super::screen::{Tape, after};
 
 /// What one viewer got of a log.
@@ -14,6 +15,8 @@ pub struct Poured {
     /// MB/s from the first byte to the last.
     pub rate: f64,
     /// Whether every byte came, unchanged and in order.
+    pub whole: bool,
+    /// Whether the last screen is the log's, by every byte or by a snapshot.
     pub exact: bool,
     /// Bytes on the viewer's socket for each byte of output.
     pub wire: f64,
@@ -36,21 +39,23 @@ pub fn model(scene: &Scene) -> f64 {
 /// When it does not arrive.
 pub async fn one(scene: &Scene) -> Poured {
     let sharer = scene.share(None, &scene.pouring()).await;
-    let mut viewer = settled(&sharer.write_link(), Tape::default()).await;
+    let mut viewer = settled(&sharer.write_link(), Tape::keeping()).await;
     viewer.typing().await;
     viewer.screen.restart();
     let (rebuilt, passed, size) = (viewer.rebuilds, viewer.passed.down, scene.log.len());
+    viewer.patience(Duration::from_mins(5));
     viewer.act(Event::Keys(b"g".to_vec())).await;
     viewer.until("the first byte", |viewer| viewer.screen.written > 0 || viewer.rebuilds > rebuilt).await;
     let start = Instant::now();
-    viewer.until("the last byte", |viewer| viewer.screen.written >= size || viewer.rebuilds > rebuilt).await;
+    viewer.until("the end of the log", |viewer| viewer.screen.shows(MARK)).await;
     let took = start.elapsed();
     let pid = sharer.process.pid();
     #[expect(clippy::cast_precision_loss, reason = "sizes of logs are far below 2^52")]
     let wire = (viewer.passed.down - passed) as f64 / size as f64;
     Poured {
         rate: rate(size, took),
-        exact: viewer.rebuilds == rebuilt && viewer.screen.is(&scene.log),
+        whole: viewer.rebuilds == rebuilt && viewer.screen.is(&scene.log),
+        exact: exact(&viewer, scene, &scene.screen()),
         wire,
         memory: (super::machine::memory(pid), sharer.process.memory()),
     }

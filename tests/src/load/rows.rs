@@ -90,19 +90,25 @@ pub async fn poured(size: Size) -> Vec<Row> {
     let times = size.of(1, 5);
     let model = median(&(0..times).map(|_| pour::model(&scene)).collect::<Vec<_>>());
     let mut rates = Vec::new();
-    let (mut inexact, mut wire) = (0, 0.0_f64);
+    let (mut wrong, mut lossy, mut wire) = (0, 0, 0.0_f64);
     for _ in 0..times {
         let poured = pour::one(&scene).await;
         rates.push(poured.rate);
-        inexact += u64::from(!poured.exact);
+        wrong += u64::from(!poured.exact);
+        lossy += u64::from(!poured.whole);
         wire = wire.max(poured.wire);
     }
     let large = Scene::new(size.of(30_000_000, 200_000_000));
     let after = pour::one(&large).await;
-    inexact += u64::from(!after.exact);
+    wrong += u64::from(!after.exact);
     let rate = median(&rates);
-    vec![
-        Row::new("log to one viewer: runs that lost a byte", float(inexact), "", Bound::Count(0.0)),
+    let mut rows =
+        vec![Row::new("log to one viewer: wrong last screens", float(wrong), "", Bound::Count(0.0))];
+    if size == Size::Whole {
+        // A viewer without optimisation, as tests have, does not keep up, and is rightly brought back by a snapshot.
+        rows.push(Row::new("log to one viewer: runs that skipped", float(lossy), "", Bound::Count(0.0)));
+    }
+    rows.extend([
         Row::new("log to one viewer", rate / model, "× model", Bound::Speed(0.9))
             .note(format!("{rate:.0} MB/s; the model alone {model:.0} MB/s")),
         Row::new("bytes on the wire for each byte of log", wire, "", Bound::Count(0.30)),
@@ -112,7 +118,8 @@ pub async fn poured(size: Size) -> Vec<Row> {
                 large.log.len() / 1_000_000,
                 float(after.memory.0) / MIB
             )),
-    ]
+    ]);
+    rows
 }
 
 /// A log to fifty viewers.

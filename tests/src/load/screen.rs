@@ -26,6 +26,8 @@ pub fn after(bytes: &[u8]) -> Terminal {
 pub fn picture(terminal: &mut Terminal) -> Vec<u8> {
     let mut copy = Terminal::new(terminal.size(), 0);
     copy.feed(&terminal.screen());
+    // The sharer sets a title of its own, which the log does not have.
+    copy.feed(b"\x1b]2;\x1b\\");
     copy.screen()
 }
 
