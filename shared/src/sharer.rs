@@ -935,7 +935,7 @@ impl Sharer {
         if !self.ended && self.connection.poll_connect(now) {
             self.effects.push_back(Effect::Connect);
         }
-        if self.phase == Phase::Live {
+        if self.phase == Phase::Live && !self.ended {
             if self.next_beat <= now.mono {
                 self.issue_beat();
             }

@@ -833,6 +833,10 @@ impl Viewer {
         if let Some(mut broken) = self.broken.take() {
             self.lost = self.lost.take().or_else(|| broken.lost(answer.taken));
         }
+        if !answer.input && self.input.as_ref().is_some_and(InputConnection::is_open) {
+            // The sharer's own connection broke meanwhile: it takes nothing more with this key.
+            return self.rejoin();
+        }
         let (Some(epoch), Some(input)) = (&self.epoch, &mut self.input) else { return };
         let Some(grant) = epoch.opened.input.as_ref().filter(|_| answer.input && !input.is_open()) else {
             return;

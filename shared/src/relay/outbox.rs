@@ -463,12 +463,9 @@ impl Viewer {
             if stored.is_arriving() {
                 return Some(Step::Idle);
             }
-            if content.has_no_history {
-                self.full = Full::Done;
-            } else {
-                self.full = Full::Wanted;
-                content.wants_full = true;
-            }
+            // Even a sharer that gave none when asked may have meant an earlier request: if one comes, it is wanted.
+            self.full = Full::Wanted;
+            content.wants_full |= !content.has_no_history;
             return Some(Step::Idle);
         };
         match self.full {

@@ -356,7 +356,8 @@ impl Epoch {
 
     fn rebuilt(&mut self, manifest: &Manifest, part: Part, bytes: Vec<u8>) {
         self.screen = true;
-        self.history = part == Part::Full || manifest.full.is_none();
+        // A snapshot without history, as in a flood, does not mean that there is none.
+        self.history = part == Part::Full;
         self.skipped = None;
         self.reflowed = false;
         self.steps.push_back(Step::Rebuild(manifest.window, bytes));
