@@ -1,0 +1,27 @@
+//! The whole system on a virtual network and clock: every machine, every fault, and the laws of DESIGN 10.
+//!
+//! A case is a seed, printed when it fails: `SIMULATION_SEED=… cargo test -p shared --test simulation` runs it
+//! alone, `PROPTEST_CASES` says how many run (256 by default).
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::wildcard_enum_match_arm,
+    clippy::cast_possible_truncation,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::type_complexity,
+    clippy::cast_possible_wrap,
+    clippy::manual_assert,
+    reason = "a test panics where something is not as it must be, and prints what happened"
+)]
+
+mod faults;
+mod hostile;
+mod laws;
+mod network;
+mod random;
+mod scenarios;
+mod screen;
+mod world;
