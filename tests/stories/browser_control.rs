@@ -54,18 +54,15 @@ async fn the_page_and_the_reference_agree_on_a_screen_and_see_one_wrong_cell() {
     assert_eq!(reference.history().len(), 4, "{:?}", reference.history());
 
     let browser = Browser::start().await;
-    browser.open("data:text/html,<div id=host></div>").await;
+    browser.open("data:text/html,<div style=height:600px><div id=host></div></div>").await;
     let bundle = std::fs::read_to_string(root().join("viewer-web/js/term.bundle.js")).unwrap();
+    // The viewer's own terminal, without the rest of the viewer.
     let start = format!(
         "const text = {}; const stream = {};
-         import(URL.createObjectURL(new Blob([text], {{type: 'text/javascript'}}))).then(({{Terminal, Unicode11Addon}}) => {{
-           const terminal = new Terminal({{cols: 40, rows: 6, scrollback: 100, allowProposedApi: true}});
-           terminal.loadAddon(new Unicode11Addon());
-           terminal.unicode.activeVersion = '11';
-           const host = document.getElementById('host');
-           terminal.open(host);
-           terminal.write(stream);
-           host.terminal = terminal;
+         import(URL.createObjectURL(new Blob([text], {{type: 'text/javascript'}}))).then(({{mount}}) => {{
+           const screen = mount(document.getElementById('host'), () => {{}}, true);
+           screen.resize(40, 6);
+           screen.write(1, new TextEncoder().encode(stream));
          }})",
         serde_json::json!(bundle),
         serde_json::json!(STREAM)
