@@ -279,6 +279,4 @@ class Screen {
 }
 
 /** Opens a terminal in `host`; `on(kind, first, second)` hears what happens in it. */
-// The harness opens the very same xterm.js by hand, as a control of how it reads screens.
-export { Terminal, Unicode11Addon };
 export function mount(host, on, dark) { return new Screen(host, on, dark); }
