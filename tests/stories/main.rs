@@ -8,6 +8,7 @@
 )]
 
 mod browser_control;
+mod browser_hello;
 mod guards;
 mod proxy;
 mod tidy;
