@@ -212,6 +212,7 @@ impl Viewer {
         };
         let silence = (joined && self.away_since.is_none()).then(|| self.heard.after(SILENCE_MS));
         let stale = joined.then(|| self.sharer_heard.1.after(BEAT_GOOD_FOR_MS));
+        let unacknowledged = self.input.as_ref().filter(|_| joined).and_then(InputConnection::oldest);
         let resync = self.resync_sent.filter(|_| self.resync_due).map(|sent| sent.after(RESYNC_EVERY_MS));
         // What only changes the view is not asked for twice.
         let later = |at: &Moment| *at > self.now.mono;
@@ -219,6 +220,7 @@ impl Viewer {
             self.connection.poll_timeout(),
             reply.map(|at| (at, "reply")),
             silence.map(|at| (at, "silence")),
+            unacknowledged.map(|sent| (sent.after(BEAT_GOOD_FOR_MS), "unacknowledged input")),
             resync.map(|at| (at, "resync")),
             stale.filter(later).map(|at| (at, "stale")),
             self.proof_deadline().filter(later).map(|at| (at, "unconfirmed")),
@@ -243,11 +245,13 @@ impl Viewer {
     /// What to show now.
     pub fn view(&self) -> View {
         let state = self.state();
+        let shown = self.shown(&state);
         View {
-            shown: self.shown(&state),
+            shown,
             typing: self.typing(&state),
             state,
-            title: self.title.clone(),
+            // Nothing unsigned stands for long, in words neither.
+            title: self.title.clone().filter(|_| shown != Shown::Hidden),
             viewers: self.viewers,
             window: self.window,
             right: self.epoch.as_ref().map(|epoch| epoch.opened.right()),
@@ -421,6 +425,11 @@ impl Viewer {
             | Stage::Joining { .. }
             | Stage::Asking { .. }
             | Stage::Joined => {}
+        }
+        // Held back for so long it is not typed any more: the sharer says what it took.
+        let oldest = self.input.as_ref().and_then(InputConnection::oldest);
+        if oldest.is_some_and(|sent| now >= sent.after(BEAT_GOOD_FOR_MS)) {
+            self.rejoin();
         }
         if self.resync_due && self.resync_sent.is_some_and(|sent| now >= sent.after(RESYNC_EVERY_MS)) {
             self.resync();
@@ -921,8 +930,8 @@ impl Viewer {
         }
         let (Some(epoch), channel) = (&self.epoch, self.channel) else { return };
         let Some(seen) = epoch.seen() else { return };
-        let view = Seen { seen, beat: epoch.beat };
-        while let Some(body) = self.input.as_mut().and_then(|input| input.next(&view)) {
+        let (now, view) = (self.now.mono, Seen { seen, beat: epoch.beat });
+        while let Some(body) = self.input.as_mut().and_then(|input| input.next(now, &view)) {
             let consumed = self.credit.ride();
             self.send_frame(&Frame::Input {
                 channel,

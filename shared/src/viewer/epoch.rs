@@ -78,7 +78,8 @@ pub(super) struct Epoch {
     answer: Option<Answer>,
     pub(super) beat: u64,
     pub(super) beat_wall: Option<UnixMs>,
-    ended: Option<EndReason>,
+    /// The last event, and what it says.
+    ended: Option<(u64, EndReason)>,
     steps: VecDeque<Step>,
 }
 
@@ -249,7 +250,7 @@ impl Epoch {
             Event::Note(Note::Title(title)) => self.steps.push_back(Step::Title(title)),
             Event::Note(Note::Skipped { .. }) => self.skipped = Some(number),
             Event::Note(Note::Ended(reason)) => {
-                self.ended = Some(reason.clone());
+                self.ended = Some((number, reason.clone()));
                 self.steps.push_back(Step::Ended(reason));
             }
             Event::Note(Note::SourceTask(_)) | Event::Output(_) | Event::Unknown => {}
@@ -436,9 +437,9 @@ impl Epoch {
         Some(end.reason)
     }
 
-    /// Why the session ended, if its last event was seen.
+    /// Why the session ended, if its last event was seen and the owner signed it.
     pub(super) fn end_reason(&self) -> Option<EndReason> {
-        self.ended.clone()
+        self.ended.clone().filter(|(number, _)| *number <= self.proof.covered()).map(|(_, reason)| reason)
     }
 
     /// Until when what is shown may stand without a signature.

@@ -21,16 +21,18 @@ pub(super) struct Proof {
 }
 
 impl Proof {
-    /// Everything up to `number` is signed, and nothing else is known.
+    /// Everything up to `number` is signed, and nothing else is known. Later events that were shown unsigned keep
+    /// their time: a forgery is not made young by showing it again behind a signed snapshot.
     pub(super) fn restart(&mut self, number: u64) {
         self.covered = number;
-        self.marks.clear();
+        self.marks.retain(|(marked, _)| *marked > number);
         self.ahead.retain(|&n, _| n > number);
     }
 
     /// An event arrived that nothing covers yet. The hash that the owner signed for it, if that came first.
     pub(super) fn arrived(&mut self, now: Moment, point: ChainPoint) -> Option<ChainHash> {
-        let recent = self.marks.back().is_some_and(|(_, at)| now.since(*at) < MARK_EVERY_MS);
+        let known = |(number, at): &(u64, Moment)| now.since(*at) < MARK_EVERY_MS || *number >= point.number;
+        let recent = self.marks.back().is_some_and(known);
         if point.number > self.covered && !recent && self.marks.len() < MAX_MARKS {
             self.marks.push_back((point.number, now));
         }
@@ -41,7 +43,9 @@ impl Proof {
     pub(super) fn cover(&mut self, number: u64, newest: u64) {
         self.covered = self.covered.max(number);
         if self.covered >= newest {
-            self.marks.clear();
+            // Later marks are of what was shown before a loss: they wait for their own signature.
+            let covered = self.covered;
+            self.marks.retain(|(marked, _)| *marked > covered);
         }
         // A mark stands for itself and all before the next: it goes when the next one's predecessor is covered.
         while self.marks.get(1).is_some_and(|(next, _)| next.saturating_sub(1) <= self.covered) {
@@ -55,6 +59,11 @@ impl Proof {
         if self.ahead.len() > MAX_AHEAD {
             self.ahead.pop_last();
         }
+    }
+
+    /// Everything up to here is signed.
+    pub(super) fn covered(&self) -> u64 {
+        self.covered
     }
 
     /// When what is shown unsigned must not be shown any longer.

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use crate::input::{Input, InputSealer, MAX_INPUT_FRAME, MAX_PASTE, View};
 use crate::keys::epoch::{AgreementKey, AgreementPublic};
+use crate::time::Moment;
 use crate::wire::hello::INPUT_CREDIT;
 
 /// Room for keys behind the largest paste, in bytes. Keys beyond are not taken, and the person is told.
@@ -31,8 +32,8 @@ pub(super) struct Typing {
     sealer: Option<InputSealer>,
     queue: VecDeque<Input>,
     queued: usize,
-    /// Sent and not known to be taken, with the size of each frame.
-    sent: VecDeque<(Input, u64)>,
+    /// Sent and not known to be taken, with the size of each frame and when it went.
+    sent: VecDeque<(Input, u64, Moment)>,
     in_flight: u64,
     taken: u64,
 }
@@ -108,7 +109,7 @@ impl Typing {
     }
 
     /// Seals the next frame, if there is one and credit for it.
-    pub(super) fn next(&mut self, view: &View) -> Option<Vec<u8>> {
+    pub(super) fn next(&mut self, now: Moment, view: &View) -> Option<Vec<u8>> {
         let bytes = size(self.queue.front()?) as u64 + OVERHEAD;
         if self.in_flight + bytes > INPUT_CREDIT {
             return None;
@@ -118,8 +119,13 @@ impl Typing {
         self.queued -= size(&input);
         let sealed = sealer.seal(view, &input);
         self.in_flight += bytes;
-        self.sent.push_back((input, bytes));
+        self.sent.push_back((input, bytes, now));
         Some(sealed)
+    }
+
+    /// When the oldest input was sent that is not known to be taken.
+    pub(super) fn oldest(&self) -> Option<Moment> {
+        self.sent.front().map(|(.., at)| *at)
     }
 
     /// The sharer acknowledged; false if it is no acknowledgement of this connection.
@@ -133,7 +139,7 @@ impl Typing {
 
     fn forget(&mut self, taken: u64) {
         while self.taken < taken {
-            let Some((_, bytes)) = self.sent.pop_front() else { break };
+            let Some((_, bytes, _)) = self.sent.pop_front() else { break };
             self.taken += 1;
             self.in_flight -= bytes;
         }
@@ -142,7 +148,7 @@ impl Typing {
     /// What may be lost if this connection is over; `taken` as the sharer says on the next one, if it knows.
     pub(super) fn lost(&mut self, taken: Option<u64>) -> Option<LostInput> {
         self.forget(taken.unwrap_or(0));
-        let left = || self.sent.iter().map(|(input, _)| input).chain(&self.queue);
+        let left = || self.sent.iter().map(|(input, ..)| input).chain(&self.queue);
         let typed = |input: &Input| -> Vec<u8> {
             match input {
                 Input::Keys(bytes) | Input::Paste { part: bytes, .. } => bytes.clone(),
