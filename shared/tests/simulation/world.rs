@@ -105,6 +105,8 @@ pub(crate) type Tamper = Box<dyn FnMut(u64, End, Way, &Packet) -> Vec<(u64, Pack
 pub(crate) struct World<S> {
     pub(crate) ms: u64,
     pub(crate) random: Random,
+    /// The first sharer is all made of this.
+    pub(crate) first_seed: [u8; 32],
     stepping: Stepping,
     jobs: BTreeMap<(u64, u64), Job>,
     job: u64,
@@ -135,6 +137,7 @@ impl<S: Screen> World<S> {
         let mut world = Self {
             ms: 0,
             random: Random::new(seed),
+            first_seed: [0; 32],
             stepping,
             jobs: BTreeMap::new(),
             job: 0,
@@ -155,8 +158,8 @@ impl<S: Screen> World<S> {
             spins: 0,
         };
         world.start_relay();
-        let seed = world.random.seed();
-        world.add_sharer(seed);
+        world.first_seed = world.random.seed();
+        world.add_sharer(world.first_seed);
         world
     }
 

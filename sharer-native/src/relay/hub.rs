@@ -37,8 +37,6 @@ struct Waiting {
     bytes: usize,
     blocked: bool,
     closing: bool,
-    /// A close frame was put: a peer takes nothing after one, and not a second one either.
-    closed: bool,
 }
 
 impl Waiting {
@@ -60,9 +58,7 @@ impl Waiting {
                 self.put(body);
             }
             Outgoing::Close(code) => {
-                if !std::mem::replace(&mut self.closed, true) {
-                    self.put(socket::frame(socket::CLOSE, 2, &code.code().to_be_bytes()));
-                }
+                self.put(socket::frame(socket::CLOSE, 2, &code.code().to_be_bytes()));
                 self.closing = true;
             }
         }
@@ -105,8 +101,7 @@ impl Sink {
     /// Queues a control frame of the socket itself; dropped if the peer does not read.
     pub(super) fn control(&self, opcode: u8, body: &[u8]) {
         let mut waiting = lock(&self.waiting);
-        if waiting.bytes < BATCH && !waiting.closed {
-            waiting.closed = opcode == socket::CLOSE;
+        if waiting.bytes < BATCH {
             waiting.put(socket::frame(opcode, body.len(), body));
         }
     }
