@@ -4,12 +4,14 @@ use std::path::PathBuf;
 
 pub mod browser;
 pub mod process;
+pub mod recording;
 pub mod screen;
 pub mod server;
 pub mod wait;
 
 pub use browser::Browser;
 pub use process::Sandbox;
+pub use recording::Recording;
 pub use screen::Screen;
 pub use server::{Relay, Sharer};
 pub use wait::{LONG, SHORT, until};

@@ -189,6 +189,8 @@ fn Session(link: Link) -> impl IntoView {
         page::on_wake(woken);
         page::follow_keyboard();
         page::on_system_theme(move || settings.update(|_| {}));
+        // Until now there was no terminal to have them.
+        settings.update(|_| {});
     });
 
     Effect::new(move |_| {

@@ -37,6 +37,8 @@ struct Waiting {
     bytes: usize,
     blocked: bool,
     closing: bool,
+    /// A close frame was put: a peer takes nothing after one, and not a second one either.
+    closed: bool,
 }
 
 impl Waiting {
@@ -58,7 +60,9 @@ impl Waiting {
                 self.put(body);
             }
             Outgoing::Close(code) => {
-                self.put(socket::frame(socket::CLOSE, 2, &code.code().to_be_bytes()));
+                if !std::mem::replace(&mut self.closed, true) {
+                    self.put(socket::frame(socket::CLOSE, 2, &code.code().to_be_bytes()));
+                }
                 self.closing = true;
             }
         }
@@ -101,7 +105,8 @@ impl Sink {
     /// Queues a control frame of the socket itself; dropped if the peer does not read.
     pub(super) fn control(&self, opcode: u8, body: &[u8]) {
         let mut waiting = lock(&self.waiting);
-        if waiting.bytes < BATCH {
+        if waiting.bytes < BATCH && !waiting.closed {
+            waiting.closed = opcode == socket::CLOSE;
             waiting.put(socket::frame(opcode, body.len(), body));
         }
     }

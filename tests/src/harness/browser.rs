@@ -204,8 +204,15 @@ impl Browser {
         self.client.perform_actions(keys).await.expect("keys can be typed");
     }
 
-    /// Leaves a picture of the page in `test-output/{name}.png`.
+    /// Leaves a picture of the page in `test-output/{name}.png`, once it is drawn and nothing moves any more.
     pub async fn screenshot(&self, name: &str) -> PathBuf {
+        let frame = "await new Promise((drawn) => requestAnimationFrame(drawn));";
+        let at_rest = format!(
+            "return (async () => {{ {frame} {frame}
+               const moving = document.getAnimations().filter((one) => one.effect.getComputedTiming().endTime < 2000);
+               await Promise.allSettled(moving.map((one) => one.finished)); {frame} {frame} }})()"
+        );
+        self.run(&at_rest).await;
         let picture = self.cdp("Page.captureScreenshot", json!({"format": "png"})).await;
         let data = picture["data"].as_str().expect("a picture in base64");
         let path = output(&format!("{name}.png"));

@@ -79,6 +79,11 @@ pub(crate) fn Banner() -> impl IntoView {
         }
     });
     let give = move |event: Event| face.act(Action::Give(event));
+    // An answer was for the terminal's sake: the keyboard goes back there.
+    let answer = move |event: Event| {
+        give(event);
+        face.act(Action::Close);
+    };
     let button = move |name: &'static str, class: &'static str, press: Box<dyn Fn()>| {
         view! { <button class=class on:click=move |_| press()>{name}</button> }
     };
@@ -90,7 +95,7 @@ pub(crate) fn Banner() -> impl IntoView {
             view! {
                 <div class="banner warn" role="alertdialog" aria-label="Lost input">
                     <p>{what}" "<code>{lost.excerpt}</code>" "<span class="quiet">"It is not typed again. Look at the screen before you go on."</span></p>
-                    {button("Go on", "", Box::new(move || give(Event::GoOn)))}
+                    {button("Go on", "", Box::new(move || answer(Event::GoOn)))}
                 </div>
             }
             .into_any()
@@ -101,8 +106,8 @@ pub(crate) fn Banner() -> impl IntoView {
                     <p>"Paste "{question.lines}" lines? The program runs each line as it arrives."</p>
                     <pre>{question.excerpt}</pre>
                 </div>
-                {button("Do not paste", "", Box::new(move || give(Event::AnswerPaste { typed: false })))}
-                {button("Paste", "strong", Box::new(move || give(Event::AnswerPaste { typed: true })))}
+                {button("Do not paste", "", Box::new(move || answer(Event::AnswerPaste { typed: false })))}
+                {button("Paste", "strong", Box::new(move || answer(Event::AnswerPaste { typed: true })))}
             </div>
         }
         .into_any(),
@@ -149,7 +154,10 @@ pub(crate) fn Banner() -> impl IntoView {
             <div class="banner accent">
                 <p>"You are typing on the other person’s machine: what you enter runs there. "
                     <span class="quiet keys-only">"Ctrl+Shift+↑ leaves the terminal."</span></p>
-                {button("Understood", "", Box::new(move || face.page.update(|page| page.typing_explained = true)))}
+                {button("Understood", "", Box::new(move || {
+                    face.page.update(|page| page.typing_explained = true);
+                    face.act(Action::Close);
+                }))}
             </div>
         }
         .into_any(),

@@ -74,7 +74,7 @@ fn Curtain(host: String) -> impl IntoView {
     };
     let said = Memo::new(move |_| {
         let Some(view) = face.view.get() else { return Some(connecting(0)) };
-        if view.shown == Shown::Hidden {
+        if view.shown == Shown::Hidden && !view.state.is_final() {
             return Some(Said {
                 head: "Not confirmed",
                 sentence: "The sharer did not confirm what arrived last. It is hidden until that happens."
@@ -83,7 +83,7 @@ fn Curtain(host: String) -> impl IntoView {
                 again: false,
             });
         }
-        if view.shown != Shown::Nothing {
+        if !matches!(view.shown, Shown::Nothing | Shown::Hidden) {
             return None;
         }
         Some(match &view.state {
