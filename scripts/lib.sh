@@ -31,11 +31,10 @@ duration() {
 running=
 stop_tree() {
   local child
-  [[ -n $1 ]] || return 0
   for child in $(pgrep -P "$1"); do stop_tree "$child"; done
   kill "$1" 2>/dev/null || true
 }
-trap 'stop_tree "$running"' EXIT
+trap 'for pid in $running; do stop_tree "$pid"; done' EXIT
 trap 'exit 129' HUP
 trap 'exit 130' INT
 trap 'exit 143' TERM

@@ -5,7 +5,7 @@ use futures_util::future::{AbortHandle, abortable};
 use futures_util::{SinkExt as _, StreamExt as _};
 use gloo_net::websocket::futures::WebSocket;
 use gloo_net::websocket::{Message, WebSocketError};
-use shared::wire::{BROWSER_SUBPROTOCOL, Packet};
+use shared::wire::{BROWSER_SUBPROTOCOL, Packet, SOCKET_PATH};
 use wasm_bindgen_futures::spawn_local;
 
 /// Messages on their way into the browser's own buffer; input credit keeps them far below.
@@ -27,6 +27,10 @@ pub(crate) struct Socket {
     reader: AbortHandle,
 }
 
+/// Where a relay listens first, and where it is sought by a page from `trunk serve`, which is a debug build. Trunk's own
+/// proxy would not do: it loses the subprotocol. The relay lets that page in by `--dev-origin`.
+const DEV_RELAY: &str = "ws://127.0.0.1:4777";
+
 impl Drop for Socket {
     fn drop(&mut self) {
         self.reader.abort();
@@ -36,7 +40,9 @@ impl Drop for Socket {
 impl Socket {
     /// Opens a socket; `None` if the address is none.
     pub(crate) fn open(url: &str, on: impl Fn(Heard) + 'static) -> Option<Self> {
-        let socket = WebSocket::open_with_protocol(url, BROWSER_SUBPROTOCOL).ok()?;
+        let dev = cfg!(debug_assertions).then(|| format!("{DEV_RELAY}{SOCKET_PATH}"));
+        let socket =
+            WebSocket::open_with_protocol(dev.as_deref().unwrap_or(url), BROWSER_SUBPROTOCOL).ok()?;
         let (mut sink, mut stream) = socket.split();
         let (outgoing, mut queue) = mpsc::channel::<Message>(QUEUE);
         let (reading, reader) = abortable(async move {
