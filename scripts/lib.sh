@@ -28,13 +28,13 @@ duration() {
 }
 
 # Whatever ends a script ends what it has started, compilers of compilers included.
-running=
 stop_tree() {
   local child
   for child in $(pgrep -P "$1"); do stop_tree "$child"; done
   kill "$1" 2>/dev/null || true
 }
-trap 'for pid in $running; do stop_tree "$pid"; done' EXIT
+# Of this shell's jobs those that run: the number of one that has ended may be somebody else's by now.
+trap 'for pid in $(jobs -pr); do stop_tree "$pid"; done' EXIT
 trap 'exit 129' HUP
 trap 'exit 130' INT
 trap 'exit 143' TERM
@@ -42,12 +42,8 @@ trap 'exit 143' TERM
 # script NAME [ARGS]...: runs another script as part of this one (with depth empty: as if by itself). In the
 # background, because a shell that waits for a command in the foreground hears no signal.
 script() {
-  local status=0
   SHARER_SCRIPT_DEPTH=${depth-1} "$root/scripts/$1" "${@:2}" <&0 &
-  running=$!
-  wait "$running" || status=$?
-  running=
-  return "$status"
+  wait "$!"
 }
 
 # plan TITLE [STEP|FIRST TIME|LATER]...: what is about to happen, and how long it takes.
@@ -67,7 +63,7 @@ plan() {
 # step NAME COMMAND [ARGS]...: runs the command; one line with its duration. Its output goes to a log,
 # which is shown whole if it fails; with CI or SHARER_VERBOSE set it is shown as it comes.
 step() {
-  local name=$1 log began status=0 shown CPU cpu_before took
+  local name=$1 log began status=0 pid shown CPU cpu_before took
   shift
   cpu
   cpu_before=$CPU
@@ -77,13 +73,13 @@ step() {
     say "$bold- $name$plain"
     # In the background as well: `set -e` is off inside whatever stands left of `||`.
     SHARER_SCRIPT_DEPTH=1 "$@" > >(tee "$log" >&2) 2>&1 </dev/null &
-    running=$!
-    wait "$running" || status=$?
+    pid=$!
+    wait "$pid" || status=$?
   else
     SHARER_SCRIPT_DEPTH=1 "$@" >"$log" 2>&1 </dev/null &
-    running=$!
+    pid=$!
     shown=0
-    while kill -0 "$running" 2>/dev/null; do
+    while [[ -n $(jobs -pr) ]]; do
       if [[ -t 2 ]]; then
         printf '\r\e[K  %s %s%s  %s%s' "$name" "$dim" "$(duration $((SECONDS - began)))" "$(last_line "$log")" "$plain" >&2
       elif ((SECONDS - began >= shown + 60)); then
@@ -92,10 +88,9 @@ step() {
       fi
       sleep 0.2
     done
-    wait "$running" || status=$?
+    wait "$pid" || status=$?
     [[ ! -t 2 ]] || printf '\r\e[K' >&2
   fi
-  running=
   if ((status)); then
     [[ -n ${CI:-}${SHARER_VERBOSE:-} ]] || cat "$log" >&2
     die "failed: $name, after $(duration $((SECONDS - began))) (status $status, log ${log#"$root"/})"
