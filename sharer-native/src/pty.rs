@@ -23,17 +23,41 @@ pub enum StartError {
     System(String),
 }
 
-/// A program that can be started: its absolute path and all arguments.
+/// Where a command is looked for and runs: its directory and its whole environment.
+#[derive(Debug, Clone, Default)]
+pub struct Surroundings {
+    /// The directory; `None`: this process's.
+    pub dir: Option<PathBuf>,
+    /// The environment; `None`: this process's.
+    pub environment: Option<Vec<(OsString, OsString)>>,
+}
+
+impl Surroundings {
+    fn variable(&self, name: &str) -> Option<OsString> {
+        match &self.environment {
+            Some(all) => all.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone()),
+            None => std::env::var_os(name),
+        }
+    }
+}
+
+/// A program that can be started: its absolute path, all arguments, and what is around it.
 #[derive(Debug, Clone)]
 pub struct Program {
     path: PathBuf,
     arguments: Vec<OsString>,
+    around: Surroundings,
 }
 
 impl Program {
     /// Finds `command`'s first word the way a shell does; an empty command is `$SHELL`.
     pub fn find(command: &[OsString]) -> Result<Self, StartError> {
-        let shell = || std::env::var_os("SHELL").filter(|shell| !shell.is_empty());
+        Self::find_in(command, Surroundings::default())
+    }
+
+    /// The same, as a shell with these surroundings does.
+    pub fn find_in(command: &[OsString], around: Surroundings) -> Result<Self, StartError> {
+        let shell = || around.variable("SHELL").filter(|shell| !shell.is_empty());
         let (name, arguments) = match command.split_first() {
             Some((name, arguments)) => (name.clone(), arguments.to_vec()),
             None => (shell().unwrap_or_else(|| "/bin/sh".into()), Vec::new()),
@@ -43,16 +67,17 @@ impl Program {
         let candidates: Vec<PathBuf> = if given.components().count() > 1 || given.is_absolute() {
             vec![given.to_path_buf()]
         } else {
-            let path = std::env::var_os("PATH").unwrap_or_default();
+            let path = around.variable("PATH").unwrap_or_default();
             std::env::split_paths(&path).map(|dir| dir.join(given)).collect()
         };
         let mut seen = false;
         for candidate in candidates {
+            let candidate = around.dir.as_ref().map_or_else(|| candidate.clone(), |dir| dir.join(&candidate));
             let Ok(about) = candidate.metadata() else { continue };
             seen = true;
             if about.is_file() && rustix::fs::access(&candidate, rustix::fs::Access::EXEC_OK).is_ok() {
                 let path = std::path::absolute(&candidate).unwrap_or(candidate);
-                return Ok(Self { path, arguments });
+                return Ok(Self { path, arguments, around });
             }
         }
         Err(if seen { StartError::NotExecutable(shown) } else { StartError::NotFound(shown) })
@@ -143,7 +168,7 @@ fn pty_size(size: WindowSize) -> PtySize {
 }
 
 impl Pty {
-    /// Starts `program` in a new PTY. `environment` is added to what this process has.
+    /// Starts `program` in a new PTY. `environment` is added to what it has.
     pub fn start(
         program: &Program,
         size: WindowSize,
@@ -153,8 +178,14 @@ impl Pty {
         let pair = native_pty_system().openpty(pty_size(size)).map_err(system)?;
         let mut command = CommandBuilder::new(&program.path);
         command.args(&program.arguments);
-        if let Ok(dir) = std::env::current_dir() {
+        if let Some(dir) = program.around.dir.clone().or_else(|| std::env::current_dir().ok()) {
             command.cwd(dir);
+        }
+        if let Some(all) = &program.around.environment {
+            command.env_clear();
+            for (name, value) in all {
+                command.env(name, value);
+            }
         }
         for (name, value) in environment {
             command.env(name, value);
@@ -192,24 +223,30 @@ impl Pty {
     pub fn pid(&self) -> Pid {
         self.pid
     }
-
-    /// Tells the program and everything in its group that its terminal is gone.
-    pub fn hang_up(&self) {
-        // It may have ended by itself.
-        let _ignored = kill_process_group(self.pid, Signal::HUP);
-        let _ignored = kill_process_group(self.pid, Signal::CONT);
-    }
 }
 
-/// Waits until the process with this id has ended.
-pub fn wait(pid: Pid) -> Ended {
+/// Tells a program and everything in its group that its terminal is gone.
+pub fn hang_up(pid: Pid) {
+    signal(pid, Signal::HUP);
+    signal(pid, Signal::CONT);
+}
+
+/// Sends a signal to a program and everything in its group.
+pub fn signal(pid: Pid, signal: Signal) {
+    // It may have ended by itself.
+    let _ignored = kill_process_group(pid, signal);
+}
+
+/// How the process with this id, a child of this one, has ended, if it has. Says so once.
+pub fn ended(pid: Pid) -> Option<Ended> {
     loop {
-        match waitpid(Some(pid), WaitOptions::empty()) {
+        match waitpid(Some(pid), WaitOptions::NOHANG) {
             Ok(Some((_, status))) if status.exited() || status.signaled() => {
-                return Ended { code: status.exit_status(), signal: status.terminating_signal() };
+                return Some(Ended { code: status.exit_status(), signal: status.terminating_signal() });
             }
+            Ok(None) => return None,
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
-            Err(_) => return Ended { code: None, signal: None },
+            Err(_) => return Some(Ended { code: None, signal: None }),
         }
     }
 }

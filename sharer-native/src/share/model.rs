@@ -4,14 +4,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::bell::Bell;
+use crate::term::Terminal;
 use shared::event::WindowSize;
 use shared::sharer::{Mark, ModelDump, ModelInput};
-use tokio::sync::Notify;
-
-use crate::term::Terminal;
 
 /// The program is held to the model's rate once the model is this many bytes behind (DESIGN 5).
-pub(super) const FAR_BEHIND: usize = 4 * 1024 * 1024;
+const FAR_BEHIND: usize = 4 * 1024 * 1024;
+/// The thread's stack, in bytes: a dump of a deep screen takes the most, and in a test build much more.
+const STACK: usize = 512 * 1024;
 
 /// What the model has to tell; latest values.
 #[derive(Debug, Default)]
@@ -30,7 +31,6 @@ pub(super) struct News {
 struct Common {
     behind: AtomicUsize,
     news: Mutex<News>,
-    told: Notify,
 }
 
 /// The way to the thread.
@@ -41,13 +41,21 @@ pub(super) struct Model {
 }
 
 impl Model {
-    /// Starts the thread. `answers`: whether answers to queries are wanted.
-    pub(super) fn start(size: WindowSize, scrollback: usize, answers: bool) -> Self {
+    /// Starts the thread. `answers`: whether answers to queries are wanted. It rings when it has something to tell.
+    pub(super) fn start(
+        size: WindowSize,
+        scrollback: usize,
+        answers: bool,
+        bell: Bell,
+    ) -> std::io::Result<Self> {
         let (inputs, waiting) = channel();
         let common = Arc::new(Common::default());
         let theirs = Arc::clone(&common);
-        std::thread::spawn(move || run(Terminal::new(size, scrollback), answers, &waiting, &theirs));
-        Self { inputs, common }
+        std::thread::Builder::new()
+            .name("model".to_owned())
+            .stack_size(STACK)
+            .spawn(move || run(Terminal::new(size, scrollback), answers, &waiting, &theirs, &bell))?;
+        Ok(Self { inputs, common })
     }
 
     /// Feeds it.
@@ -66,18 +74,13 @@ impl Model {
         self.common.behind.load(Ordering::Relaxed) < FAR_BEHIND
     }
 
-    /// Waits until it has something to tell.
-    pub(super) async fn told(&self) {
-        self.common.told.notified().await;
-    }
-
     /// Takes what it has to tell.
     pub(super) fn news(&self) -> News {
         std::mem::take(&mut *self.common.news.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-fn run(mut terminal: Terminal, answers: bool, inputs: &Receiver<ModelInput>, common: &Common) {
+fn run(mut terminal: Terminal, answers: bool, inputs: &Receiver<ModelInput>, common: &Common, bell: &Bell) {
     let mut title = terminal.title().map(str::to_owned);
     while let Ok(input) = inputs.recv() {
         let mut fed = 0;
@@ -110,6 +113,6 @@ fn run(mut terminal: Terminal, answers: bool, inputs: &Receiver<ModelInput>, com
             news.title = Some(title.clone().unwrap_or_default());
         }
         drop(news);
-        common.told.notify_one();
+        bell.ring();
     }
 }

@@ -4,12 +4,16 @@ use std::io::{self, Read, Write as _};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use bytes::Bytes;
-use tokio::sync::Notify;
 
+use super::bell::Bell;
 use crate::term::whole::whole_chars;
 
 /// Output that waits to be taken, in bytes; then the program waits. It is taken at the terminal model's rate.
 const MOST_WAITING: usize = 256 * 1024;
+/// The most read at once, in bytes; a PTY gives about 4 KiB.
+const CHUNK: usize = 16 * 1024;
+/// The thread's stack, in bytes: it only copies.
+const STACK: usize = 128 * 1024;
 
 #[derive(Debug, Default)]
 struct Waiting {
@@ -21,7 +25,6 @@ struct Waiting {
 struct Common {
     waiting: Mutex<Waiting>,
     taken: Condvar,
-    ready: Notify,
 }
 
 /// What the program has written.
@@ -29,21 +32,17 @@ struct Common {
 pub(super) struct Output(Arc<Common>);
 
 impl Output {
-    /// Reads the PTY in a thread of its own; `local`: writes to stdout first.
-    pub(super) fn start(pty: Box<dyn Read + Send>, local: bool) -> Self {
+    /// Reads the PTY in a thread of its own; `local`: writes to stdout first. It rings when there is something.
+    pub(super) fn start(pty: Box<dyn Read + Send>, local: bool, bell: Bell) -> io::Result<Self> {
         let common = Arc::new(Common::default());
         let theirs = Arc::clone(&common);
-        std::thread::spawn(move || {
-            read(pty, local, &theirs);
+        let reads = move || {
+            read(pty, local, &theirs, &bell);
             theirs.waiting.lock().unwrap_or_else(PoisonError::into_inner).closed = true;
-            theirs.ready.notify_one();
-        });
-        Self(common)
-    }
-
-    /// Waits until there may be something.
-    pub(super) async fn ready(&self) {
-        self.0.ready.notified().await;
+            bell.ring();
+        };
+        std::thread::Builder::new().name("output".to_owned()).stack_size(STACK).spawn(reads)?;
+        Ok(Self(common))
     }
 
     /// Takes all whole characters, and whether the PTY is closed.
@@ -57,8 +56,8 @@ impl Output {
     }
 }
 
-fn read(mut pty: Box<dyn Read + Send>, mut local: bool, common: &Common) {
-    let mut chunk = vec![0; 64 * 1024];
+fn read(mut pty: Box<dyn Read + Send>, mut local: bool, common: &Common, bell: &Bell) {
+    let mut chunk = vec![0; CHUNK];
     loop {
         let bytes = match pty.read(&mut chunk) {
             Ok(0) => return,
@@ -78,6 +77,6 @@ fn read(mut pty: Box<dyn Read + Send>, mut local: bool, common: &Common) {
         }
         waiting.bytes.extend_from_slice(bytes);
         drop(waiting);
-        common.ready.notify_one();
+        bell.ring();
     }
 }

@@ -4,63 +4,69 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 
-use tokio::sync::Notify;
-
+use super::bell::Bell;
 use crate::pty::Typing;
 
-#[derive(Debug, Default)]
-struct Common {
-    typed: AtomicUsize,
-    told: Notify,
-}
+/// The thread's stack, in bytes: it only copies.
+const STACK: usize = 128 * 1024;
 
-/// The way to the thread.
+type Inputs = Receiver<(Vec<u8>, bool)>;
+
+/// The way to the thread, which starts with the first input: most programs are only watched.
 #[derive(Debug)]
 pub(super) struct Typist {
     waiting: Sender<(Vec<u8>, bool)>,
-    common: Arc<Common>,
+    resting: Option<(Typing, Inputs, Bell)>,
+    typed: Arc<AtomicUsize>,
 }
 
 impl Typist {
-    /// Starts the thread.
-    pub(super) fn start(typing: Typing) -> Self {
-        let (waiting, inputs) = channel::<(Vec<u8>, bool)>();
-        let common = Arc::new(Common::default());
-        let theirs = Arc::clone(&common);
-        std::thread::spawn(move || {
-            for (bytes, counted) in inputs {
-                if let Err(error) = typing.write(&bytes) {
-                    tracing::debug!(%error, "the PTY takes no input");
-                }
-                if counted {
-                    theirs.typed.fetch_add(bytes.len(), Ordering::Relaxed);
-                    theirs.told.notify_one();
-                }
-            }
-        });
-        Self { waiting, common }
+    /// Types into a PTY, and rings when viewers' input was typed.
+    pub(super) fn new(typing: Typing, bell: Bell) -> Self {
+        let (waiting, inputs) = channel();
+        Self { waiting, resting: Some((typing, inputs, bell)), typed: Arc::default() }
     }
 
     /// Types what a viewer composed.
-    pub(super) fn type_input(&self, bytes: Vec<u8>) {
-        // The thread lives as long as this does.
-        drop(self.waiting.send((bytes, true)));
+    pub(super) fn type_input(&mut self, bytes: Vec<u8>) {
+        self.send(bytes, true);
     }
 
-    /// Types the model's answer to a query.
-    pub(super) fn type_reply(&self, bytes: Vec<u8>) {
-        drop(self.waiting.send((bytes, false)));
+    /// Types what is not a viewer's: the model's answer to a query, or what a task is told.
+    pub(super) fn type_reply(&mut self, bytes: Vec<u8>) {
+        self.send(bytes, false);
     }
 
-    /// Waits until input was typed.
-    pub(super) async fn told(&self) {
-        self.common.told.notified().await;
-    }
-
-    /// How many bytes were typed since the last call.
+    /// How many bytes of viewers' input were typed since the last call.
     pub(super) fn typed(&self) -> usize {
-        self.common.typed.swap(0, Ordering::Relaxed)
+        self.typed.swap(0, Ordering::Relaxed)
+    }
+
+    fn send(&mut self, bytes: Vec<u8>, counted: bool) {
+        if let Some((typing, inputs, bell)) = self.resting.take() {
+            let typed = Arc::clone(&self.typed);
+            let types = move || run(&typing, &inputs, &typed, &bell);
+            if let Err(error) =
+                std::thread::Builder::new().name("typist".to_owned()).stack_size(STACK).spawn(types)
+            {
+                tracing::warn!(%error, "nothing can be typed");
+            }
+        }
+        // The thread lives as long as this does.
+        drop(self.waiting.send((bytes, counted)));
+    }
+}
+
+fn run(typing: &Typing, inputs: &Inputs, typed: &AtomicUsize, bell: &Bell) {
+    for (bytes, counted) in inputs {
+        if let Err(error) = typing.write(&bytes) {
+            tracing::debug!(%error, "the PTY takes no input");
+        }
+        if counted {
+            typed.fetch_add(bytes.len(), Ordering::Relaxed);
+            bell.ring();
+        }
     }
 }

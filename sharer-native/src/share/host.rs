@@ -1,0 +1,418 @@
+//! The one task that owns the machine: bells, socket, signals, requests and time come in, effects go out.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use shared::event::WindowSize;
+use shared::keys::grant::Right;
+use shared::sharer::{ConnectionState, Effect, Sharer, SharerConfig};
+use shared::wire::source::SessionSource;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep};
+
+use super::bell::{Bells, Place};
+use super::hosted::{Found, Hosted, Hosting};
+use super::uplink::{Change, Uplink};
+use super::{banner, browser, seat};
+use crate::clock;
+use crate::config::Config;
+use crate::control::{self, Asked, Reply, Request, Status};
+use crate::events::{Events, Line, LinkTexts};
+use crate::exit;
+use crate::pty::{self, Ended, Program};
+use crate::shutdown::{self, Told};
+use crate::tty;
+use crate::ws::RelayUrl;
+
+/// A program that does not end when it is told to is killed after this long.
+const HANG_UP: Duration = Duration::from_secs(2);
+/// The longest sleep: the runtime's clock stands still while the computer sleeps, the machine's does not.
+const LONGEST_SLEEP: Duration = Duration::from_secs(5);
+/// The program that was started first: the user's own terminal belongs to it.
+const FIRST: Place = Place(0);
+
+/// See the module.
+#[allow(clippy::struct_excessive_bools, reason = "switches of the command line, and whether it is over")]
+pub(super) struct Host {
+    machine: Sharer,
+    uplink: Uplink,
+    bells: Bells,
+    hosted: BTreeMap<Place, Hosted>,
+    title: String,
+    base: String,
+    quiet: bool,
+    show_viewers: bool,
+    most_viewers: u32,
+    headless: bool,
+    program: Program,
+    hosting: Hosting,
+    events: Option<Events>,
+    told_to_end: Option<i32>,
+    ended: Option<Ended>,
+    finished: bool,
+}
+
+impl Host {
+    /// Draws keys and prints the links; starts nothing.
+    pub(super) fn new(
+        config: &Config,
+        program: &Program,
+        events: Events,
+        relay: RelayUrl,
+        base: String,
+    ) -> anyhow::Result<Self> {
+        let title = config.title.clone().unwrap_or_else(|| program.title());
+        let window = config.headless.or_else(tty::size).unwrap_or(WindowSize { cols: 80, rows: 24 });
+        let machine_config = SharerConfig {
+            title: title.clone(),
+            read_only: config.read_only,
+            compress: config.compress,
+            window: crate::term::clamped(window),
+            source: SessionSource::default(),
+        };
+        let entropy = clock::entropy().map_err(|error| anyhow::anyhow!("no randomness: {error}"))?;
+        let machine = Sharer::new(machine_config, entropy, clock::now());
+        let headless = config.headless.is_some();
+        let host = Self {
+            machine,
+            uplink: Uplink::new(relay),
+            bells: Bells::default(),
+            hosted: BTreeMap::new(),
+            title,
+            base,
+            quiet: config.quiet,
+            show_viewers: config.show_viewers,
+            most_viewers: 0,
+            headless,
+            program: program.clone(),
+            hosting: Hosting { window, scrollback: Some(config.scrollback), local: !headless },
+            events: Some(events),
+            told_to_end: None,
+            ended: None,
+            finished: false,
+        };
+        let links = host.links()?;
+        host.event(&Line::Shared {
+            session_id: host.machine.session_id().to_string(),
+            title: host.title.clone(),
+            links: links.clone(),
+        });
+        if !config.quiet {
+            let colour = banner::colour();
+            banner::show(&banner::before(&host.title, &links, &host.base, config.qr, colour));
+        }
+        if config.open {
+            browser::open(&links.read);
+        }
+        Ok(host)
+    }
+
+    /// Runs until the program has ended; returns the exit status.
+    pub(super) async fn run(mut self) -> anyhow::Result<u8> {
+        let signals = shutdown::listen()?;
+        let (server, asked) = match control::Server::start(&self.machine.session_id().to_string()) {
+            Ok((server, asked)) => (Some(server), asked),
+            Err(error) => {
+                tracing::warn!(%error, "no control socket: status, revoke and link will not find this session");
+                (None, mpsc::channel(1).1)
+            }
+        };
+        let environment = self.environment(server.as_ref());
+        let first = match Hosted::start(&self.program, &environment, self.hosting, self.bells.bell(FIRST)) {
+            Ok(hosted) => hosted,
+            Err(error) => {
+                banner::show(&format!("sharer: {error}\n"));
+                return Ok(exit::NOT_EXECUTABLE);
+            }
+        };
+        let raw = if self.headless { None } else { Some(tty::Raw::enter()?) };
+        if let (false, Some(pty)) = (self.headless, first.pty()) {
+            seat::keyboard(pty);
+        }
+        self.hosted.insert(FIRST, first);
+        tracing::info!("started");
+        self.watch(signals, asked).await?;
+        drop(raw);
+        drop(server);
+        let ended = match (self.told_to_end, self.ended) {
+            (Some(signal), _) => Ended { code: None, signal: Some(signal) },
+            (None, ended) => ended.unwrap_or(Ended { code: None, signal: None }),
+        };
+        if !self.quiet {
+            let most = self.show_viewers.then_some(self.most_viewers);
+            banner::show(&banner::after(&self.title, &self.links()?, most, banner::colour()));
+        }
+        self.event(&Line::Exited { code: ended.code, signal: ended.signal_name() });
+        if let Some(events) = self.events.take() {
+            events.finish();
+        }
+        tracing::info!("ended");
+        Ok(ended.status())
+    }
+
+    /// Runs until programs and session have ended.
+    async fn watch(
+        &mut self,
+        mut signals: mpsc::Receiver<Told>,
+        mut asked: mpsc::Receiver<Asked>,
+    ) -> anyhow::Result<()> {
+        let mut exits = signal(SignalKind::child()).context("cannot learn when programs end")?;
+        // One may have ended before anybody listened.
+        self.reap();
+        loop {
+            self.finish_programs();
+            self.run_effects();
+            if self.finished {
+                break;
+            }
+            let wake = self.wake_in();
+            let (machine, uplink) = (&mut self.machine, &mut self.uplink);
+            tokio::select! {
+                change = uplink.step(|| machine.poll_transmit()) => self.take_change(change),
+                () = self.bells.rung() => self.look(),
+                Some(()) = exits.recv() => self.reap(),
+                Some(told) = signals.recv() => self.take_signal(told),
+                Some((request, answer)) = asked.recv() => {
+                    let reply = self.reply(&request);
+                    // Whoever asked may be gone.
+                    drop(answer.send(reply));
+                }
+                () = sleep(wake) => {
+                    if !self.uplink.check() {
+                        self.take_change(Change::Closed(None));
+                    }
+                    self.machine.handle_timeout(clock::now());
+                    self.hosted.values_mut().for_each(Hosted::handle_timeout);
+                }
+            }
+        }
+        self.uplink.finish().await;
+        Ok(())
+    }
+
+    fn wake_in(&self) -> Duration {
+        let now = clock::now().mono;
+        let machine = self.machine.poll_timeout().map(|(at, _)| Duration::from_millis(at.since(now)));
+        let programs = self.hosted.values().filter_map(Hosted::deadline);
+        let programs = programs.min().map(|at| at.saturating_duration_since(Instant::now()));
+        machine.into_iter().chain(programs).min().unwrap_or(LONGEST_SLEEP).min(LONGEST_SLEEP)
+    }
+
+    fn first(&mut self) -> Option<&mut Hosted> {
+        self.hosted.get_mut(&FIRST)
+    }
+}
+
+/// From programs, socket and signals.
+impl Host {
+    fn look(&mut self) {
+        for place in self.bells.take() {
+            let Some(hosted) = self.hosted.get_mut(&place) else { continue };
+            let Found { output, news, typed } = hosted.look();
+            let now = clock::now();
+            if !output.is_empty() {
+                self.machine.handle_output(now, &output);
+            }
+            if typed > 0 {
+                self.machine.handle_typed(now, typed);
+            }
+            if let Some(mark) = news.passed {
+                self.machine.handle_model_passed(now, mark);
+            }
+            for dump in &news.dumps {
+                self.machine.handle_dump(now, dump);
+            }
+            if let Some(title) = &news.title {
+                self.machine.handle_title(now, title);
+            }
+            if !news.replies.is_empty() {
+                hosted.type_reply(news.replies);
+            }
+        }
+    }
+
+    fn reap(&mut self) {
+        self.hosted.values_mut().for_each(Hosted::reap);
+    }
+
+    fn finish_programs(&mut self) {
+        let Some(ended) = self.hosted.get_mut(&FIRST).and_then(Hosted::is_over) else { return };
+        self.ended = Some(ended);
+        self.machine.handle_exit(clock::now(), ended.code, ended.signal_name());
+    }
+
+    fn take_change(&mut self, change: Change) {
+        let now = clock::now();
+        match change {
+            Change::Sent => {}
+            Change::Connected => self.machine.handle_connected(now, self.uplink.host()),
+            Change::Got(packet) => self.machine.handle_packet(now, &packet),
+            Change::Closed(code) => {
+                tracing::info!(code, "the relay's connection closed");
+                self.machine.handle_disconnected(now, code);
+            }
+        }
+    }
+
+    fn take_signal(&mut self, told: Told) {
+        match told {
+            Told::Resized => self.resize(),
+            Told::Stop => self.suspend(),
+            Told::End(signal) => {
+                self.told_to_end = Some(signal);
+                self.hosted.values_mut().for_each(|hosted| hosted.hang_up(HANG_UP));
+            }
+        }
+    }
+
+    fn resize(&mut self) {
+        if let (false, Some(size), Some(first)) = (self.headless, tty::size(), self.first()) {
+            first.resize(size);
+            self.machine.handle_resize(clock::now(), crate::term::clamped(size));
+        }
+    }
+
+    /// Stops as by Ctrl-Z; viewers see that the session is stale meanwhile.
+    fn suspend(&mut self) {
+        if self.headless {
+            let _ignored =
+                rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::STOP);
+        } else if let Err(error) = tty::suspend() {
+            tracing::warn!(%error, "the terminal could not be made raw again");
+        }
+        // The terminal may have another size, and the program has to draw itself again.
+        self.resize();
+        if let Some(first) = self.first() {
+            pty::signal(first.pid(), rustix::process::Signal::WINCH);
+        }
+    }
+}
+
+/// What leaves.
+impl Host {
+    fn run_effects(&mut self) {
+        while let Some(effect) = self.machine.poll_effect() {
+            match effect {
+                Effect::Connect => self.uplink.connect(),
+                Effect::Close(code) => self.uplink.close(code),
+                Effect::Model(input) => {
+                    if let Some(hosted) = self.hosted.get(&FIRST) {
+                        hosted.feed(input);
+                    }
+                }
+                Effect::Type(bytes) => {
+                    if let Some(hosted) = self.hosted.get_mut(&FIRST) {
+                        hosted.type_input(bytes);
+                    }
+                }
+                Effect::Viewers { count, executors } => {
+                    self.most_viewers = self.most_viewers.max(count);
+                    tracing::info!(count, executors, "viewers");
+                    self.event(&Line::Viewers { count, executors });
+                }
+                Effect::Connection(state) => {
+                    tracing::info!(state = word(state), "connection");
+                    self.event(&Line::Connection { state: word(state) });
+                }
+                Effect::LinksChanged => {
+                    if let Ok(links) = self.links() {
+                        self.event(&Line::Links { links });
+                    }
+                }
+                Effect::Ended => self.finished = true,
+            }
+        }
+    }
+
+    fn event(&self, line: &Line) {
+        if let Some(events) = &self.events {
+            events.write(line);
+        }
+    }
+
+    fn environment(&self, socket: Option<&control::Server>) -> Vec<(&'static str, OsString)> {
+        let mut environment = vec![("SHARER_SESSION", self.machine.session_id().to_string().into())];
+        if let Some(server) = socket {
+            environment.push(("SHARER_SOCKET", server.path().as_os_str().to_owned()));
+        }
+        if let Ok(own) = std::env::current_exe() {
+            let path = std::env::var_os("PATH").unwrap_or_default();
+            let dir = own.parent().map(std::path::Path::to_path_buf);
+            let known = std::env::split_paths(&path).any(|known| Some(&known) == dir.as_ref());
+            if let (Some(dir), false) = (dir, known)
+                && let Ok(path) = std::env::join_paths(std::env::split_paths(&path).chain([dir]))
+            {
+                environment.push(("PATH", path));
+            }
+            environment.push(("SHARER_BIN", own.into_os_string()));
+        }
+        if self.headless && std::env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb") {
+            environment.push(("TERM", "xterm-256color".into()));
+        }
+        environment
+    }
+}
+
+/// Requests over the control socket.
+impl Host {
+    fn links(&self) -> anyhow::Result<LinkTexts> {
+        let links = self.machine.links(&self.base).context("the session has no link")?;
+        Ok(LinkTexts { read: links.read.to_string(), write: links.write.map(|link| link.to_string()) })
+    }
+
+    fn reply(&mut self, request: &Request) -> Reply {
+        match request {
+            Request::Status => {}
+            Request::Revoke { read: true, write: true } => self.machine.revoke_all(clock::now()),
+            Request::Revoke { read, write } => {
+                let right = if *write { Right::Type } else { Right::Watch };
+                if (*read || *write) && !self.machine.revoke(clock::now(), right) {
+                    return Reply::Refused("the session has no link that can type".to_owned());
+                }
+            }
+            Request::Copy => return self.copy(),
+        }
+        let Ok(LinkTexts { read, write }) = self.links() else {
+            return Reply::Refused("the session has no link".to_owned());
+        };
+        let (viewers, executors) = self.machine.viewers();
+        Reply::Status(Box::new(Status {
+            session_id: self.machine.session_id().to_string(),
+            title: self.title.clone(),
+            pid: std::process::id(),
+            connection: word(self.machine.state()).to_owned(),
+            viewers,
+            executors,
+            tty: self.first().and_then(|first| first.tty_name()),
+            read,
+            write,
+        }))
+    }
+
+    /// Puts the read link into the clipboard of the user's own terminal.
+    fn copy(&self) -> Reply {
+        let Ok(LinkTexts { read, .. }) = self.links() else {
+            return Reply::Refused("the session has no link".to_owned());
+        };
+        if self.headless {
+            return Reply::Refused("there is no terminal of yours: ask from another one".to_owned());
+        }
+        match seat::copy(&read) {
+            Ok(()) => Reply::Copied,
+            Err(_) => Reply::Refused("your terminal is gone".to_owned()),
+        }
+    }
+}
+
+fn word(state: ConnectionState) -> &'static str {
+    match state {
+        ConnectionState::Connecting => "connecting",
+        ConnectionState::Connected => "connected",
+        ConnectionState::Waiting => "waiting",
+        ConnectionState::Replaced => "replaced",
+        ConnectionState::Refused => "refused",
+    }
+}

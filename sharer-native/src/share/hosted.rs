@@ -1,0 +1,185 @@
+//! One program that this process hosts: PTY, terminal model, output and typing, until it has ended.
+//!
+//! The model stays when the program has ended, for those who look later; the PTY goes.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bytes::Bytes;
+use rustix::process::{Pid, Signal};
+use shared::event::WindowSize;
+use shared::sharer::ModelInput;
+use tokio::time::Instant;
+
+use super::bell::Bell;
+use super::model::{Model, News};
+use super::output::Output;
+use super::typist::Typist;
+use crate::pty::{self, Ended, Program, Pty, StartError};
+
+/// Output that is still on its way after the program ended is waited for this long.
+const LAST_OUTPUT: Duration = Duration::from_millis(200);
+
+/// How to host a program.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Hosting {
+    /// The PTY's size.
+    pub(super) window: WindowSize,
+    /// Lines of scrollback in the model; `None`: nobody will ever look, and there is no model.
+    pub(super) scrollback: Option<usize>,
+    /// Whether output goes to the user's own terminal, which then answers queries too.
+    pub(super) local: bool,
+}
+
+/// What a program has for the session since it was last looked at.
+#[derive(Debug)]
+pub(super) struct Found {
+    /// Output, at most what the model has room for.
+    pub(super) output: Bytes,
+    /// What the model tells.
+    pub(super) news: News,
+    /// Bytes of viewers' input that the PTY took.
+    pub(super) typed: usize,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Hosted {
+    pid: Pid,
+    terminal: Option<(Pty, Typist)>,
+    model: Option<Model>,
+    output: Output,
+    bell: Bell,
+    ended: Option<Ended>,
+    /// Nothing more comes out of the PTY, or is waited for.
+    closed: bool,
+    settle_at: Option<Instant>,
+    kill_at: Option<Instant>,
+    told: bool,
+}
+
+impl Hosted {
+    /// Starts `program` with `environment` added to what it has.
+    pub(super) fn start(
+        program: &Program,
+        environment: &[(&str, OsString)],
+        hosting: Hosting,
+        bell: Bell,
+    ) -> Result<Self, StartError> {
+        let Hosting { window, scrollback, local } = hosting;
+        let system = |error: std::io::Error| StartError::System(error.to_string());
+        let pty = Pty::start(program, window, environment)?;
+        let output = Output::start(pty.output()?, local, bell.clone()).map_err(system)?;
+        let model = scrollback.map(|lines| Model::start(window, lines, !local, bell.clone()));
+        let typist = Typist::new(pty.typing(), bell.clone());
+        Ok(Self {
+            pid: pty.pid(),
+            model: model.transpose().map_err(system)?,
+            output,
+            terminal: Some((pty, typist)),
+            bell,
+            ended: None,
+            closed: false,
+            settle_at: None,
+            kill_at: None,
+            told: false,
+        })
+    }
+
+    /// The program's process id.
+    pub(super) fn pid(&self) -> Pid {
+        self.pid
+    }
+
+    /// Its PTY, until it has ended.
+    pub(super) fn pty(&self) -> Option<&Pty> {
+        self.terminal.as_ref().map(|(pty, _)| pty)
+    }
+
+    /// The path of its terminal.
+    pub(super) fn tty_name(&self) -> Option<PathBuf> {
+        self.pty()?.tty_name()
+    }
+
+    /// Takes what there is, after its bell rang. Output stays while the model is far behind; it rings when it is not.
+    pub(super) fn look(&mut self) -> Found {
+        self.bell.answer();
+        let news = self.model.as_ref().map(Model::news).unwrap_or_default();
+        let mut output = Bytes::new();
+        if !self.closed && self.model.as_ref().is_none_or(Model::has_room) {
+            (output, self.closed) = self.output.take();
+        }
+        let typed = self.terminal.as_ref().map_or(0, |(_, typist)| typist.typed());
+        Found { output, news, typed }
+    }
+
+    /// Feeds its model.
+    pub(super) fn feed(&self, input: ModelInput) {
+        if let Some(model) = &self.model {
+            model.feed(input);
+        }
+    }
+
+    /// Types what a viewer composed.
+    pub(super) fn type_input(&mut self, bytes: Vec<u8>) {
+        if let Some((_, typist)) = &mut self.terminal {
+            typist.type_input(bytes);
+        }
+    }
+
+    /// Types what is not a viewer's.
+    pub(super) fn type_reply(&mut self, bytes: Vec<u8>) {
+        if let Some((_, typist)) = &mut self.terminal {
+            typist.type_reply(bytes);
+        }
+    }
+
+    /// Gives the PTY a new size.
+    pub(super) fn resize(&mut self, window: WindowSize) {
+        if let Some(pty) = self.pty() {
+            pty.resize(window);
+        }
+    }
+
+    /// Asks the system whether the program has ended.
+    pub(super) fn reap(&mut self) {
+        if self.ended.is_none()
+            && let Some(ended) = pty::ended(self.pid)
+        {
+            self.ended = Some(ended);
+            self.settle_at = Some(Instant::now() + LAST_OUTPUT);
+            self.kill_at = None;
+        }
+    }
+
+    /// Says once how the program ended, when its last output was taken too.
+    pub(super) fn is_over(&mut self) -> Option<Ended> {
+        let ended = self.ended.filter(|_| !self.told)?;
+        if !self.closed && self.settle_at.is_some_and(|at| at > Instant::now()) {
+            return None;
+        }
+        (self.told, self.closed, self.settle_at, self.terminal) = (true, true, None, None);
+        Some(ended)
+    }
+
+    /// Tells the program that its terminal is gone, and kills it if it has not ended after `patience`.
+    pub(super) fn hang_up(&mut self, patience: Duration) {
+        if self.ended.is_none() {
+            pty::hang_up(self.pid);
+            self.kill_at = self.kill_at.or(Some(Instant::now() + patience));
+        }
+    }
+
+    /// When to call [`Hosted::handle_timeout`] and [`Hosted::is_over`].
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.kill_at.into_iter().chain(self.settle_at).min()
+    }
+
+    /// Kills what did not end in time.
+    pub(super) fn handle_timeout(&mut self) {
+        if self.kill_at.take_if(|at| *at <= Instant::now()).is_some() {
+            pty::signal(self.pid, Signal::KILL);
+        }
+    }
+}

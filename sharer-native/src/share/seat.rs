@@ -1,0 +1,32 @@
+//! The user's own terminal, which belongs to the first program: its keyboard, size and clipboard.
+
+use std::io::Write as _;
+
+use crate::pty::Pty;
+
+/// The user's keyboard, straight into the PTY.
+pub(super) fn keyboard(pty: &Pty) {
+    let typing = pty.typing();
+    std::thread::spawn(move || {
+        let mut chunk = [0; 4096];
+        loop {
+            match rustix::io::read(rustix::stdio::stdin(), &mut chunk) {
+                Ok(0) => return,
+                Ok(read) => {
+                    if typing.write(chunk.get(..read).unwrap_or_default()).is_err() {
+                        return;
+                    }
+                }
+                Err(rustix::io::Errno::INTR) => {}
+                Err(_) => return,
+            }
+        }
+    });
+}
+
+/// Puts a text into the clipboard, which viewers do not see.
+pub(super) fn copy(text: &str) -> std::io::Result<()> {
+    let text = data_encoding::BASE64.encode(text.as_bytes());
+    let mut out = std::io::stdout().lock();
+    write!(out, "\x1b]52;c;{text}\x1b\\").and_then(|()| out.flush())
+}
