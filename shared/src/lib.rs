@@ -7,8 +7,8 @@
 //! ```text
 //!  5  sharer   relay   viewer        machines
 //!  4  connection
-//!  3  wire     seal    chain   input
-//!  2  event    snapshot    keys    link
+//!  3  wire     card    snapshot    seal    chain    input
+//!  2  event    orchestration    keys    link
 //!  1  id   time   entropy   encoding   platform
 //! ```
 //!
@@ -29,6 +29,7 @@ pub mod id;
 pub mod input;
 pub mod keys;
 pub mod link;
+pub mod orchestration;
 pub mod platform;
 pub mod relay;
 pub mod seal;

@@ -10,11 +10,11 @@ use e2e::harness::root;
 /// A path stands for all below it that has no row of its own.
 const ROWS: [&[&str]; 9] = [
     &["id", "time", "entropy", "encoding", "platform"],
-    &["keys", "wire::source", "conversation", "orchestration"],
-    &["event", "link"],
+    &["keys", "wire::source", "conversation"],
+    &["event", "link", "orchestration"],
     &["chain"],
     &["seal", "input"],
-    &["snapshot"],
+    &["snapshot", "card"],
     &["wire"],
     &["connection", "orchestration::cascade"],
     &["sharer", "relay", "viewer"],

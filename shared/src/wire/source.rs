@@ -2,16 +2,21 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::encoding::Extensible;
 use crate::id::TaskId;
 
-/// The kind of a session's source.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+/// The kind of a session's source; one of a later version is read as a person's terminal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 pub enum SourceKind {
     /// A person's terminal.
     #[default]
     User,
     /// An agent that runs on its own.
     AmbientAgent,
+}
+
+impl Extensible for SourceKind {
+    const UNKNOWN: Self = Self::User;
 }
 
 /// A session's source: its kind, and the orchestrator's task once there is one.
@@ -30,7 +35,7 @@ pub struct SessionSource {
 
 #[derive(Serialize, Deserialize)]
 struct Fields {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "crate::encoding::extensible")]
     source_type: Type,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     source_task_id: Option<TaskId>,
@@ -58,9 +63,13 @@ struct Agent {
     task_id: Option<TaskId>,
 }
 
+impl Extensible for Type {
+    const UNKNOWN: Self = Self::Bare(Bare::User);
+}
+
 impl Default for Type {
     fn default() -> Self {
-        Self::Bare(Bare::User)
+        Self::UNKNOWN
     }
 }
 
@@ -103,6 +112,8 @@ mod tests {
                 SourceKind::AmbientAgent,
                 task("b"),
             ),
+            // A kind of a later version.
+            (r#"{"source_type":{"Moon":{}},"source_task_id":"b"}"#, SourceKind::User, task("b")),
         ] {
             let read: SessionSource = serde_json::from_str(json).unwrap();
             assert_eq!(read, SessionSource { kind, task_id }, "{json}");
