@@ -20,6 +20,7 @@
 //! order after every call. `poll_timeout` takes `&self` and returns the deadline and a static word for
 //! its reason; at the deadline the owner calls `handle_timeout(now)`.
 
+pub mod card;
 pub mod chain;
 pub mod connection;
 pub mod encoding;

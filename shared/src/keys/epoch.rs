@@ -111,6 +111,7 @@ pub(crate) enum Subkey {
     Event,
     Snapshot,
     Beat,
+    Card,
 }
 
 impl ContentKey {
@@ -119,8 +120,16 @@ impl ContentKey {
             Subkey::Event => "event key",
             Subkey::Snapshot => "snapshot key",
             Subkey::Beat => "beat key",
+            Subkey::Card => "card key",
         };
         derive(&scope.to_bytes(), &self.0, label, &[])
+    }
+}
+
+impl InputSecret {
+    /// The key of what cards hold for those who may type.
+    pub(crate) fn card_key(&self, scope: Scope) -> [u8; 32] {
+        derive(&scope.to_bytes(), &self.0, "card input key", &[])
     }
 }
 
