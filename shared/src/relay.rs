@@ -3,17 +3,20 @@
 //! One [`Relay`] is all rooms and connections of a relay process. Connections are [`PeerId`]s that the shell
 //! gives; what they say goes in by [`Relay::handle_packet`], and [`Relay::poll_ready`] names those for whom
 //! [`Relay::poll_transmit`] has something. Everything kept is bounded, and each bound's rule is written where
-//! it is: the log in `content`, snapshots in `store`, a viewer's outbox in `outbox`, a sharer's in `holder`,
-//! attempts in `access`.
+//! it is: the log in `content`, snapshots in `store`, rows in `rows`, a viewer's outbox in `outbox`, a sharer's in
+//! `holder`, attempts in `access`.
 
 mod access;
 mod content;
+mod group;
 mod holder;
 mod log;
 mod outbox;
 mod pace;
 mod peer;
 mod room;
+mod rows;
+mod runs;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -28,15 +31,19 @@ use self::holder::QueuedInput;
 use self::outbox::{Step, Viewer};
 use self::peer::{Peer, Role};
 use self::room::{Dropped, Room, Wakes};
+pub use self::rows::RowsPage;
+pub use self::runs::{Runs, RunsError, RunsQuery};
 use crate::entropy::Entropy;
 use crate::id::{Channel, SessionId};
 use crate::keys::epoch::{Header, MAX_BOXES, PROTOCOL_VERSION};
 use crate::keys::owner::Challenge;
+use crate::orchestration::task::is_good_id;
 use crate::time::{Moment, Now};
 use crate::wire::close::{CloseCode, EndedBecause, Refusal};
 use crate::wire::frame::Frame;
 use crate::wire::hello::{Greeting, Hello, Limits as Announced};
 use crate::wire::sharer::{InitPayload, RelayToSharer, SharerToRelay};
+use crate::wire::source::SessionSource;
 use crate::wire::viewer::{JoinPayload, RelayToViewer, ViewerToRelay};
 use crate::wire::{self, ControlError, Packet};
 
@@ -112,6 +119,10 @@ pub struct Stats {
     pub refusals: u64,
     /// Bytes of events held now.
     pub log_bytes: u64,
+    /// Rows of tasks.
+    pub rows: usize,
+    /// Bytes of rows held now.
+    pub row_bytes: usize,
 }
 
 /// All rooms and connections of one relay.
@@ -164,6 +175,8 @@ impl Relay {
             viewers: self.rooms.values().map(|room| room.viewers.len()).sum(),
             connections: self.peers.len(),
             log_bytes: self.rooms.values().map(|room| room.content.log.bytes()).sum(),
+            rows: self.rooms.values().map(|room| room.content.rows.len()).sum(),
+            row_bytes: self.rooms.values().map(|room| room.content.rows.bytes()).sum(),
             ..self.counted
         }
     }
@@ -407,17 +420,18 @@ impl Relay {
     }
 
     fn sharer_control(&mut self, peer: PeerId, message: SharerToRelay) {
-        let channel = match &message {
-            SharerToRelay::Initialize { channel, .. }
-            | SharerToRelay::UpdateHeader { channel, .. }
+        let channel = match message {
+            SharerToRelay::Initialize { channel, payload } => {
+                return self.initialize(peer, channel, *payload);
+            }
+            SharerToRelay::EndGroup { ends } => return self.end_group(peer, ends),
+            SharerToRelay::UpdateHeader { channel, .. }
             | SharerToRelay::UpdateSourceTaskId { channel, .. }
+            | SharerToRelay::UpdateTasks { channel, .. }
             | SharerToRelay::Answer { channel, .. }
             | SharerToRelay::InputRefused { channel, .. }
-            | SharerToRelay::EndSession { channel, .. } => *channel,
+            | SharerToRelay::EndSession { channel, .. } => channel,
         };
-        if let SharerToRelay::Initialize { payload, .. } = message {
-            return self.initialize(peer, channel, *payload);
-        }
         let Some(Role::Sharer(session)) = self.role(peer, channel) else { return };
         let Some(room) = self.rooms.get_mut(&session) else { return };
         let wakes = &mut self.wakes;
@@ -430,7 +444,17 @@ impl Relay {
                 let gone = room.update_header(header, epoch, grants, wakes);
                 self.end_for(gone, &EndedBecause::Revoked);
             }
-            SharerToRelay::UpdateSourceTaskId { source, .. } => room.update_source(source, wakes),
+            SharerToRelay::UpdateSourceTaskId { source, .. } => {
+                if !is_good_source(&source) {
+                    return self.close(peer, CloseCode::TooLarge);
+                }
+                room.update_source(source, wakes);
+            }
+            SharerToRelay::UpdateTasks { rows, .. } => {
+                if !room.update_rows(&rows, wakes) {
+                    return self.close(peer, CloseCode::TooLarge);
+                }
+            }
             SharerToRelay::Answer { participant, answer, .. } => {
                 room.direct(participant, wakes, |viewer| viewer.answer(answer));
             }
@@ -442,7 +466,7 @@ impl Relay {
             SharerToRelay::EndSession { end, final_number, .. } => {
                 room.end(self.clock, end, final_number, wakes);
             }
-            SharerToRelay::Initialize { .. } => {}
+            SharerToRelay::Initialize { .. } | SharerToRelay::EndGroup { .. } => {}
         }
         self.touch(session);
     }
@@ -451,6 +475,9 @@ impl Relay {
         let Some(open) = self.peers.get_mut(&peer) else { return };
         if !open.may_open(channel) {
             return self.close(peer, CloseCode::ProtocolError);
+        }
+        if !is_good_source(&payload.source) {
+            return self.close(peer, CloseCode::TooLarge);
         }
         if let Err(reason) = self.claim(peer, channel, payload) {
             self.counted.refusals += 1;
@@ -682,4 +709,9 @@ impl Relay {
         // Kept for its room: there is one call per frame.
         self.wakes.0 = wakes;
     }
+}
+
+/// Whether a source's task id is of a size that is kept.
+fn is_good_source(source: &SessionSource) -> bool {
+    source.task_id.as_ref().is_none_or(is_good_id)
 }

@@ -584,6 +584,7 @@ impl Sharer {
             | R::ParticipantJoined { .. }
             | R::ParticipantLeft { .. }
             | R::ParticipantListUpdated { .. }
+            | R::GroupEnded { .. }
             | R::EndAcknowledged { .. } => {}
         }
     }

@@ -715,6 +715,7 @@ impl Viewer {
             | RelayToViewer::SharerPresence { .. }
             | RelayToViewer::ParticipantListUpdated { .. }
             | RelayToViewer::UpdateSourceTaskId { .. }
+            | RelayToViewer::TasksUpdated { .. }
             | RelayToViewer::Resyncing { .. }
             | RelayToViewer::InputRefused { .. }
             | RelayToViewer::SessionEnded { .. } => {}

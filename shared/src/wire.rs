@@ -8,6 +8,7 @@ pub mod frame;
 pub mod hello;
 pub mod sharer;
 pub mod source;
+pub mod task;
 pub mod viewer;
 
 use serde::{Serialize, de::DeserializeOwned};

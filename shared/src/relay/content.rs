@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::log::Log;
+use super::rows::Rows;
 use super::store::{Generation, Store};
 use crate::chain::ChainHash;
 use crate::id::Channel;
@@ -82,6 +83,7 @@ pub(super) struct Content {
     pub(super) header: Signed,
     pub(super) epoch: EpochId,
     pub(super) source: SessionSource,
+    pub(super) rows: Rows,
     pub(super) log: Log,
     /// Whether the room holds, or held, anything of the epoch.
     pub(super) known: bool,
@@ -109,6 +111,7 @@ impl Content {
             header,
             epoch,
             source,
+            rows: Rows::default(),
             log: Log::after(0),
             known: false,
             store: Store::default(),
@@ -129,6 +132,7 @@ impl Content {
     pub(super) fn begin_epoch(&mut self, epoch: EpochId) {
         self.epoch = epoch;
         self.known = false;
+        self.rows.clear();
         self.log.restart(0);
         self.store.clear();
         self.attestations.clear();

@@ -101,6 +101,15 @@ struct Due {
     people: bool,
 }
 
+/// Which rows a viewer has.
+#[derive(Debug, Default)]
+struct RowsSent {
+    /// Its place in their order.
+    position: u64,
+    /// What went last were rows: a frame is next, so that many children do not keep the screen waiting.
+    went_last: bool,
+}
+
 /// A participant of a room, as the relay sees it.
 #[derive(Debug)]
 pub(super) struct Viewer {
@@ -129,6 +138,7 @@ pub(super) struct Viewer {
     base: u64,
     attested: u64,
     beat: u64,
+    rows: RowsSent,
     end_told: bool,
 }
 
@@ -164,6 +174,7 @@ impl Viewer {
             base: at.unwrap_or(0),
             attested: 0,
             beat: 0,
+            rows: RowsSent::default(),
             end_told: false,
         }
     }
@@ -282,16 +293,24 @@ impl Viewer {
             if let Some(message) = self.control(content) {
                 return Step::Send(Outgoing::Text(wire::encode(&message)));
             }
-            if let Some(step) = self.aside(content, allowance) {
+            if !self.rows.went_last
+                && let Some(step) = self.tasks(content)
+            {
                 return step;
             }
-            let step = match &self.phase {
+            let step = self.aside(content, allowance).or_else(|| match &self.phase {
                 Phase::Lost => self.begin(content, allowance),
                 Phase::Screen { .. } => self.screen(allowance),
                 Phase::Following => self.follow(content, allowance),
-            };
-            if let Some(step) = step {
-                return step;
+            });
+            match step {
+                Some(Step::Send(frame)) => {
+                    self.rows.went_last = false;
+                    return Step::Send(frame);
+                }
+                // Rows need no credit.
+                Some(rest) => return self.tasks(content).unwrap_or(rest),
+                None => {}
             }
         }
         Step::Idle
@@ -341,6 +360,13 @@ impl Viewer {
             });
         }
         None
+    }
+
+    /// Rows that it does not have in their latest value.
+    fn tasks(&mut self, content: &Content) -> Option<Step> {
+        let text = content.rows.message(self.channel, &mut self.rows.position)?;
+        self.rows.went_last = true;
+        Some(Step::Send(Outgoing::Text(text)))
     }
 
     /// Frames that belong to no place among the events.

@@ -11,11 +11,13 @@ use crate::id::{Channel, ParticipantId};
 use crate::keys::epoch::EpochId;
 use crate::keys::grant::{GrantRow, Right};
 use crate::keys::owner::{OwnerPublic, Signed};
+use crate::orchestration::task::MAX_TASKS;
 use crate::seal::SealedEvent;
 use crate::snapshot::{Manifest, Part};
 use crate::time::Moment;
 use crate::wire::sharer::{InputRefusal, RelayToSharer};
 use crate::wire::source::SessionSource;
+use crate::wire::task::TaskRow;
 
 /// A snapshot is asked for when so much follows the stored one, in bytes.
 const TAIL_WANTED: u64 = 256 * 1024;
@@ -204,6 +206,24 @@ impl Room {
             viewer.source_changed();
             wakes.viewer(viewer, true);
         }
+    }
+
+    /// Rows of the session's tasks. `false`: there are too many, or one is too large.
+    pub(super) fn update_rows(&mut self, rows: &[TaskRow], wakes: &mut Wakes) -> bool {
+        if rows.len() > MAX_TASKS || !rows.iter().all(TaskRow::is_good) {
+            return false;
+        }
+        let mut news = false;
+        for row in rows {
+            match self.content.rows.update(row) {
+                Some(changed) => news |= changed,
+                None => return false,
+            }
+        }
+        for viewer in self.viewers.values().filter(|_| news) {
+            wakes.viewer(viewer, true);
+        }
+        true
     }
 
     /// The sharer's next event. One that is known is ignored; after a gap nothing older is of use.

@@ -194,7 +194,7 @@ impl Sharer {
             header: self.header(),
             grants: self.rows(),
             latest: self.number,
-            source: wire::source::SessionSource::default(),
+            source: SessionSource::default(),
         });
         world.text(peer, &SharerToRelay::Initialize { channel: CH, payload });
     }

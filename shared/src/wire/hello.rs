@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::card::MAX_CARD;
 use crate::keys::owner::Challenge;
+use crate::orchestration::task::MAX_TASKS;
 
 /// What a relay announces before it hears anything.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +38,10 @@ pub struct Limits {
     pub viewers: u64,
     /// Sessions at the relay.
     pub sessions: u64,
+    /// Rows of a session, and signed ends of one [`super::sharer::SharerToRelay::EndGroup`] besides its parent's.
+    pub rows: u64,
+    /// The largest card of a row, in bytes.
+    pub card: u64,
 }
 
 impl Default for Limits {
@@ -47,6 +53,8 @@ impl Default for Limits {
             credit: CREDIT,
             viewers: 1_000,
             sessions: 10_000,
+            rows: MAX_TASKS as u64,
+            card: MAX_CARD as u64,
         }
     }
 }

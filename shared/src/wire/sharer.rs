@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::close::Refusal;
 use super::source::SessionSource;
+use super::task::{OwnedEnd, TaskRow};
 use crate::chain::ViewerChallenge;
 use crate::encoding::Extensible;
 use crate::id::{Channel, ParticipantId, SessionId};
@@ -60,6 +61,14 @@ pub enum SharerToRelay {
         #[serde(flatten)]
         source: SessionSource,
     },
+    /// Rows of the session's tasks: whole values that take the place of older ones; others stay. All of them are
+    /// said again after every `SessionInitialized` and with every new epoch.
+    UpdateTasks {
+        /// The session.
+        channel: Channel,
+        /// At most as many, and as large, as the relay's limits say.
+        rows: Vec<TaskRow>,
+    },
     /// The answer to a participant's challenge.
     Answer {
         /// The session.
@@ -87,6 +96,12 @@ pub enum SharerToRelay {
         end: Signed,
         /// Number of the last event.
         final_number: u64,
+    },
+    /// Sessions that end together: the relay applies all before it tells anybody. Of the whole connection, and
+    /// believed for each end's signature, so no session need be held. Sent again until `GroupEnded`.
+    EndGroup {
+        /// At most [`super::task::MAX_GROUP`].
+        ends: Vec<OwnedEnd>,
     },
 }
 
@@ -172,6 +187,11 @@ pub enum RelayToSharer {
         viewers: u32,
         /// Those whose grant may type.
         executors: u32,
+    },
+    /// These sessions have ended here, or are not here: the ends whose signatures were good.
+    GroupEnded {
+        /// As in [`SharerToRelay::EndGroup`].
+        session_ids: Vec<SessionId>,
     },
     /// Every participant has seen the end, or nobody is there; said once.
     EndAcknowledged {

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::close::{EndedBecause, Refusal};
 use super::sharer::InputRefusal;
 use super::source::SessionSource;
+use super::task::TaskRow;
 use crate::chain::ViewerChallenge;
 use crate::id::{Channel, SessionId};
 use crate::keys::epoch::{AgreementPublic, EpochId};
@@ -141,6 +142,14 @@ pub enum RelayToViewer {
         /// The whole source.
         #[serde(flatten)]
         source: SessionSource,
+    },
+    /// Rows of the session's tasks, behind the join reply and as they change: latest values, in messages of at most
+    /// [`super::task::MAX_ROWS_MESSAGE`] bytes. What a message does not name stays as it was.
+    TasksUpdated {
+        /// The session.
+        channel: Channel,
+        /// The rows.
+        rows: Vec<TaskRow>,
     },
     /// What follows does not continue what the viewer has: a snapshot is on its way.
     Resyncing {
