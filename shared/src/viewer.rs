@@ -53,7 +53,8 @@ const REPLY_MS: u64 = 10_000;
 const ASK_AGAIN_MS: u64 = 1_000;
 /// ... for this long (DESIGN 4) ...
 const ASK_FOR_MS: u64 = 60_000;
-/// ... and after that, by a page that was live, this often.
+/// ... and after that, or where the relay says that it forgot nothing, by a page that was live, this often. A relay
+/// bears one wrong link every 2.5 s from an address.
 const ASK_RARELY_MS: u64 = 10_000;
 /// Beats come every 20 s: a connection on which nothing arrives for this long, in milliseconds, is a dead one.
 const SILENCE_MS: u64 = 75_000;
@@ -101,7 +102,8 @@ pub struct Viewer {
     old_deadline: Option<Moment>,
     was_live: bool,
     lost_at: Option<UnixMs>,
-    not_found_since: Option<Moment>,
+    /// The relay answers that there is no such session, since then.
+    not_found: Option<Now>,
     attempts: u32,
     away_since: Option<UnixMs>,
     heard: Moment,
@@ -146,7 +148,7 @@ impl Viewer {
             old_deadline: None,
             was_live: false,
             lost_at: None,
-            not_found_since: None,
+            not_found: None,
             attempts: 0,
             away_since: None,
             heard: now.mono,
@@ -266,6 +268,9 @@ impl Viewer {
             return over.clone();
         }
         if self.stage != Stage::Joined {
+            if let Some(seeking) = self.seeking() {
+                return seeking;
+            }
             return match self.lost_at {
                 Some(since) => State::Reconnecting { since },
                 None if self.filled => State::CatchingUp,
@@ -285,6 +290,14 @@ impl Viewer {
         }
     }
 
+    /// While a relay answers that there is no such session, and this page goes on asking.
+    fn seeking(&self) -> Option<State> {
+        let first = self.not_found?;
+        let left_ms = first.mono.after(ASK_FOR_MS).since(self.now.mono);
+        let left_s = (!self.was_live).then(|| left_ms.div_ceil(1_000));
+        Some(State::Seeking { since: self.lost_at.unwrap_or(first.wall), left_s })
+    }
+
     fn proof_deadline(&self) -> Option<Moment> {
         let present = self.epoch.as_ref().and_then(Epoch::proof_deadline);
         self.old_deadline.into_iter().chain(present).min()
@@ -295,7 +308,10 @@ impl Viewer {
             return Shown::Nothing;
         }
         match self.proof_deadline() {
-            Some(at) if self.now.mono >= at && matches!(state, State::Reconnecting { .. }) => {
+            Some(at)
+                if self.now.mono >= at
+                    && matches!(state, State::Reconnecting { .. } | State::Seeking { .. }) =>
+            {
                 Shown::Unconfirmed
             }
             Some(at) if self.now.mono >= at => Shown::Hidden,
@@ -442,6 +458,9 @@ impl Viewer {
             return;
         }
         self.connection.hurry(self.now);
+        if let Stage::Asking { at } = &mut self.stage {
+            *at = (*at).min(self.now.mono.after(ASK_AGAIN_MS));
+        }
         if self.stage != Stage::Apart && self.now.mono.since(self.heard) > SILENCE_ON_WAKE_MS {
             self.reconnect(0);
             self.connection.hurry(self.now);
@@ -453,12 +472,15 @@ impl Viewer {
         match &self.over {
             None => self.connection.hurry(self.now),
             Some(State::Ended(_)) => {}
-            Some(_) => {
+            Some(over) => {
+                // Not to be had at the moment is no reason to give up sooner than before.
+                let was_live = self.was_live && matches!(over, State::ClosedByRelay(Closed::SharerAway));
                 let effects = std::mem::take(&mut self.effects);
                 let fresh = Self::new(self.link.clone(), self.entropy.fork(), self.now);
                 let (accepted, next) = (self.accepted, std::mem::take(&mut self.credit));
                 let filled = self.filled;
                 *self = fresh;
+                self.was_live = was_live;
                 self.accepted = accepted;
                 self.credit = next;
                 self.credit.restart();
@@ -540,20 +562,20 @@ impl Viewer {
         }
     }
 
-    fn joined(&mut self, header: &Signed, latest: u64, resumed: bool) {
+    fn joined(&mut self, header: &Signed, resumed: bool) {
         if !self.take_header(header) {
             return;
         }
         self.stage = Stage::Joined;
         self.lost_at = None;
-        self.not_found_since = None;
+        self.not_found = None;
         self.attempts = 0;
         self.sharer_heard = (self.now.wall, self.now.mono);
         self.resync_due = false;
         self.resync_sent = None;
         self.viewers_revision = 0;
         if let Some(epoch) = &mut self.epoch {
-            epoch.joined(latest, resumed);
+            epoch.joined(resumed);
         }
     }
 
@@ -606,10 +628,14 @@ impl Viewer {
     fn refused(&mut self, reason: &Refusal) {
         match reason {
             Refusal::NotFound { retry } => {
-                let since = *self.not_found_since.get_or_insert(self.now.mono);
-                let young = self.now.mono.since(since) < ASK_FOR_MS;
-                if !retry || !(young || self.was_live) {
+                let since = self.not_found.get_or_insert(self.now).mono;
+                let young = *retry && self.now.mono.since(since) < ASK_FOR_MS;
+                if !young && !self.was_live {
                     return self.fail(Failure::NotFound);
+                }
+                if !young && let Some(mut broken) = self.broken.take() {
+                    // Nobody may ever say what became of it.
+                    self.lost = self.lost.take().or_else(|| broken.lost(None));
                 }
                 let wait = if young { ASK_AGAIN_MS } else { ASK_RARELY_MS };
                 let jitter = self.entropy.u64() % (wait / 4);
@@ -666,10 +692,10 @@ impl Viewer {
         let ours = self.channel;
         let joined = self.stage == Stage::Joined;
         match message {
-            RelayToViewer::JoinedSuccessfully {
-                channel, header, latest, resumed, away_ms, viewers, ..
-            } if channel == ours && matches!(self.stage, Stage::Joining { .. }) => {
-                self.joined(&header, latest, resumed);
+            RelayToViewer::JoinedSuccessfully { channel, header, resumed, away_ms, viewers, .. }
+                if channel == ours && matches!(self.stage, Stage::Joining { .. }) =>
+            {
+                self.joined(&header, resumed);
                 self.viewers = viewers;
                 self.set_away(away_ms);
             }

@@ -144,9 +144,10 @@ impl Epoch {
         self.steps.pop_front()
     }
 
-    /// A join succeeded: what follows continues at our number, or a snapshot comes.
-    pub(super) fn joined(&mut self, latest: u64, resumed: bool) {
-        self.target = self.target.max(latest);
+    /// A join succeeded: what follows continues at our number, or a snapshot comes. How far there is to go, the
+    /// sharer's answer says; what the relay says of that counts for nothing.
+    pub(super) fn joined(&mut self, resumed: bool) {
+        self.target = 0;
         self.answered = false;
         self.answer = None;
         self.waiting.clear();
@@ -396,7 +397,8 @@ impl Epoch {
             return None;
         }
         self.answered = true;
-        self.beat = self.beat.max(answer.beat);
+        // Signed, and so the newest there is: a reader could have sealed a beat that no true one ever overtakes.
+        (self.beat, self.beat_wall) = (answer.beat, None);
         self.vouched(answer.point);
         self.answer = Some(answer.clone());
         self.check_answer();

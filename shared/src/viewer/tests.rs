@@ -169,6 +169,10 @@ impl Page {
         self.run(effects);
     }
 
+    fn keys(&mut self, bytes: &[u8]) {
+        self.give(Event::Keys(bytes.to_vec()));
+    }
+
     fn control(&mut self, message: &RelayToViewer) {
         self.give(Event::Packet(Packet::Text(encode(message))));
     }
@@ -239,15 +243,25 @@ impl Page {
     }
 
     fn joined(&mut self, sharer: &Sharer, resumed: bool) {
+        self.joined_at(sharer, resumed, sharer.events.point().number);
+    }
+
+    fn joined_at(&mut self, sharer: &Sharer, resumed: bool, latest: u64) {
+        let channel = self.viewer.channel;
         self.control(&RelayToViewer::JoinedSuccessfully {
-            channel: Channel(1),
+            channel,
             header: sharer.header.sign(&sharer.owner),
-            latest: sharer.events.point().number,
+            latest,
             resumed,
             source: crate::wire::source::SessionSource::default(),
             away_ms: None,
             viewers: 1,
         });
+    }
+
+    fn not_found(&mut self, retry: bool) {
+        let channel = self.viewer.channel;
+        self.control(&RelayToViewer::FailedToJoin { channel, reason: Refusal::NotFound { retry } });
     }
 
     fn answer(&mut self, sharer: &Sharer) {
@@ -259,7 +273,8 @@ impl Page {
             taken: None,
             input: true,
         };
-        self.control(&RelayToViewer::Answer { channel: Channel(1), answer: answer.sign(&sharer.owner) });
+        let channel = self.viewer.channel;
+        self.control(&RelayToViewer::Answer { channel, answer: answer.sign(&sharer.owner) });
     }
 
     fn text(&self) -> String {
@@ -471,9 +486,13 @@ fn a_relay_that_forgot_is_asked_for_a_minute() {
     let sharer = Sharer::new(11);
     let mut page = Page::open(&sharer, 0);
     page.greet();
-    for _ in 0..200 {
-        let channel = page.viewer.channel;
-        page.control(&RelayToViewer::FailedToJoin { channel, reason: Refusal::NotFound { retry: true } });
+    for round in 0..200 {
+        page.not_found(true);
+        if round == 0 {
+            let state = page.viewer.view().state;
+            assert_eq!(state, State::Seeking { since: UnixMs(1_000), left_s: Some(60) });
+            assert!(state.sentence().unwrap().ends_with("trying for 60 s more."), "told at once");
+        }
         page.pass(1_300);
         if page.viewer.view().state.is_final() {
             break;
@@ -484,11 +503,52 @@ fn a_relay_that_forgot_is_asked_for_a_minute() {
     // Without the word "retry" there is nothing to wait for.
     let mut page = Page::open(&sharer, 0);
     page.greet();
-    page.control(&RelayToViewer::FailedToJoin {
-        channel: Channel(1),
-        reason: Refusal::NotFound { retry: false },
-    });
+    page.not_found(false);
     assert_eq!(page.viewer.view().state, State::Failed(Failure::NotFound));
+}
+
+#[test]
+fn a_page_that_was_live_asks_without_limit() {
+    let mut sharer = Sharer::new(23);
+    let mut page = live(&mut sharer, 0);
+    page.give(Event::Disconnected { code: Some(1006) });
+    page.pass(1_000);
+    page.greet();
+    let joins = |page: &Page| {
+        page.sent.iter().filter(|p| matches!(p, Packet::Text(t) if t.starts_with("{\"Join"))).count()
+    };
+    for round in 0..200 {
+        let (before, asked) = (joins(&page), page.now);
+        page.not_found(round % 2 == 0);
+        assert_eq!(page.viewer.view().state, State::Seeking { since: UnixMs(1_000), left_s: None });
+        assert!(page.text().contains("screen"), "what was seen stays");
+        while joins(&page) == before {
+            page.pass(100);
+        }
+        assert!((1_000..=12_600).contains(&(page.now - asked)));
+    }
+    assert!(page.now > 1_000_000);
+    page.joined(&sharer, true);
+    page.answer(&sharer);
+    assert_eq!(page.viewer.view().state, State::Live);
+}
+
+#[test]
+fn how_far_there_is_to_go_the_sharer_says() {
+    let mut sharer = Sharer::new(24);
+    let mut page = Page::open(&sharer, 0);
+    page.greet();
+    page.joined_at(&sharer, false, u64::MAX);
+    let snapshot = sharer.snapshot("\x1bcA", None);
+    page.snapshot(&snapshot, Part::Screen);
+    assert_eq!(page.viewer.view().state, State::CatchingUp);
+    page.answer(&sharer);
+    assert_eq!(page.viewer.view().state, State::Live);
+    // The control: the sharer's own word holds.
+    drop(sharer.output("withheld"));
+    let word = sharer.attest(sharer.events.point());
+    page.frame(&word);
+    assert_eq!(page.viewer.view().state, State::CatchingUp);
 }
 
 #[test]
@@ -527,21 +587,21 @@ fn opener(sharer: &Sharer, page: &Page) -> InputOpener {
 fn keys_go_once_and_what_may_be_lost_is_told() {
     let mut sharer = Sharer::new(13);
     let mut page = live(&mut sharer, 1);
-    page.give(Event::Keys(b"early".to_vec()));
+    page.keys(b"early");
     assert!(page.inputs().is_empty(), "not before the person said so");
     page.give(Event::StartTyping);
     assert_eq!(page.viewer.view().typing, Typing::On);
-    page.give(Event::Keys(b"ls\r".to_vec()));
+    page.keys(b"ls\r");
     let mut opener = opener(&sharer, &page);
     let Some(Frame::Input { seen, beat, body, .. }) = page.inputs().pop() else { panic!("nothing typed") };
     assert_eq!((seen, beat), (0, 1));
     let view = Seen { seen: ChainPoint::start(sharer.scope()), beat: 1 };
     assert_eq!(opener.open(&view, &body), Some(Input::Keys(b"ls\r".to_vec())));
     page.frame(&Frame::Taken { channel: Channel(1), body: opener.seal_taken().into() });
-    page.give(Event::Keys(b"rm x\r".to_vec()));
+    page.keys(b"rm x\r");
     page.give(Event::Disconnected { code: None });
     assert_eq!(page.viewer.view().typing, Typing::Paused);
-    page.give(Event::Keys(b"into the void".to_vec()));
+    page.keys(b"into the void");
     page.pass(1_000);
     page.greet();
     assert!(page.last_join().previous.is_some());
@@ -550,10 +610,10 @@ fn keys_go_once_and_what_may_be_lost_is_told() {
     let before = page.inputs().len();
     let Typing::Lost(lost) = page.viewer.view().typing else { panic!("{:?}", page.viewer.view().typing) };
     assert_eq!((lost.excerpt.as_str(), lost.bytes, lost.certain), ("rm x⏎", 5, false));
-    page.give(Event::Keys(b"more".to_vec()));
+    page.keys(b"more");
     assert_eq!(page.inputs().len(), before, "nothing is typed until the person goes on");
     page.give(Event::GoOn);
-    page.give(Event::Keys(b"y".to_vec()));
+    page.keys(b"y");
     assert_eq!(page.inputs().len(), before + 1);
 }
 
@@ -562,7 +622,7 @@ fn a_watch_link_never_types() {
     let mut sharer = Sharer::new(14);
     let mut page = live(&mut sharer, 0);
     page.give(Event::StartTyping);
-    page.give(Event::Keys(b"x".to_vec()));
+    page.keys(b"x");
     page.give(Event::Paste { text: "x".into(), bracketed: true });
     assert_eq!(page.viewer.view().typing, Typing::Never);
     assert!(page.inputs().is_empty());
@@ -651,7 +711,7 @@ proptest! {
             let frame = [&[kind, 1][..], &bytes].concat();
             page.give(Event::Packet(Packet::Binary(frame.into())));
             page.give(Event::Packet(Packet::Text(String::from_utf8_lossy(&bytes).into_owned())));
-            page.give(Event::Keys(bytes));
+            page.keys(&bytes);
             page.pass(wait);
             if matches!(page.viewer.stage, Stage::Greeting { .. }) || page.viewer.stage == Stage::Apart {
                 page.greet();

@@ -21,6 +21,13 @@ pub enum State {
         /// When it broke.
         since: UnixMs,
     },
+    /// The relay says that there is no such session, or that the link does not open it; it is asked again.
+    Seeking {
+        /// Since when: from where the connection broke, if it stood.
+        since: UnixMs,
+        /// For how many seconds it is asked; `None`: as long as the page is open, because it has been live.
+        left_s: Option<u64>,
+    },
     /// The relay delivers, but nothing recent from the sharer.
     Stale {
         /// When the sharer was last heard.
@@ -91,6 +98,7 @@ impl State {
             Self::CatchingUp => "Catching up",
             Self::Live => "Live",
             Self::Reconnecting { .. } => "Reconnecting",
+            Self::Seeking { .. } => "Not found",
             Self::Stale { .. } => "Stale",
             Self::SharerAway { .. } => "Sharer away",
             Self::Ended(_) => "Ended",
@@ -103,10 +111,14 @@ impl State {
     /// Since when, for states that have a beginning worth telling.
     pub fn since(&self) -> Option<UnixMs> {
         match self {
-            Self::Reconnecting { since } | Self::Stale { since } | Self::SharerAway { since } => Some(*since),
+            Self::Reconnecting { since }
+            | Self::Seeking { since, left_s: None }
+            | Self::Stale { since }
+            | Self::SharerAway { since } => Some(*since),
             Self::Connecting
             | Self::CatchingUp
             | Self::Live
+            | Self::Seeking { left_s: Some(_), .. }
             | Self::Ended(_)
             | Self::ClosedByRelay(_)
             | Self::Failed(_)
@@ -124,6 +136,13 @@ impl State {
         Some(match self {
             Self::Connecting | Self::CatchingUp | Self::Live => return None,
             Self::Reconnecting { .. } => "The connection to the relay is gone. Trying again.".into(),
+            Self::Seeking { left_s: Some(left), .. } => format!(
+                "There is no such session at this relay, or the link is not whole. The relay was started a moment \
+                 ago, and the session may still come back: trying for {left} s more."
+            ),
+            Self::Seeking { left_s: None, .. } => "The relay does not know this session at the moment: its sharer is \
+                away, or the link was revoked. Asking for as long as this page is open."
+                .into(),
             Self::Stale { .. } => "Nothing recent arrives from the sharer. What you see may be old.".into(),
             Self::SharerAway { .. } => {
                 "The relay reports that the sharer is not connected. The session may still come back.".into()

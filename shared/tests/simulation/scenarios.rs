@@ -144,8 +144,8 @@ fn not_found_is_asked_again_for_a_minute_and_by_a_page_that_was_live_for_longer(
     world.run(100);
     let fresh = world.add_viewer(never_live);
     world.run(50_000);
-    assert!(!world.view(fresh).state.is_final());
-    assert!(matches!(world.view(0).state, State::Reconnecting { .. }));
+    assert!(matches!(world.view(fresh).state, State::Seeking { left_s: Some(1..=60), .. }));
+    assert!(matches!(world.view(0).state, State::Seeking { left_s: None, .. }));
     world.run(30_000);
     assert_eq!(world.view(fresh).state, State::Failed(Failure::NotFound));
     // The control: a link to nothing at a relay that is not young fails at once.
@@ -154,6 +154,12 @@ fn not_found_is_asked_again_for_a_minute_and_by_a_page_that_was_live_for_longer(
     let lost = world.add_viewer(nowhere);
     world.run(1_000);
     assert_eq!(world.view(lost).state, State::Failed(Failure::NotFound));
+    // The relay is old by now, and says that it forgot nothing; the page that was live finds the sharer all the same.
+    world.run(1_800_000);
+    assert!(matches!(world.view(0).state, State::Seeking { left_s: None, .. }), "{:?}", world.view(0));
+    world.peer(SHARER).offline_until = 0;
+    world.run(60_000);
+    world.assert_exact(0);
 }
 
 #[test]

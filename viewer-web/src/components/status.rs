@@ -9,7 +9,10 @@ fn look(state: &State) -> &'static str {
     match state {
         State::Live => "live",
         State::Connecting | State::CatchingUp => "busy",
-        State::Reconnecting { .. } | State::Stale { .. } | State::SharerAway { .. } => "waiting",
+        State::Reconnecting { .. }
+        | State::Seeking { .. }
+        | State::Stale { .. }
+        | State::SharerAway { .. } => "waiting",
         State::Ended(_) | State::ClosedByRelay(_) => "over",
         State::Failed(_) | State::Diverged(_) => "bad",
     }

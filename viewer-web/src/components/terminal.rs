@@ -31,7 +31,13 @@ pub(crate) fn Terminal(mounted: UnsyncCallback<web_sys::HtmlElement>, host: Stri
     };
     let old = Memo::new(move |_| {
         face.of(|view| {
-            matches!(view.state, State::Reconnecting { .. } | State::Stale { .. } | State::SharerAway { .. })
+            matches!(
+                view.state,
+                State::Reconnecting { .. }
+                    | State::Seeking { .. }
+                    | State::Stale { .. }
+                    | State::SharerAway { .. }
+            )
         })
     });
     let hover = Memo::new(move |_| face.page.with(|page| page.hover.clone()));
@@ -64,10 +70,7 @@ fn Curtain(host: String) -> impl IntoView {
         sentence: if attempts == 0 {
             format!("Waiting for the relay at {}.", host_of(&host))
         } else {
-            format!(
-                "The relay at {} does not answer, or does not know this session yet. Trying again.",
-                host_of(&host)
-            )
+            format!("The relay at {} does not answer. Trying again.", host_of(&host))
         },
         busy: true,
         again: false,
@@ -94,7 +97,8 @@ fn Curtain(host: String) -> impl IntoView {
                 busy: true,
                 again: false,
             },
-            state @ (State::Stale { .. }
+            state @ (State::Seeking { .. }
+            | State::Stale { .. }
             | State::SharerAway { .. }
             | State::Ended(_)
             | State::ClosedByRelay(_)
