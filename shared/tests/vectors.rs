@@ -7,20 +7,23 @@
 use std::fs;
 
 use serde_json::{Value, json};
-use shared::chain::{Attestation, ChainPoint};
+use shared::card::{Card, CardReader, CardSealer, Reach};
+use shared::chain::{Attestation, ChainPoint, End};
 use shared::encoding::to_base64;
 use shared::entropy::Entropy;
-use shared::event::{Event, EventKind, Note, WindowSize};
-use shared::id::{Channel, ParticipantId, SessionId};
+use shared::event::{EndReason, Event, EventKind, Note, WindowSize};
+use shared::id::{Channel, ParticipantId, SessionId, TaskId};
 use shared::input::{Input, InputOpener, InputSealer, View};
 use shared::keys::epoch::{
     AgreementKey, ContentKey, EpochId, Header, InputGrant, InputSecret, PROTOCOL_VERSION, Scope,
 };
 use shared::keys::grant::{Grant, GrantSecret, Right};
 use shared::keys::owner::{Challenge, Claim, OwnerKey, Purpose};
+use shared::orchestration::task::Task;
 use shared::seal::{BeatSealer, EventOpener, EventSealer, open_beat};
 use shared::time::UnixMs;
 use shared::wire::frame::Frame;
+use shared::wire::task::{OwnedEnd, TaskRow};
 
 fn vectors() -> Value {
     let mut entropy = Entropy::from_seed([1; 32]);
@@ -71,10 +74,22 @@ fn vectors() -> Value {
         body: typed.clone().into(),
     };
 
+    let mut cards = CardSealer::new(&content, &input.secret, scope);
+    let mut task = Task::new(TaskId("task".into()), Some(TaskId("parent".into())), "tests", epoch.start);
+    task.session = Some(SessionId([0x66; 16]));
+    let reach = Reach { watch: GrantSecret([0x77; 16]), typing: Some(GrantSecret([0x88; 16])) };
+    let card = Card { task, reach: Some(reach) };
+    let sealed = cards.seal(&owner, &card, &mut entropy).unwrap();
+    let row = TaskRow::new(&card.task, sealed);
+    let with_cards = Attestation { cards: cards.digest(), ..attestation };
+    let end = End { epoch, point: events.point(), reason: EndReason::Unshared };
+
     // Whoever holds the link can read all of this back.
     let signed = header.sign(&owner);
     let read = Header::verify(&signed, session).unwrap();
     assert_eq!(read.open_box(&kind.secret).unwrap().content, content);
+    let mut reader = CardReader::new(&read.open_box(&kind.secret).unwrap(), scope, owner.public());
+    assert_eq!(reader.read(&row.task_id, row.revision, &row.card), Ok(Some(card)));
     let opener = EventOpener::new(&content, scope);
     assert!(opener.open(1, EventKind::Output, &first.body).is_some());
     assert_eq!(open_beat(&content, scope, beat, &beat_body).unwrap().latest, 2);
@@ -97,6 +112,10 @@ fn vectors() -> Value {
         "event_2": to_base64(&second.body),
         "h2": events.point().hash,
         "attestation_signature": attestation.sign(&owner),
+        "row": row,
+        "card_digest": to_base64(&cards.digest()),
+        "attestation_with_cards_signature": with_cards.sign(&owner),
+        "owned_end": OwnedEnd { owner: owner.public(), end: end.sign(&owner) },
         "beat_1": to_base64(&beat_body),
         "input_1": to_base64(&typed),
         "taken_1": to_base64(&taken),

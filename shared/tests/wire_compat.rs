@@ -1,12 +1,13 @@
 //! Compatibility of control messages: golden texts of version 1, later fields, later variants.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use std::fmt::Debug;
 use std::fs;
 
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use shared::id::{Channel, ParticipantId, TaskId};
+use shared::orchestration::status::TaskState;
 use shared::wire::close::{EndedBecause, Refusal};
 use shared::wire::hello::Greeting;
 use shared::wire::sharer::{RelayToSharer, SharerToRelay};
@@ -76,21 +77,127 @@ fn fields_of_a_later_version_default() {
     assert_eq!(decode::<RelayToSharer>(left).unwrap(), read);
 }
 
-#[test]
-fn a_source_rides_as_two_fields() {
-    let read = |source: &str| -> SessionSource {
-        let text = format!(r#"{{"UpdateSourceTaskId":{{"channel":1{source}}}}}"#);
-        let message: RelayToViewer = decode(&text).unwrap();
-        let RelayToViewer::UpdateSourceTaskId { source, .. } = message else { panic!("{message:?}") };
-        source
-    };
+/// Every form of a source that any version has written, and what it says.
+fn forms() -> [(&'static str, SessionSource); 10] {
     let task = |id: &str| Some(TaskId(id.into()));
     let agent = |task_id| SessionSource { kind: SourceKind::AmbientAgent, task_id };
     let user = |task_id| SessionSource { kind: SourceKind::User, task_id };
-    assert_eq!(read(""), user(None));
-    assert_eq!(read(r#","source_type":"User","source_task_id":"no-uuid""#), user(task("no-uuid")));
-    assert_eq!(read(r#","source_type":"AmbientAgent""#), agent(None));
-    assert_eq!(read(r#","source_type":{"AmbientAgent":{"task_id":"a"}}"#), agent(task("a")));
-    let both = r#","source_type":{"AmbientAgent":{"task_id":"a"}},"source_task_id":"b""#;
-    assert_eq!(read(both), agent(task("b")));
+    let uuid = "0190c0de-0000-4000-8000-000000000000";
+    [
+        ("", user(None)),
+        (r#""source_type":"User""#, user(None)),
+        (r#""source_type":"User","source_task_id":null"#, user(None)),
+        (r#""source_type":"User","source_task_id":"no uuid""#, user(task("no uuid"))),
+        (r#""source_task_id":"0190c0de-0000-4000-8000-000000000000""#, user(task(uuid))),
+        (r#""source_type":"AmbientAgent""#, agent(None)),
+        (r#""source_type":"AmbientAgent","source_task_id":"b""#, agent(task("b"))),
+        (r#""source_type":{"AmbientAgent":{"task_id":"a","later":1}}"#, agent(task("a"))),
+        (r#""source_type":{"AmbientAgent":{"task_id":"a"}},"source_task_id":"b""#, agent(task("b"))),
+        (r#""source_type":{"Dream":{}},"source_task_id":"b""#, user(task("b"))),
+    ]
+}
+
+/// The golden text that begins with `start`, with the source that it carries put in place of its own.
+fn with_source(file: &str, start: &str, source: &str) -> String {
+    let mut message: serde_json::Value = serde_json::from_str(&golden_line(file, start)).unwrap();
+    let fields = message.as_object_mut().unwrap().values_mut().next().unwrap().as_object_mut().unwrap();
+    let carrier = if fields.contains_key("source_type") {
+        fields
+    } else {
+        fields.get_mut("payload").unwrap().as_object_mut().unwrap()
+    };
+    assert!(carrier.remove("source_type").is_some());
+    carrier.remove("source_task_id");
+    carrier.extend(serde_json::from_str::<serde_json::Map<_, _>>(&format!("{{{source}}}")).unwrap());
+    message.to_string()
+}
+
+#[test]
+fn a_source_is_read_in_every_form_wherever_it_is_carried() {
+    for (form, says) in forms() {
+        let text = with_source("sharer_to_relay", "Initialize", form);
+        let SharerToRelay::Initialize { payload, .. } = decode(&text).unwrap() else { panic!("{text}") };
+        assert_eq!(payload.source, says, "{text}");
+        let text = with_source("sharer_to_relay", "UpdateSourceTaskId", form);
+        let SharerToRelay::UpdateSourceTaskId { source, .. } = decode(&text).unwrap() else {
+            panic!("{text}")
+        };
+        assert_eq!(source, says, "{text}");
+        let text = with_source("relay_to_viewer", "UpdateSourceTaskId", form);
+        let RelayToViewer::UpdateSourceTaskId { source, .. } = decode(&text).unwrap() else {
+            panic!("{text}")
+        };
+        assert_eq!(source, says, "{text}");
+        let text = with_source("relay_to_viewer", "JoinedSuccessfully", form);
+        let message: RelayToViewer = decode(&text).unwrap();
+        let RelayToViewer::JoinedSuccessfully { source, .. } = &message else { panic!("{text}") };
+        assert_eq!(source, &says, "{text}");
+        // It is written in the strict form, which every version reads back.
+        let written = encode(&message);
+        assert_eq!(decode::<RelayToViewer>(&written).unwrap(), message);
+        let fields: serde_json::Value = serde_json::from_str(&written).unwrap();
+        let fields = &fields["JoinedSuccessfully"];
+        let id = says.task_id.as_ref().map(|id| id.0.as_str());
+        match says.kind {
+            SourceKind::User => assert_eq!(fields["source_type"], "User"),
+            SourceKind::AmbientAgent => {
+                assert_eq!(fields["source_type"]["AmbientAgent"]["task_id"].as_str(), id);
+            }
+        }
+        assert_eq!(fields["source_task_id"].as_str(), id, "the sidecar beside either kind");
+    }
+}
+
+/// A peer of the version before tasks: what it says is read, and what it is told it does not know affects itself only.
+#[test]
+fn an_older_peer_is_understood_and_understands_what_it_knows() {
+    #[derive(Debug, Deserialize)]
+    enum OlderRelayToViewer {
+        JoinedSuccessfully { channel: Channel, latest: u64 },
+    }
+    #[derive(Debug, Deserialize)]
+    enum OlderSharerToRelay {
+        Initialize { channel: Channel, payload: OlderInit },
+    }
+    #[derive(Debug, Deserialize)]
+    struct OlderInit {
+        protocol: u32,
+        latest: u64,
+    }
+    // It does not know: rows, groups, the sidecar.
+    for (file, known) in [("relay_to_viewer", "TasksUpdated"), ("relay_to_viewer", "UpdateSourceTaskId")] {
+        let text = golden_line(file, known);
+        assert!(decode::<RelayToViewer>(&text).is_ok(), "control");
+        let error = decode::<OlderRelayToViewer>(&text).unwrap_err();
+        assert_eq!(error, ControlError::Unknown(known.into()));
+    }
+    for known in ["UpdateTasks", "EndGroup"] {
+        let error = decode::<OlderSharerToRelay>(&golden_line("sharer_to_relay", known)).unwrap_err();
+        assert_eq!(error, ControlError::Unknown(known.into()));
+    }
+    // It knows the rest, beside fields that are new to it.
+    let form = r#""source_type":{"AmbientAgent":{"task_id":"a"}},"source_task_id":"a""#;
+    let OlderRelayToViewer::JoinedSuccessfully { channel, latest } =
+        decode(&with_source("relay_to_viewer", "JoinedSuccessfully", form)).unwrap();
+    assert_eq!((channel, latest), (Channel(1), 4));
+    let OlderSharerToRelay::Initialize { channel, payload } =
+        decode(&with_source("sharer_to_relay", "Initialize", form)).unwrap();
+    assert_eq!((channel, payload.protocol, payload.latest), (Channel(1), 1, 4));
+    // It says nothing of what came after it: a source, limits of rows, a row's parent, session and type grant.
+    let hello = r#"{"Hello":{"protocol":1,"challenge":"BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc","limits":{"frame":9}}}"#;
+    let Greeting::Hello(hello) = decode(hello).unwrap();
+    assert_eq!((hello.limits.frame, hello.limits.rows, hello.limits.card), (9, 512, 4_096));
+    let text = golden_line("sharer_to_relay", "UpdateTasks").replace(r#""state":"running","#, "");
+    let SharerToRelay::UpdateTasks { rows, .. } = decode(&text).unwrap() else { panic!("{text}") };
+    assert_eq!(rows[0].state, TaskState::Unknown);
+    let text = text.replace(r#""revision":3"#, r#""revision":3,"state":"dreaming""#);
+    let SharerToRelay::UpdateTasks { rows, .. } = decode(&text).unwrap() else { panic!("{text}") };
+    assert_eq!(rows[0].state, TaskState::Unknown, "a state of a later version");
+    assert_eq!((&rows[1].parent_task_id, rows[1].session_id, &rows[1].card.typing), (&None, None, &None));
+}
+
+fn golden_line(file: &str, start: &str) -> String {
+    let path = format!("{}/tests/golden/{file}.jsonl", env!("CARGO_MANIFEST_DIR"));
+    let text = fs::read_to_string(path).unwrap();
+    text.lines().find(|line| line.starts_with(&format!("{{\"{start}\""))).unwrap().to_owned()
 }

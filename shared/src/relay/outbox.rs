@@ -298,6 +298,9 @@ impl Viewer {
             {
                 return step;
             }
+            if let Some(step) = self.people(content) {
+                return step;
+            }
             let step = self.aside(content, allowance).or_else(|| match &self.phase {
                 Phase::Lost => self.begin(content, allowance),
                 Phase::Screen { .. } => self.screen(allowance),
@@ -350,16 +353,20 @@ impl Viewer {
         if let Some(reason) = due.refused.take() {
             return Some(RelayToViewer::InputRefused { channel, reason });
         }
-        if take(&mut due.people) {
-            let people = content.people;
-            return Some(RelayToViewer::ParticipantListUpdated {
-                channel,
-                revision: people.revision,
-                viewers: people.viewers,
-                executors: people.executors,
-            });
-        }
         None
+    }
+
+    /// How many there are, which nobody waits for.
+    fn people(&mut self, content: &Content) -> Option<Step> {
+        let people = content.people;
+        let message = RelayToViewer::ParticipantListUpdated {
+            channel: self.channel,
+            revision: people.revision,
+            viewers: people.viewers,
+            executors: people.executors,
+        };
+        let due = std::mem::take(&mut self.due.people);
+        due.then(|| Step::Send(Outgoing::Text(wire::encode(&message))))
     }
 
     /// Rows that it does not have in their latest value.

@@ -4,6 +4,8 @@
     reason = "tests look for one thing among many"
 )]
 
+mod rows;
+
 use bytes::Bytes;
 use proptest::prelude::*;
 
@@ -142,6 +144,7 @@ struct Sharer {
     entropy: Entropy,
     epoch: EpochId,
     grants: Vec<Grant>,
+    source: SessionSource,
     claims: u64,
     number: u64,
     snapshots: SnapshotSealer,
@@ -149,14 +152,19 @@ struct Sharer {
 
 impl Sharer {
     fn new() -> Self {
-        let mut entropy = Entropy::from_seed([1; 32]);
+        Self::seeded(1)
+    }
+
+    fn seeded(seed: u8) -> Self {
+        let mut entropy = Entropy::from_seed([seed; 32]);
         let owner = OwnerKey::generate(&mut entropy);
         let epoch = EpochId { start: UnixMs(1), random: 0 };
         let grants =
             vec![Grant::generate(Right::Watch, &mut entropy), Grant::generate(Right::Type, &mut entropy)];
         let scope = Scope { session: owner.session_id(), epoch };
         let snapshots = SnapshotSealer::new(&ContentKey([5; 32]), scope);
-        Self { owner, entropy, epoch, grants, claims: 0, number: 0, snapshots }
+        let source = SessionSource::default();
+        Self { owner, entropy, epoch, grants, source, claims: 0, number: 0, snapshots }
     }
 
     fn header(&mut self) -> Signed {
@@ -194,7 +202,7 @@ impl Sharer {
             header: self.header(),
             grants: self.rows(),
             latest: self.number,
-            source: SessionSource::default(),
+            source: self.source.clone(),
         });
         world.text(peer, &SharerToRelay::Initialize { channel: CH, payload });
     }

@@ -53,6 +53,24 @@ impl TaskRow {
     }
 }
 
+/// Rows as messages may carry them: each list's texts are together smaller than [`MAX_ROWS_MESSAGE`], and no list is
+/// empty.
+pub fn batches(rows: impl IntoIterator<Item = TaskRow>) -> Vec<Vec<TaskRow>> {
+    let (mut batches, mut room) = (Vec::<Vec<TaskRow>>::new(), 0);
+    for row in rows {
+        let size = super::encode(&row).len() + 1;
+        if let Some(batch) = batches.last_mut().filter(|_| size <= room) {
+            batch.push(row);
+        } else {
+            // What stands around the rows.
+            room = MAX_ROWS_MESSAGE - 64;
+            batches.push(vec![row]);
+        }
+        room = room.saturating_sub(size);
+    }
+    batches
+}
+
 /// The end of a session with the key that proves it, for a relay that may or may not have a room for it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OwnedEnd {
@@ -76,6 +94,7 @@ mod tests {
     use crate::encoding::Blob;
     use crate::entropy::Entropy;
     use crate::event::EndReason;
+    use crate::id::Channel;
     use crate::keys::epoch::{EpochId, Scope};
     use crate::keys::owner::{OwnerKey, Signature};
     use crate::time::UnixMs;
@@ -94,6 +113,22 @@ mod tests {
         let text = encode(&message);
         assert!(text.len() <= MAX_CONTROL, "{}", text.len());
         assert_eq!(decode(&text), Ok(message));
+    }
+
+    #[test]
+    fn many_rows_travel_in_messages_that_relays_accept() {
+        let row = |n: usize| {
+            let card = SealedCard { body: Blob(vec![0; 3_000]), typing: None, signature: Signature([0; 64]) };
+            TaskRow::new(&Task::new(TaskId(n.to_string()), None, "", UnixMs(0)), card)
+        };
+        let rows: Vec<_> = (0..MAX_TASKS).map(row).collect();
+        let batches = batches(rows.clone());
+        assert!(batches.len() > 20 && batches.concat() == rows);
+        for rows in batches {
+            let text = encode(&SharerToRelay::UpdateTasks { channel: Channel(u32::MAX), rows });
+            assert!(text.len() <= MAX_ROWS_MESSAGE, "{}", text.len());
+        }
+        assert!(super::batches([]).is_empty());
     }
 
     #[test]
