@@ -7,6 +7,9 @@
 //! | 125 | `sharer` itself failed |
 //! | 126 | COMMAND was found but cannot be executed |
 //! | 127 | COMMAND was not found |
+//!
+//! `spawn` ends with 0 once the task runs, or 126 or 127 if its command does not start; `spawn --wait` and `wait` end
+//! as the task ended; `wait` for several ends as the first one that did not end well.
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
@@ -24,6 +27,9 @@ Examples:
   sharer --read-only -- htop     make no link that can type
   sharer --headless -- make      run without a terminal of your own
   sharer status                  links and viewers, from another terminal
+Inside a shared session:
+  id=$(sharer spawn --name tests -- make test)    start a task; viewers see it beside yours
+  sharer wait $id                                 its exit status becomes this one's
 
 Whoever has the first link can watch. Whoever has the second can type, as you, on this computer.
 Exit status: that of COMMAND; 2 wrong use, 125 sharer failed, 126 not executable, 127 not found.";
@@ -72,6 +78,9 @@ pub struct ShareArgs {
     /// Size of the terminal, with --headless
     #[arg(long, value_name = "COLSxROWS", default_value = "120x40", value_parser = parse_size, requires = "headless")]
     pub size: WindowSize,
+    /// Let tasks run on when the program ends; sharer stays until the last has ended
+    #[arg(long)]
+    pub keep_children: bool,
     /// Do not compress
     #[arg(long)]
     pub no_compress: bool,
@@ -129,6 +138,50 @@ pub enum Other {
         #[arg(long, value_name = "ID")]
         session: Option<String>,
     },
+    /// Inside a shared session: start a task and print its id
+    Spawn(SpawnArgs),
+    /// Inside a shared session: wait until tasks have ended; the exit status is the task's
+    Wait {
+        /// Ids, beginnings of ids, or names [default: all tasks]
+        #[arg(value_name = "TASK")]
+        tasks: Vec<String>,
+        /// As JSON, one object a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Inside a shared session: list the tasks that were started here
+    Ps {
+        /// With the tasks that those have started
+        #[arg(long)]
+        tree: bool,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Inside a shared session: type a text and Enter into a task
+    Tell {
+        /// Id, beginning of an id, or name
+        task: String,
+        /// The text; - reads it from stdin
+        #[arg(allow_hyphen_values = true)]
+        text: String,
+    },
+    /// Inside a shared session: end a task, if need be by force after 5 s
+    Kill {
+        /// Id, beginning of an id, or name
+        task: String,
+    },
+    /// Inside a task: say how it is getting on
+    State {
+        /// How
+        state: TaskState,
+        /// Why, for people
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+    },
+    /// Watch over a sharer's children (sharer starts this itself)
+    #[command(hide = true)]
+    Orphans,
     /// Print completions for a shell
     Completions {
         /// The shell
@@ -136,6 +189,48 @@ pub enum Other {
     },
     /// Print the manual page
     Man,
+}
+
+/// Options of `sharer spawn`.
+#[derive(Debug, Args)]
+pub struct SpawnArgs {
+    /// What people call it [default: the program's name]
+    #[arg(long, value_name = "TEXT")]
+    pub name: Option<String>,
+    /// What it is asked to do: shown to people, and given to the command as $`SHARER_PROMPT`
+    #[arg(long, value_name = "TEXT")]
+    pub prompt: Option<String>,
+    /// Wait until it has ended; the exit status is its own
+    #[arg(long)]
+    pub wait: bool,
+    /// Print the task as JSON
+    #[arg(long)]
+    pub json: bool,
+    /// The program and its arguments
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    pub command: Vec<OsString>,
+}
+
+/// How a task is getting on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum TaskState {
+    /// It works
+    Running,
+    /// It waits for something that comes by itself
+    Waiting,
+    /// It waits for a person
+    Blocked,
+}
+
+impl TaskState {
+    /// The state in a word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Waiting => "waiting",
+            Self::Blocked => "blocked",
+        }
+    }
 }
 
 /// Which link.
@@ -197,5 +292,11 @@ mod tests {
             Cli::try_parse_from(["sharer", "revoke", "write"]).unwrap().other,
             Some(Other::Revoke { which: Which::Write, .. })
         ));
+        let spawn = Cli::try_parse_from(["sharer", "spawn", "--name", "a", "--", "ls", "--wait"]).unwrap();
+        assert!(matches!(spawn.other, Some(Other::Spawn(SpawnArgs { wait: false, .. }))));
+        assert!(Cli::try_parse_from(["sharer", "spawn"]).is_err());
+        assert!(Cli::try_parse_from(["sharer", "state", "done"]).is_err(), "only the process ends a task");
+        assert!(Cli::try_parse_from(["sharer", "tell", "a", "-"]).is_ok());
+        assert!(Cli::try_parse_from(["sharer", "tell", "a", "--help me"]).is_ok());
     }
 }

@@ -27,3 +27,8 @@ pub fn entropy() -> Result<Entropy, getrandom::Error> {
     getrandom::fill(&mut seed)?;
     Ok(Entropy::from_seed(seed))
 }
+
+/// Draws a token of 128 bits.
+pub fn token(entropy: &mut Entropy) -> String {
+    data_encoding::BASE64URL_NOPAD.encode(&entropy.array::<16>())
+}

@@ -1,132 +1,23 @@
-//! `sharer status`, `revoke` and `link`: short visits to a running `sharer`.
+//! Short visits to a running `sharer`: from the user's own terminal ([`sessions`]) and from inside ([`tasks`]).
 
-use std::io::{IsTerminal as _, Write as _};
+pub mod sessions;
+pub mod tasks;
 
-use anyhow::{Context as _, bail};
-use rustix::stdio::{stderr, stdin, stdout};
+use std::io::Write as _;
 
-use crate::cli::Which;
-use crate::control::{Reply, Request, Status, ask, sockets};
+use crate::control::request::Reply;
 
-struct Found {
-    socket: std::path::PathBuf,
-    status: Status,
-}
+/// What is said when a reply makes no sense.
+const OTHER_VERSION: &str = "the running sharer is of another version";
 
-fn all() -> anyhow::Result<Vec<Found>> {
-    let mut found = Vec::new();
-    for socket in sockets().context("cannot look for shared sessions")? {
-        // One that ends this very moment is none.
-        if let Ok(Reply::Status(status)) = ask(&socket, &Request::Status) {
-            found.push(Found { socket, status: *status });
-        }
+/// The reply, unless it is that it cannot be done.
+fn allowed(reply: Reply) -> anyhow::Result<Reply> {
+    if let Reply::Refused(why) = reply {
+        anyhow::bail!(why);
     }
-    Ok(found)
-}
-
-fn one(session: Option<&str>) -> anyhow::Result<(Found, bool)> {
-    let mut found = all()?;
-    let inside = is_inside(&found);
-    found.retain(|found| session.is_none_or(|id| found.status.session_id.starts_with(id)));
-    let own = std::env::var("SHARER_SESSION").ok();
-    if found.len() > 1
-        && let Some(own) = own
-    {
-        found.retain(|found| found.status.session_id == own);
-    }
-    match (found.len(), found.pop()) {
-        (1, Some(found)) => Ok((found, inside)),
-        (0, _) => bail!("nothing is shared{}", if session.is_some() { " under that id" } else { "" }),
-        _ => bail!("several sessions are shared: name one with --session ID (`sharer status` lists them)"),
-    }
-}
-
-/// Whether what this process prints can be seen by viewers.
-fn is_inside(found: &[Found]) -> bool {
-    let ttys: Vec<_> = [
-        rustix::termios::ttyname(stdin(), []),
-        rustix::termios::ttyname(stdout(), []),
-        rustix::termios::ttyname(stderr(), []),
-    ]
-    .into_iter()
-    .flatten()
-    .collect();
-    let is_shared = |status: &Status| {
-        let tty = status.tty.as_ref().map(|tty| tty.as_os_str().as_encoded_bytes());
-        ttys.iter().any(|own| Some(own.to_bytes()) == tty)
-    };
-    std::env::var_os("SHARER_SESSION").is_some() || found.iter().any(|found| is_shared(&found.status))
+    Ok(reply)
 }
 
 fn print(text: &str) -> anyhow::Result<()> {
     Ok(std::io::stdout().lock().write_all(text.as_bytes())?)
-}
-
-fn links(status: &Status) -> String {
-    let write = status.write.as_ref().map(|write| format!("  {write}  can type\n")).unwrap_or_default();
-    format!("  {}  watch\n{write}", status.read)
-}
-
-/// `sharer status`.
-pub fn status(json: bool, secrets: bool) -> anyhow::Result<()> {
-    let found = all()?;
-    let inside = is_inside(&found);
-    if json {
-        if secrets && (inside || std::io::stdout().is_terminal()) {
-            bail!("--secrets is for a stdout that is no terminal");
-        }
-        let statuses = found.iter().map(|found| {
-            let mut value = serde_json::to_value(&found.status)?;
-            if let (false, Some(fields)) = (secrets, value.as_object_mut()) {
-                fields.remove("read");
-                fields.remove("write");
-            }
-            Ok(value)
-        });
-        let statuses: Vec<_> = statuses.collect::<Result<_, serde_json::Error>>()?;
-        return print(&format!("{}\n", serde_json::to_string(&statuses)?));
-    }
-    if found.is_empty() {
-        return print("Nothing is shared.\n");
-    }
-    for Found { status, .. } in &found {
-        let Status { title, session_id, pid, connection, viewers, executors, .. } = status;
-        print(&format!(
-            "{title}\n  session {session_id}, process {pid}, {connection}\n  {viewers} watching, {executors} of them can type\n"
-        ))?;
-        print(if inside { "  Links are shown in another terminal only: this one is shared.\n" } else { "" })?;
-        print(&if inside { String::new() } else { links(status) })?;
-    }
-    Ok(())
-}
-
-/// `sharer link`.
-pub fn link(session: Option<&str>) -> anyhow::Result<()> {
-    let (found, inside) = one(session)?;
-    if !inside {
-        return print(&links(&found.status));
-    }
-    match ask(&found.socket, &Request::Copy)? {
-        Reply::Copied => print("The watching link was sent to your terminal's clipboard.\n"),
-        Reply::Refused(why) => bail!(why),
-        Reply::Status(_) => bail!("the running sharer is of another version"),
-    }
-}
-
-/// `sharer revoke`.
-pub fn revoke(which: Which, session: Option<&str>) -> anyhow::Result<()> {
-    let (found, inside) = one(session)?;
-    let request = Request::Revoke { read: which != Which::Write, write: which != Which::Read };
-    match ask(&found.socket, &request)? {
-        Reply::Status(status) => {
-            print("Revoked: the old link opens nothing any more. The links are now:\n")?;
-            print(&if inside {
-                "  shown by `sharer link` in another terminal\n".to_owned()
-            } else {
-                links(&status)
-            })
-        }
-        Reply::Refused(why) => bail!(why),
-        Reply::Copied => bail!("the running sharer is of another version"),
-    }
 }

@@ -50,6 +50,8 @@ pub struct Config {
     pub headless: Option<WindowSize>,
     /// Compress output.
     pub compress: bool,
+    /// Stay until the last task has ended, instead of ending them with the program.
+    pub keep_children: bool,
     /// Where events go.
     pub events: EventsTo,
     /// Show a QR code.
@@ -97,6 +99,7 @@ impl Config {
             scrollback: usize::try_from(args.scrollback).unwrap_or(usize::MAX),
             headless: args.headless.then_some(args.size),
             compress: !args.no_compress,
+            keep_children: args.keep_children,
             events,
             qr: args.qr,
             open: args.open,

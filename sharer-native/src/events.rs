@@ -53,6 +53,21 @@ pub enum Line {
         /// `connecting`, `connected`, `waiting`, `replaced` or `refused`.
         state: &'static str,
     },
+    /// A task started or changed.
+    Task {
+        /// Its id.
+        task_id: String,
+        /// The task that started it.
+        parent: Option<String>,
+        /// Its name.
+        name: String,
+        /// `running`, `waiting`, `blocked`, `done`, `error` or `cancelled`.
+        state: String,
+        /// Why, for people.
+        reason: Option<String>,
+        /// Its session's links, if it is shared.
+        links: Option<LinkTexts>,
+    },
     /// The program ended; the last line.
     Exited {
         /// Its exit code.

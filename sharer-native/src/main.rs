@@ -6,8 +6,9 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::Parser as _;
 use sharer_native::cli::{Cli, Other, completions, man, version};
+use sharer_native::commands::{sessions, tasks};
 use sharer_native::config::Config;
-use sharer_native::{commands, exit, log, relay, share};
+use sharer_native::{exit, log, relay, share};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -29,14 +30,23 @@ fn print(bytes: &[u8]) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+fn ok(done: anyhow::Result<()>) -> anyhow::Result<ExitCode> {
+    done.map(|()| ExitCode::SUCCESS)
+}
+
 fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.other {
         Some(Other::Relay(args)) => relay_alone(*args),
-        Some(Other::Status { json, secrets }) => commands::status(json, secrets).map(|()| ExitCode::SUCCESS),
-        Some(Other::Revoke { which, session }) => {
-            commands::revoke(which, session.as_deref()).map(|()| ExitCode::SUCCESS)
-        }
-        Some(Other::Link { session }) => commands::link(session.as_deref()).map(|()| ExitCode::SUCCESS),
+        Some(Other::Status { json, secrets }) => ok(sessions::status(json, secrets)),
+        Some(Other::Revoke { which, session }) => ok(sessions::revoke(which, session.as_deref())),
+        Some(Other::Link { session }) => ok(sessions::link(session.as_deref())),
+        Some(Other::Spawn(args)) => tasks::spawn(args).map(ExitCode::from),
+        Some(Other::Wait { tasks, json }) => tasks::wait(&tasks, json).map(ExitCode::from),
+        Some(Other::Ps { tree, json }) => ok(tasks::ps(tree, json)),
+        Some(Other::Tell { task, text }) => ok(tasks::tell(task, text)),
+        Some(Other::Kill { task }) => ok(tasks::kill(task)),
+        Some(Other::State { state, reason }) => ok(tasks::state(state, reason)),
+        Some(Other::Orphans) => ok(share::orphans::watch().map_err(Into::into)),
         Some(Other::Completions { shell }) => print(&completions(shell)),
         Some(Other::Man) => print(&man()?),
         None if cli.share.version => print(format!("{}\n", version()).as_bytes()),

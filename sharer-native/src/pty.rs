@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use portable_pty::{CommandBuilder, MasterPty, PtySize, native_pty_system};
-use rustix::process::{Pid, Signal, WaitOptions, kill_process_group, waitpid};
+use rustix::process::{
+    Pid, Signal, WaitOptions, kill_process, kill_process_group, test_kill_process, waitpid,
+};
 use shared::event::WindowSize;
 
 /// Why a program does not start.
@@ -81,6 +83,11 @@ impl Program {
             }
         }
         Err(if seen { StartError::NotExecutable(shown) } else { StartError::NotFound(shown) })
+    }
+
+    /// The program's own name.
+    pub fn name(&self) -> String {
+        self.path.file_name().unwrap_or_default().to_string_lossy().into_owned()
     }
 
     /// The command as a title: name and arguments, shortened.
@@ -235,6 +242,53 @@ pub fn hang_up(pid: Pid) {
 pub fn signal(pid: Pid, signal: Signal) {
     // It may have ended by itself.
     let _ignored = kill_process_group(pid, signal);
+}
+
+/// What the system's list of processes says of one; systems without such a list say nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Kinship {
+    /// Its parent.
+    pub parent: i32,
+    /// Its process group.
+    pub group: i32,
+    /// Its terminal session.
+    pub session: i32,
+}
+
+impl Kinship {
+    /// Reads it.
+    pub fn of(pid: i32) -> Option<Self> {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        // Its name may hold anything, brackets too.
+        let (_, rest) = stat.rsplit_once(") ")?;
+        let mut numbers = rest.split(' ').skip(1).map(str::parse);
+        let mut next = || numbers.next()?.ok();
+        Some(Self { parent: next()?, group: next()?, session: next()? })
+    }
+}
+
+/// Sends a signal to every process in the terminal session that `leader` leads, or led.
+pub fn signal_session(leader: Pid, signal: Signal) {
+    // They may have ended by themselves.
+    let _ignored = kill_process_group(leader, signal);
+    // Its other groups.
+    let Ok(processes) = std::fs::read_dir("/proc") else { return };
+    let leader = leader.as_raw_pid();
+    for process in processes.flatten() {
+        let pid = process.file_name().to_str().and_then(|name| name.parse().ok());
+        if let Some(pid) = pid
+            && Kinship::of(pid).is_some_and(|kin| kin.session == leader && kin.group != leader)
+            && let Some(pid) = Pid::from_raw(pid)
+        {
+            let _ignored = kill_process(pid, signal);
+        }
+    }
+}
+
+/// Whether a process is there and has not ended.
+pub fn is_alive(pid: Pid) -> bool {
+    // One that has ended and that nobody waited for answers too; it is no trouble to anybody.
+    test_kill_process(pid).is_ok()
 }
 
 /// How the process with this id, a child of this one, has ended, if it has. Says so once.

@@ -11,8 +11,10 @@ mod embedded;
 mod host;
 mod hosted;
 mod model;
+pub mod orphans;
 mod output;
 mod seat;
+mod tasks;
 mod typist;
 mod uplink;
 

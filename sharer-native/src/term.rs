@@ -26,6 +26,7 @@ mod writer;
 use std::fmt;
 use std::time::Duration;
 
+use alacritty_terminal::term::TermMode;
 use alacritty_terminal::vte::ansi::{Processor, Timeout};
 use shared::event::WindowSize;
 
@@ -136,6 +137,12 @@ impl Terminal {
     /// Says whether the bell has rung since the last call.
     pub fn take_bell(&mut self) -> bool {
         std::mem::take(&mut self.tap.bell)
+    }
+
+    /// Says whether the program takes what is pasted between brackets (mode 2004).
+    #[must_use]
+    pub fn wants_paste(&self) -> bool {
+        self.tap.term.mode().contains(TermMode::BRACKETED_PASTE)
     }
 
     /// Takes the answers to the program's queries since the last call, for a program that runs without a

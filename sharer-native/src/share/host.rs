@@ -1,25 +1,33 @@
 //! The one task that owns the machine: bells, socket, signals, requests and time come in, effects go out.
 
+mod children;
+mod requests;
+
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use shared::entropy::Entropy;
 use shared::event::WindowSize;
-use shared::keys::grant::Right;
+use shared::id::TaskId;
+use shared::orchestration::task::{Task, new_id};
 use shared::sharer::{ConnectionState, Effect, Sharer, SharerConfig};
 use shared::wire::source::SessionSource;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 
+use self::requests::Waiting;
 use super::bell::{Bells, Place};
 use super::hosted::{Found, Hosted, Hosting};
+use super::orphans::Orphans;
+use super::tasks::Tasks;
 use super::uplink::{Change, Uplink};
 use super::{banner, browser, seat};
 use crate::clock;
 use crate::config::Config;
-use crate::control::{self, Asked, Reply, Request, Status};
+use crate::control::server::{Asked, Server};
 use crate::events::{Events, Line, LinkTexts};
 use crate::exit;
 use crate::pty::{self, Ended, Program};
@@ -41,6 +49,13 @@ pub(super) struct Host {
     uplink: Uplink,
     bells: Bells,
     hosted: BTreeMap<Place, Hosted>,
+    tasks: Tasks,
+    waiting: Vec<Waiting>,
+    orphans: Orphans,
+    entropy: Entropy,
+    server: Option<Server>,
+    raw: Option<tty::Raw>,
+    keep_children: bool,
     title: String,
     base: String,
     quiet: bool,
@@ -51,7 +66,9 @@ pub(super) struct Host {
     hosting: Hosting,
     events: Option<Events>,
     told_to_end: Option<i32>,
+    /// How the first program ended.
     ended: Option<Ended>,
+    ending: bool,
     finished: bool,
 }
 
@@ -73,14 +90,21 @@ impl Host {
             window: crate::term::clamped(window),
             source: SessionSource::default(),
         };
-        let entropy = clock::entropy().map_err(|error| anyhow::anyhow!("no randomness: {error}"))?;
-        let machine = Sharer::new(machine_config, entropy, clock::now());
+        let mut entropy = clock::entropy().map_err(|error| anyhow::anyhow!("no randomness: {error}"))?;
+        let machine = Sharer::new(machine_config, entropy.fork(), clock::now());
         let headless = config.headless.is_some();
         let host = Self {
             machine,
             uplink: Uplink::new(relay),
             bells: Bells::default(),
             hosted: BTreeMap::new(),
+            tasks: Tasks::default(),
+            waiting: Vec::new(),
+            orphans: Orphans::default(),
+            entropy,
+            server: None,
+            raw: None,
+            keep_children: config.keep_children,
             title,
             base,
             quiet: config.quiet,
@@ -92,6 +116,7 @@ impl Host {
             events: Some(events),
             told_to_end: None,
             ended: None,
+            ending: false,
             finished: false,
         };
         let links = host.links()?;
@@ -113,14 +138,18 @@ impl Host {
     /// Runs until the program has ended; returns the exit status.
     pub(super) async fn run(mut self) -> anyhow::Result<u8> {
         let signals = shutdown::listen()?;
-        let (server, asked) = match control::Server::start(&self.machine.session_id().to_string()) {
-            Ok((server, asked)) => (Some(server), asked),
+        let asked = match Server::start(&self.machine.session_id().to_string()) {
+            Ok((server, asked)) => {
+                self.server = Some(server);
+                asked
+            }
             Err(error) => {
-                tracing::warn!(%error, "no control socket: status, revoke and link will not find this session");
-                (None, mpsc::channel(1).1)
+                tracing::warn!(%error, "no control socket: no other command will find this session");
+                mpsc::channel(1).1
             }
         };
-        let environment = self.environment(server.as_ref());
+        let (id, token) = (new_id(&mut self.entropy), clock::token(&mut self.entropy));
+        let environment = self.environment(&id, &token);
         let first = match Hosted::start(&self.program, &environment, self.hosting, self.bells.bell(FIRST)) {
             Ok(hosted) => hosted,
             Err(error) => {
@@ -128,15 +157,18 @@ impl Host {
                 return Ok(exit::NOT_EXECUTABLE);
             }
         };
-        let raw = if self.headless { None } else { Some(tty::Raw::enter()?) };
+        let mut value = Task::new(id, None, &self.title, clock::now().wall);
+        value.command = self.program.title().as_str().into();
+        self.tasks.add(FIRST, None, token, value);
+        self.tasks.runs_as(FIRST, u32::try_from(first.pid().as_raw_pid()).ok());
+        self.raw = if self.headless { None } else { Some(tty::Raw::enter()?) };
         if let (false, Some(pty)) = (self.headless, first.pty()) {
             seat::keyboard(pty);
         }
         self.hosted.insert(FIRST, first);
         tracing::info!("started");
         self.watch(signals, asked).await?;
-        drop(raw);
-        drop(server);
+        (self.raw, self.server) = (None, None);
         let ended = match (self.told_to_end, self.ended) {
             (Some(signal), _) => Ended { code: None, signal: Some(signal) },
             (None, ended) => ended.unwrap_or(Ended { code: None, signal: None }),
@@ -164,6 +196,7 @@ impl Host {
         self.reap();
         loop {
             self.finish_programs();
+            self.end_when_done();
             self.run_effects();
             if self.finished {
                 break;
@@ -175,11 +208,7 @@ impl Host {
                 () = self.bells.rung() => self.look(),
                 Some(()) = exits.recv() => self.reap(),
                 Some(told) = signals.recv() => self.take_signal(told),
-                Some((request, answer)) = asked.recv() => {
-                    let reply = self.reply(&request);
-                    // Whoever asked may be gone.
-                    drop(answer.send(reply));
-                }
+                Some(asked) = asked.recv() => self.take_request(asked),
                 () = sleep(wake) => {
                     if !self.uplink.check() {
                         self.take_change(Change::Closed(None));
@@ -213,6 +242,11 @@ impl Host {
             let Some(hosted) = self.hosted.get_mut(&place) else { continue };
             let Found { output, news, typed } = hosted.look();
             let now = clock::now();
+            if place != FIRST {
+                hosted.type_reply(news.replies);
+                self.take_unshared(place, output);
+                continue;
+            }
             if !output.is_empty() {
                 self.machine.handle_output(now, &output);
             }
@@ -228,9 +262,7 @@ impl Host {
             if let Some(title) = &news.title {
                 self.machine.handle_title(now, title);
             }
-            if !news.replies.is_empty() {
-                hosted.type_reply(news.replies);
-            }
+            hosted.type_reply(news.replies);
         }
     }
 
@@ -238,10 +270,12 @@ impl Host {
         self.hosted.values_mut().for_each(Hosted::reap);
     }
 
-    fn finish_programs(&mut self) {
-        let Some(ended) = self.hosted.get_mut(&FIRST).and_then(Hosted::is_over) else { return };
-        self.ended = Some(ended);
-        self.machine.handle_exit(clock::now(), ended.code, ended.signal_name());
+    /// Ends the session once the first program and everything below it has ended.
+    fn end_when_done(&mut self) {
+        if let (Some(ended), false, 0) = (self.ended, self.ending, self.children_alive()) {
+            self.ending = true;
+            self.machine.handle_exit(clock::now(), ended.code, ended.signal_name());
+        }
     }
 
     fn take_change(&mut self, change: Change) {
@@ -263,7 +297,13 @@ impl Host {
             Told::Stop => self.suspend(),
             Told::End(signal) => {
                 self.told_to_end = Some(signal);
-                self.hosted.values_mut().for_each(|hosted| hosted.hang_up(HANG_UP));
+                for (place, hosted) in &mut self.hosted {
+                    if *place == FIRST {
+                        hosted.hang_up(HANG_UP);
+                    } else {
+                        hosted.hang_up_whole(HANG_UP);
+                    }
+                }
             }
         }
     }
@@ -327,17 +367,20 @@ impl Host {
         }
     }
 
+    fn links(&self) -> anyhow::Result<LinkTexts> {
+        let links = self.machine.links(&self.base).context("the session has no link")?;
+        Ok(LinkTexts { read: links.read.to_string(), write: links.write.map(|link| link.to_string()) })
+    }
+
     fn event(&self, line: &Line) {
         if let Some(events) = &self.events {
             events.write(line);
         }
     }
 
-    fn environment(&self, socket: Option<&control::Server>) -> Vec<(&'static str, OsString)> {
-        let mut environment = vec![("SHARER_SESSION", self.machine.session_id().to_string().into())];
-        if let Some(server) = socket {
-            environment.push(("SHARER_SOCKET", server.path().as_os_str().to_owned()));
-        }
+    /// What the first program finds besides what this process has.
+    fn environment(&self, id: &TaskId, token: &str) -> Vec<(&'static str, OsString)> {
+        let mut environment = self.secrets(id, token);
         if let Ok(own) = std::env::current_exe() {
             let path = std::env::var_os("PATH").unwrap_or_default();
             let dir = own.parent().map(std::path::Path::to_path_buf);
@@ -347,63 +390,11 @@ impl Host {
             {
                 environment.push(("PATH", path));
             }
-            environment.push(("SHARER_BIN", own.into_os_string()));
         }
         if self.headless && std::env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb") {
             environment.push(("TERM", "xterm-256color".into()));
         }
         environment
-    }
-}
-
-/// Requests over the control socket.
-impl Host {
-    fn links(&self) -> anyhow::Result<LinkTexts> {
-        let links = self.machine.links(&self.base).context("the session has no link")?;
-        Ok(LinkTexts { read: links.read.to_string(), write: links.write.map(|link| link.to_string()) })
-    }
-
-    fn reply(&mut self, request: &Request) -> Reply {
-        match request {
-            Request::Status => {}
-            Request::Revoke { read: true, write: true } => self.machine.revoke_all(clock::now()),
-            Request::Revoke { read, write } => {
-                let right = if *write { Right::Type } else { Right::Watch };
-                if (*read || *write) && !self.machine.revoke(clock::now(), right) {
-                    return Reply::Refused("the session has no link that can type".to_owned());
-                }
-            }
-            Request::Copy => return self.copy(),
-        }
-        let Ok(LinkTexts { read, write }) = self.links() else {
-            return Reply::Refused("the session has no link".to_owned());
-        };
-        let (viewers, executors) = self.machine.viewers();
-        Reply::Status(Box::new(Status {
-            session_id: self.machine.session_id().to_string(),
-            title: self.title.clone(),
-            pid: std::process::id(),
-            connection: word(self.machine.state()).to_owned(),
-            viewers,
-            executors,
-            tty: self.first().and_then(|first| first.tty_name()),
-            read,
-            write,
-        }))
-    }
-
-    /// Puts the read link into the clipboard of the user's own terminal.
-    fn copy(&self) -> Reply {
-        let Ok(LinkTexts { read, .. }) = self.links() else {
-            return Reply::Refused("the session has no link".to_owned());
-        };
-        if self.headless {
-            return Reply::Refused("there is no terminal of yours: ask from another one".to_owned());
-        }
-        match seat::copy(&read) {
-            Ok(()) => Reply::Copied,
-            Err(_) => Reply::Refused("your terminal is gone".to_owned()),
-        }
     }
 }
 

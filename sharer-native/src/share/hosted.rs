@@ -47,6 +47,7 @@ pub(super) struct Found {
 #[derive(Debug)]
 pub(super) struct Hosted {
     pid: Pid,
+    window: WindowSize,
     terminal: Option<(Pty, Typist)>,
     model: Option<Model>,
     output: Output,
@@ -56,6 +57,8 @@ pub(super) struct Hosted {
     closed: bool,
     settle_at: Option<Instant>,
     kill_at: Option<Instant>,
+    /// Whether what it leaves behind is killed too.
+    whole: bool,
     told: bool,
 }
 
@@ -75,6 +78,7 @@ impl Hosted {
         let typist = Typist::new(pty.typing(), bell.clone());
         Ok(Self {
             pid: pty.pid(),
+            window,
             model: model.transpose().map_err(system)?,
             output,
             terminal: Some((pty, typist)),
@@ -83,6 +87,7 @@ impl Hosted {
             closed: false,
             settle_at: None,
             kill_at: None,
+            whole: false,
             told: false,
         })
     }
@@ -95,6 +100,11 @@ impl Hosted {
     /// Its PTY, until it has ended.
     pub(super) fn pty(&self) -> Option<&Pty> {
         self.terminal.as_ref().map(|(pty, _)| pty)
+    }
+
+    /// The size of its PTY.
+    pub(super) fn window(&self) -> WindowSize {
+        self.window
     }
 
     /// The path of its terminal.
@@ -121,6 +131,11 @@ impl Hosted {
         }
     }
 
+    /// Whether its program takes what is pasted between brackets, as far as the model has read.
+    pub(super) fn wants_paste(&self) -> bool {
+        self.model.as_ref().is_some_and(Model::wants_paste)
+    }
+
     /// Types what a viewer composed.
     pub(super) fn type_input(&mut self, bytes: Vec<u8>) {
         if let Some((_, typist)) = &mut self.terminal {
@@ -130,13 +145,14 @@ impl Hosted {
 
     /// Types what is not a viewer's.
     pub(super) fn type_reply(&mut self, bytes: Vec<u8>) {
-        if let Some((_, typist)) = &mut self.terminal {
+        if let (Some((_, typist)), false) = (&mut self.terminal, bytes.is_empty()) {
             typist.type_reply(bytes);
         }
     }
 
     /// Gives the PTY a new size.
     pub(super) fn resize(&mut self, window: WindowSize) {
+        self.window = window;
         if let Some(pty) = self.pty() {
             pty.resize(window);
         }
@@ -149,8 +165,21 @@ impl Hosted {
         {
             self.ended = Some(ended);
             self.settle_at = Some(Instant::now() + LAST_OUTPUT);
+            if std::mem::take(&mut self.whole) {
+                pty::signal_session(self.pid, Signal::KILL);
+            }
             self.kill_at = None;
         }
+    }
+
+    /// Whether the program runs.
+    pub(super) fn is_alive(&self) -> bool {
+        self.ended.is_none()
+    }
+
+    /// Whether everything that will ever come of it has been told.
+    pub(super) fn is_done(&self) -> bool {
+        self.told
     }
 
     /// Says once how the program ended, when its last output was taken too.
@@ -171,6 +200,12 @@ impl Hosted {
         }
     }
 
+    /// The same; and nothing that it started in its terminal outlives it.
+    pub(super) fn hang_up_whole(&mut self, patience: Duration) {
+        self.whole = true;
+        self.hang_up(patience);
+    }
+
     /// When to call [`Hosted::handle_timeout`] and [`Hosted::is_over`].
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.kill_at.into_iter().chain(self.settle_at).min()
@@ -179,7 +214,11 @@ impl Hosted {
     /// Kills what did not end in time.
     pub(super) fn handle_timeout(&mut self) {
         if self.kill_at.take_if(|at| *at <= Instant::now()).is_some() {
-            pty::signal(self.pid, Signal::KILL);
+            if self.whole {
+                pty::signal_session(self.pid, Signal::KILL);
+            } else {
+                pty::signal(self.pid, Signal::KILL);
+            }
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The terminal model in a thread of its own, fed in order and at most [`FAR_BEHIND`] bytes behind.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -30,6 +30,7 @@ pub(super) struct News {
 #[derive(Debug, Default)]
 struct Common {
     behind: AtomicUsize,
+    wants_paste: AtomicBool,
     news: Mutex<News>,
 }
 
@@ -74,6 +75,11 @@ impl Model {
         self.common.behind.load(Ordering::Relaxed) < FAR_BEHIND
     }
 
+    /// Whether the program takes what is pasted between brackets.
+    pub(super) fn wants_paste(&self) -> bool {
+        self.common.wants_paste.load(Ordering::Relaxed)
+    }
+
     /// Takes what it has to tell.
     pub(super) fn news(&self) -> News {
         std::mem::take(&mut *self.common.news.lock().unwrap_or_else(PoisonError::into_inner))
@@ -100,6 +106,7 @@ fn run(mut terminal: Terminal, answers: bool, inputs: &Receiver<ModelInput>, com
             }
         }
         common.behind.fetch_sub(fed.min(common.behind.load(Ordering::Relaxed)), Ordering::Relaxed);
+        common.wants_paste.store(terminal.wants_paste(), Ordering::Relaxed);
         let mut news = common.news.lock().unwrap_or_else(PoisonError::into_inner);
         news.passed = passed.or(news.passed);
         news.dumps.extend(dump);

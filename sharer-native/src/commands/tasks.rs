@@ -1,0 +1,311 @@
+//! `sharer spawn`, `wait`, `ps`, `tell`, `kill` and `state`, inside a shared session.
+
+use std::ffi::OsString;
+use std::fmt::Write as _;
+use std::io::{self, Read as _, Write as _};
+use std::path::PathBuf;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context as _, bail};
+
+use super::{OTHER_VERSION, allowed, print};
+use crate::cli::{SpawnArgs, TaskState};
+use crate::control::request::{Call, Reply, Request, Row, Spawn, Word};
+use crate::control::{SOCKET_VARIABLE, TOKEN_VARIABLE, ask};
+
+/// Ids are shown up to their first dash; that is enough to name a task.
+const SHORT: usize = 8;
+
+/// The way to the session around this process.
+pub struct Session {
+    socket: PathBuf,
+    token: String,
+}
+
+impl std::fmt::Debug for Session {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Session").field("socket", &self.socket).finish_non_exhaustive()
+    }
+}
+
+impl Session {
+    /// Finds the session that this process runs in.
+    pub fn around() -> anyhow::Result<Self> {
+        let set = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+        match (set(SOCKET_VARIABLE), set(TOKEN_VARIABLE).and_then(|token| token.into_string().ok())) {
+            (Some(socket), Some(token)) => Ok(Self { socket: socket.into(), token }),
+            _ => bail!("not inside a shared session: start one with `sharer -- COMMAND`"),
+        }
+    }
+
+    /// Asks, and gives every answer but a refusal.
+    pub fn ask(&self, request: Request) -> anyhow::Result<Reply> {
+        let call = Call { token: Some(self.token.clone()), request };
+        let error = match ask::call(&self.socket, &call) {
+            Ok(reply) => return allowed(reply),
+            Err(error) => error,
+        };
+        let is = |kind| error.kind() == kind;
+        if is(io::ErrorKind::PermissionDenied) {
+            let socket = self.socket.display();
+            bail!(
+                "the session's control socket {socket} may not be used here: a sandbox around this must allow it"
+            );
+        }
+        if is(io::ErrorKind::NotFound) || is(io::ErrorKind::ConnectionRefused) {
+            bail!("the session that this belongs to is over");
+        }
+        if is(io::ErrorKind::InvalidInput) {
+            bail!(error);
+        }
+        Err(error).context("the session does not answer")
+    }
+
+    /// Starts a task.
+    pub fn spawn(&self, spawn: Spawn) -> anyhow::Result<Spawned> {
+        let reply = self.ask(Request::Spawn(Box::new(spawn)))?;
+        if let Reply::NotStarted { why, status } = reply {
+            return Ok(Spawned::NotStarted { why, status });
+        }
+        let Reply::Spawned { task, notice } = reply else { bail!(OTHER_VERSION) };
+        Ok(Spawned::Task { row: task, notice })
+    }
+
+    /// Waits for a task's end: its row and its exit status.
+    pub fn wait(&self, task: &str) -> anyhow::Result<(Row, u8)> {
+        let reply = self.ask(Request::Wait { task: task.to_owned() })?;
+        let Reply::Ended { task, status } = reply else { bail!(OTHER_VERSION) };
+        Ok((*task, status))
+    }
+
+    /// All tasks below this one.
+    pub fn tasks(&self) -> anyhow::Result<Vec<Row>> {
+        let Reply::Tasks(rows) = self.ask(Request::Tasks)? else { bail!(OTHER_VERSION) };
+        Ok(rows)
+    }
+
+    /// Something that has no answer but that it is done.
+    pub fn order(&self, request: Request) -> anyhow::Result<()> {
+        let Reply::Done = self.ask(request)? else { bail!(OTHER_VERSION) };
+        Ok(())
+    }
+}
+
+/// What became of a command that was to be a task.
+#[derive(Debug)]
+pub enum Spawned {
+    /// It runs.
+    Task {
+        /// The task.
+        row: Box<Row>,
+        /// Something to know, for people.
+        notice: Option<String>,
+    },
+    /// It does not start.
+    NotStarted {
+        /// Why, for people.
+        why: String,
+        /// The exit status a shell would show.
+        status: u8,
+    },
+}
+
+/// A task with this process's directory and environment.
+pub fn spawn_here(
+    name: Option<String>,
+    prompt: Option<String>,
+    command: &[OsString],
+) -> anyhow::Result<Spawn> {
+    let words = |word: &OsString| Word::from(word.as_os_str());
+    let environment = std::env::vars_os().map(|(name, value)| (words(&name), words(&value)));
+    Ok(Spawn {
+        name,
+        prompt,
+        command: command.iter().map(words).collect(),
+        dir: std::env::current_dir().context("this directory is gone")?,
+        environment: environment.collect(),
+    })
+}
+
+/// `sharer spawn`.
+pub fn spawn(args: SpawnArgs) -> anyhow::Result<u8> {
+    let session = Session::around()?;
+    let (row, notice) = match session.spawn(spawn_here(args.name, args.prompt, &args.command)?)? {
+        Spawned::Task { row, notice } => (row, notice),
+        Spawned::NotStarted { why, status } => {
+            complain(&why);
+            return Ok(status);
+        }
+    };
+    if let Some(notice) = notice {
+        complain(&notice);
+    }
+    if !args.wait {
+        print(&if args.json { json(&row)? } else { format!("{}\n", row.task_id) })?;
+        return Ok(0);
+    }
+    if !args.json {
+        print(&format!("{}\n", row.task_id))?;
+    }
+    let (row, status) = session.wait(&row.task_id)?;
+    print(&if args.json { json(&row)? } else { ended(&row) })?;
+    Ok(status)
+}
+
+/// `sharer wait`. The status of the only task, or the first that is not 0.
+pub fn wait(tasks: &[String], as_json: bool) -> anyhow::Result<u8> {
+    let session = Session::around()?;
+    let all = || -> anyhow::Result<Vec<String>> {
+        Ok(session.tasks()?.into_iter().map(|row| row.task_id).collect())
+    };
+    let tasks = if tasks.is_empty() { all()? } else { tasks.to_vec() };
+    let mut first = 0;
+    for task in &tasks {
+        let (row, status) = session.wait(task)?;
+        print(&if as_json { json(&row)? } else { ended(&row) })?;
+        first = if first == 0 { status } else { first };
+    }
+    Ok(first)
+}
+
+/// `sharer ps`.
+pub fn ps(tree: bool, as_json: bool) -> anyhow::Result<()> {
+    let session = Session::around()?;
+    let own = std::env::var("SHARER_TASK_ID").unwrap_or_default();
+    let rows = session.tasks()?;
+    let shown: Vec<&Row> = rows.iter().filter(|row| tree || row.parent.as_deref() == Some(&own)).collect();
+    if as_json {
+        return print(&json(&shown)?);
+    }
+    print(&table(&shown, &own)?)
+}
+
+/// `sharer tell`.
+pub fn tell(task: String, text: String) -> anyhow::Result<()> {
+    let session = Session::around()?;
+    let text = if text == "-" {
+        let mut read = String::new();
+        // One byte more than may be told, so that too much is seen.
+        io::stdin().lock().take(256 * 1024 + 1).read_to_string(&mut read).context("stdin holds no text")?;
+        read
+    } else {
+        text
+    };
+    session.order(Request::Tell { task, text })
+}
+
+/// `sharer kill`.
+pub fn kill(task: String) -> anyhow::Result<()> {
+    Session::around()?.order(Request::Kill { task })
+}
+
+/// `sharer state`.
+pub fn state(state: TaskState, reason: Option<String>) -> anyhow::Result<()> {
+    Session::around()?.order(Request::State { state: state.word().to_owned(), reason })
+}
+
+fn complain(why: &str) {
+    drop(writeln!(io::stderr(), "sharer: {why}"));
+}
+
+fn json(value: &impl serde::Serialize) -> anyhow::Result<String> {
+    Ok(serde_json::to_string(value)? + "\n")
+}
+
+fn ended(row: &Row) -> String {
+    let reason = row.reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default();
+    plain(&format!("{}: {}{reason}", row.name, row.state)) + "\n"
+}
+
+/// Tasks below `own`, children under their parents.
+fn table(rows: &[&Row], own: &str) -> anyhow::Result<String> {
+    if rows.is_empty() {
+        return Ok("No tasks. Start one with `sharer spawn -- COMMAND`.\n".to_owned());
+    }
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+    let now = u64::try_from(now).unwrap_or(u64::MAX);
+    let mut lines = Vec::new();
+    below(rows, own, 0, &mut lines);
+    let width =
+        lines.iter().map(|(depth, row)| depth * 2 + row.name.chars().count()).max().unwrap_or(0).max(4);
+    let mut out = format!("{:SHORT$}  {:width$}  {:9}  {:>6}  COMMAND\n", "ID", "NAME", "STATE", "SINCE");
+    for (depth, row) in lines {
+        let id: String = row.task_id.chars().take(SHORT).collect();
+        let name = format!("{:indent$}{}", "", plain(&row.name), indent = depth * 2);
+        let since = duration(now.saturating_sub(row.since));
+        let reason = row.reason.as_ref().map(|reason| format!("  ({reason})")).unwrap_or_default();
+        writeln!(
+            out,
+            "{id:SHORT$}  {name:width$}  {:9}  {since:>6}  {}",
+            row.state,
+            plain(&format!("{}{reason}", row.command))
+        )?;
+    }
+    Ok(out)
+}
+
+/// A text without the characters that turn what stands around them.
+fn plain(text: &str) -> String {
+    let turns =
+        |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    text.chars().filter(|c| !c.is_control() && !turns(*c)).collect()
+}
+
+/// No tree is deeper: each level is a task, and there are 512.
+const DEEPEST: usize = 512;
+
+fn below<'a>(rows: &[&'a Row], parent: &str, depth: usize, lines: &mut Vec<(usize, &'a Row)>) {
+    for row in rows.iter().filter(|row| row.parent.as_deref() == Some(parent)) {
+        lines.push((depth, row));
+        if depth < DEEPEST {
+            below(rows, &row.task_id, depth + 1, lines);
+        }
+    }
+}
+
+fn duration(ms: u64) -> String {
+    let seconds = ms / 1000;
+    match seconds {
+        0..60 => format!("{seconds}s"),
+        60..3600 => format!("{}m", seconds / 60),
+        _ => format!("{}h", seconds / 3600),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(id: &str, parent: &str, name: &str) -> Row {
+        Row {
+            task_id: id.into(),
+            parent: Some(parent.into()),
+            name: name.into(),
+            state: "running".into(),
+            reason: (name == "b").then(|| "why".into()),
+            since: 0,
+            command: format!("cmd {name}"),
+            shared: false,
+            pid: None,
+            code: None,
+            signal: None,
+        }
+    }
+
+    #[test]
+    fn a_table_is_a_tree() {
+        let (a, b, c) = (row("11111111-x", "own", "a"), row("2", "own", "b"), row("3", "11111111-x", "c"));
+        let text = table(&[&a, &b, &c], "own").unwrap();
+        let lines: Vec<&str> = text.lines().collect();
+        assert!(lines[1].starts_with("11111111  a "), "{text}");
+        assert!(lines[2].contains("  c") && lines[2].contains("cmd c"), "below its parent: {text}");
+        assert!(lines[3].ends_with("cmd b  (why)"), "{text}");
+        assert_eq!(plain("a\u{202e}b\x1b[31m\n"), "ab[31m");
+        assert!(table(&[], "own").unwrap().contains("sharer spawn"));
+    }
+
+    #[test]
+    fn times_are_short() {
+        assert_eq!([999, 61_000, 7_200_000].map(duration), ["0s", "1m", "2h"]);
+    }
+}

@@ -1,0 +1,42 @@
+//! The asking side.
+
+use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::Duration;
+
+use super::request::{Call, Reply, Request};
+use super::{LONGEST_REPLY, LONGEST_REQUEST, PATIENCE};
+
+/// A session asked by one of its own tasks is there; on a busy computer its answer may take a while.
+const LONG_PATIENCE: Duration = Duration::from_secs(30);
+
+/// Asks one of several running `sharer`s as its owner; one that is stopped does not hold the others up.
+pub fn ask(path: &Path, request: Request) -> io::Result<Reply> {
+    answer(path, &Call { token: None, request }, Some(PATIENCE))
+}
+
+/// Asks the running `sharer` around a task; [`Request::Wait`] takes as long as it takes.
+pub fn call(path: &Path, call: &Call) -> io::Result<Reply> {
+    let waits = matches!(call.request, Request::Wait { .. });
+    answer(path, call, (!waits).then_some(LONG_PATIENCE))
+}
+
+fn answer(path: &Path, call: &Call, patience: Option<Duration>) -> io::Result<Reply> {
+    let mut line = serde_json::to_vec(call)?;
+    line.push(b'\n');
+    if line.len() as u64 > LONGEST_REQUEST {
+        let why = "the command, its environment or the text is too long (1 MiB in all)";
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
+    }
+    let mut stream = UnixStream::connect(path)?;
+    stream.set_read_timeout(patience)?;
+    stream.set_write_timeout(Some(LONG_PATIENCE))?;
+    stream.write_all(&line)?;
+    let mut reply = String::new();
+    BufReader::new(stream.take(LONGEST_REPLY)).read_line(&mut reply)?;
+    if reply.is_empty() {
+        return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the running sharer does not answer"));
+    }
+    Ok(serde_json::from_str(&reply)?)
+}

@@ -1,0 +1,221 @@
+//! What is asked over the control socket, and what is answered.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// One line from whoever asks.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Call {
+    /// The task's token; `None` from the owner.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
+    /// What is asked.
+    pub request: Request,
+}
+
+impl std::fmt::Debug for Call {
+    /// Without the token.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Call").field("request", &self.request).finish_non_exhaustive()
+    }
+}
+
+/// What is asked. Those up to `Copy` are the owner's alone; the rest belongs to tasks. Tasks are named by id, by a
+/// unique beginning of it, or by name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Request {
+    /// Everything about the session.
+    Status,
+    /// Make a link useless.
+    Revoke {
+        /// The link that watches.
+        read: bool,
+        /// The link that can type.
+        write: bool,
+    },
+    /// Put the read link into the clipboard of the user's own terminal; the first program may ask this too.
+    Copy,
+    /// Start a task below the one that asks.
+    Spawn(Box<Spawn>),
+    /// Answer when the task has ended.
+    Wait {
+        /// Which.
+        task: String,
+    },
+    /// List tasks.
+    Tasks,
+    /// Type into a task.
+    Tell {
+        /// Which.
+        task: String,
+        /// What.
+        text: String,
+    },
+    /// End a task.
+    Kill {
+        /// Which.
+        task: String,
+    },
+    /// Say how the task that asks is getting on.
+    State {
+        /// `running`, `waiting` or `blocked`.
+        state: String,
+        /// Why, for people.
+        reason: Option<String>,
+    },
+}
+
+/// A task to start.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Spawn {
+    /// Its name; without one it is called like its program.
+    pub name: Option<String>,
+    /// What it is asked to do, for people.
+    pub prompt: Option<String>,
+    /// Program and arguments.
+    pub command: Vec<Word>,
+    /// Where it runs.
+    pub dir: PathBuf,
+    /// The whole environment of whoever asks.
+    pub environment: Vec<(Word, Word)>,
+}
+
+/// What the system calls a string: text nearly always, any bytes now and then.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Word {
+    /// Text.
+    Text(String),
+    /// Bytes that are no text.
+    Bytes(Vec<u8>),
+}
+
+impl From<&OsStr> for Word {
+    fn from(word: &OsStr) -> Self {
+        word.to_str()
+            .map_or_else(|| Self::Bytes(word.as_bytes().to_vec()), |text| Self::Text(text.to_owned()))
+    }
+}
+
+impl From<Word> for OsString {
+    fn from(word: Word) -> Self {
+        match word {
+            Word::Text(text) => text.into(),
+            Word::Bytes(bytes) => Self::from_vec(bytes),
+        }
+    }
+}
+
+/// Everything about a session.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// Its id.
+    pub session_id: String,
+    /// Its title.
+    pub title: String,
+    /// The process that shares it.
+    pub pid: u32,
+    /// The connection to the relay, in a word.
+    pub connection: String,
+    /// How many watch.
+    pub viewers: u32,
+    /// How many of them may type.
+    pub executors: u32,
+    /// The program's terminal.
+    pub tty: Option<PathBuf>,
+    /// The link that watches.
+    pub read: String,
+    /// The link that can type.
+    pub write: Option<String>,
+    /// All tasks.
+    #[serde(default)]
+    pub tasks: Vec<Row>,
+}
+
+/// One task, for lists.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Row {
+    /// Its id.
+    pub task_id: String,
+    /// The task that started it; `None` for the first.
+    pub parent: Option<String>,
+    /// Its name.
+    pub name: String,
+    /// `running`, `waiting`, `blocked`, `done`, `error` or `cancelled`.
+    pub state: String,
+    /// Why, for people.
+    pub reason: Option<String>,
+    /// Since when, in milliseconds since 1970.
+    pub since: u64,
+    /// The command, shortened.
+    pub command: String,
+    /// Whether viewers can see it.
+    pub shared: bool,
+    /// Its program's process id.
+    pub pid: Option<u32>,
+    /// Its exit code, if it exited by itself.
+    pub code: Option<i32>,
+    /// The signal that killed it, by name.
+    pub signal: Option<String>,
+}
+
+/// What is answered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Reply {
+    /// To `Status`, and to `Revoke` with the new links.
+    Status(Box<Status>),
+    /// To `Copy`.
+    Copied,
+    /// To `Spawn`; `notice`: something to know, for people.
+    Spawned {
+        /// The task.
+        task: Box<Row>,
+        /// Something to know, for people.
+        notice: Option<String>,
+    },
+    /// To `Wait`, when the task has ended.
+    Ended {
+        /// The task.
+        task: Box<Row>,
+        /// The exit status a shell would show.
+        status: u8,
+    },
+    /// To `Tasks`.
+    Tasks(Vec<Row>),
+    /// To `Tell`, `Kill` and `State`.
+    Done,
+    /// The command of a `Spawn` does not start.
+    NotStarted {
+        /// Why, for people.
+        why: String,
+        /// The exit status a shell would show.
+        status: u8,
+    },
+    /// It cannot be done; why, for people.
+    Refused(String),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_keep_their_bytes() {
+        for bytes in [&b"plain"[..], b"gr\xc3\xbcn", b"\xff\xfe", b""] {
+            let word = Word::from(OsStr::from_bytes(bytes));
+            let line = serde_json::to_string(&word).unwrap();
+            let back: Word = serde_json::from_str(&line).unwrap();
+            assert_eq!(OsString::from(back).as_bytes(), bytes, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_call_shows_no_token() {
+        let call = Call { token: Some("canary".into()), request: Request::Tasks };
+        assert!(!format!("{call:?}").contains("canary"));
+        assert!(serde_json::to_string(&call).unwrap().contains("canary"));
+    }
+}

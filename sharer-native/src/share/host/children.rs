@@ -1,0 +1,236 @@
+//! Tasks below the first: started, told, ended.
+
+use std::ffi::OsString;
+use std::time::Duration;
+
+use bytes::Bytes;
+use shared::id::TaskId;
+use shared::orchestration::task::{Task, new_id};
+
+use super::super::banner;
+use super::super::bell::Place;
+use super::super::hosted::{Hosted, Hosting};
+use super::super::tasks::TaskError;
+use super::{FIRST, Host};
+use crate::clock;
+use crate::control::request::{Reply, Spawn};
+use crate::control::{SOCKET_VARIABLE, TOKEN_VARIABLE};
+use crate::events::Line;
+use crate::exit;
+use crate::pty::{Program, StartError, Surroundings};
+
+/// Children whose parent has ended, or that are killed, have this long to end by themselves (ORCHESTRATION 2).
+const PATIENCE: Duration = Duration::from_secs(5);
+/// The most that a task is told at once, in bytes.
+const LONGEST_TELLING: usize = 256 * 1024;
+
+impl Host {
+    /// Starts a task below another.
+    pub(super) fn spawn(&mut self, by: Place, spawn: Spawn) -> Reply {
+        match self.try_spawn(by, spawn) {
+            Ok(reply) => reply,
+            Err(Refused::Task(error)) => Reply::Refused(error.to_string()),
+            Err(Refused::Start(error)) => Reply::NotStarted {
+                status: if matches!(error, StartError::NotFound(_)) {
+                    exit::NOT_FOUND
+                } else {
+                    exit::NOT_EXECUTABLE
+                },
+                why: error.to_string(),
+            },
+        }
+    }
+
+    fn try_spawn(&mut self, by: Place, spawn: Spawn) -> Result<Reply, Refused> {
+        let place = self.tasks.room()?;
+        let parent = self.tasks.get(by).filter(|task| task.is_alive()).ok_or(TaskError::Over)?;
+        let (parent_id, is_child) = (parent.value.id.clone(), by == FIRST);
+        let command: Vec<OsString> = spawn.command.into_iter().map(OsString::from).collect();
+        let dir = spawn.dir.to_string_lossy().into_owned();
+        let around = Surroundings {
+            dir: Some(spawn.dir),
+            environment: Some(
+                spawn.environment.into_iter().map(|(name, value)| (name.into(), value.into())).collect(),
+            ),
+        };
+        let program = Program::find_in(&command, around)?;
+        let (id, token) = (new_id(&mut self.entropy), clock::token(&mut self.entropy));
+        let mut environment = self.secrets(&id, &token);
+        environment.push(("SHARER_PARENT_TASK_ID", (&parent_id.0).into()));
+        if let Some(prompt) = &spawn.prompt {
+            environment.push(("SHARER_PROMPT", prompt.into()));
+        }
+        let hosting = Hosting {
+            window: self.hosted.get(&by).map_or(self.hosting.window, Hosted::window),
+            // A grandchild is not shared, so nobody looks.
+            scrollback: self.hosting.scrollback.filter(|_| is_child),
+            local: false,
+        };
+        let hosted = Hosted::start(&program, &environment, hosting, self.bells.bell(place))?;
+        self.orphans.watch(hosted.pid());
+        let name = spawn.name.unwrap_or_else(|| program.name());
+        let mut value = Task::new(id, Some(parent_id), &name, clock::now().wall);
+        value.command = program.title().as_str().into();
+        value.prompt = spawn.prompt.as_deref().unwrap_or_default().into();
+        value.directory = dir.as_str().into();
+        self.tasks.add(place, Some(by), token, value);
+        self.tasks.runs_as(place, u32::try_from(hosted.pid().as_raw_pid()).ok());
+        self.hosted.insert(place, hosted);
+        // It may have ended already, before its place was known.
+        self.reap();
+        self.task_changed(place);
+        let task = self.tasks.row(place).ok_or(TaskError::Over)?;
+        let notice = (!is_child).then(|| {
+            "a child's own children run and are listed by `sharer ps --tree`, but are not shared".to_owned()
+        });
+        Ok(Reply::Spawned { task: Box::new(task), notice })
+    }
+
+    /// What a task finds in its environment to reach this process.
+    pub(super) fn secrets(&self, id: &TaskId, token: &str) -> Vec<(&'static str, OsString)> {
+        let mut all: Vec<(&'static str, OsString)> = vec![
+            ("SHARER_TASK_ID", (&id.0).into()),
+            ("SHARER_SESSION", self.machine.session_id().to_string().into()),
+        ];
+        if let Some(server) = &self.server {
+            all.push((SOCKET_VARIABLE, server.path().as_os_str().to_owned()));
+            all.push((TOKEN_VARIABLE, token.into()));
+        }
+        if let Ok(own) = std::env::current_exe() {
+            all.push(("SHARER_BIN", own.into_os_string()));
+        }
+        all
+    }
+
+    /// Types a text and Enter into a task.
+    pub(super) fn tell(&mut self, by: Place, task: &str, text: &str) -> Result<(), TaskError> {
+        let place = self.tasks.find(by, task)?;
+        let hosted = self.hosted.get_mut(&place).filter(|hosted| hosted.is_alive()).ok_or(TaskError::Over)?;
+        if text.len() > LONGEST_TELLING {
+            return Err(TaskError::TooLong);
+        }
+        // What a text types is its own characters: no key, no end of a paste.
+        let text: String = text
+            .replace("\r\n", "\n")
+            .chars()
+            .filter_map(|c| match c {
+                '\n' => Some('\r'),
+                '\t' => Some(c),
+                _ => (!c.is_control()).then_some(c),
+            })
+            .collect();
+        let text = text.trim_end_matches('\r');
+        if hosted.wants_paste() {
+            hosted.type_reply(format!("\x1b[200~{text}\x1b[201~").into_bytes());
+        } else {
+            hosted.type_reply(text.as_bytes().to_vec());
+        }
+        hosted.type_reply(b"\r".to_vec());
+        Ok(())
+    }
+
+    /// Ends a task.
+    pub(super) fn kill(&mut self, by: Place, task: &str) -> Result<(), TaskError> {
+        let place = self.tasks.find(by, task)?;
+        self.tasks.kill(place)?;
+        if let Some(hosted) = self.hosted.get_mut(&place) {
+            hosted.hang_up_whole(PATIENCE);
+        }
+        Ok(())
+    }
+
+    /// Takes what a program wrote that is not shared.
+    pub(super) fn take_unshared(&self, place: Place, output: Bytes) {
+        // The model rings for whatever it is fed.
+        if let (Some(hosted), false) = (self.hosted.get(&place), output.is_empty()) {
+            hosted.feed(shared::sharer::ModelInput::Output(output));
+        }
+    }
+
+    /// Records which programs have ended since the last call, and ends what is below them.
+    pub(super) fn finish_programs(&mut self) {
+        let mut over = Vec::new();
+        for (place, hosted) in &mut self.hosted {
+            if let Some(ended) = hosted.is_over() {
+                over.push((*place, ended, hosted.pid()));
+            }
+        }
+        if over.is_empty() {
+            return;
+        }
+        for (place, ended, pid) in over {
+            if place == FIRST {
+                self.ended = Some(ended);
+                // The user's terminal is the user's again, whatever is still to be waited for.
+                self.raw = None;
+                self.say_who_stays();
+            } else {
+                self.orphans.forget(pid);
+            }
+            self.tasks.end(place, ended, clock::now().wall);
+            self.task_changed(place);
+            if !(self.keep_children && place == FIRST) {
+                self.hang_up_below(place);
+            }
+        }
+        self.answer_waiting();
+    }
+
+    /// Says on the user's own terminal why this process does not end with its program.
+    fn say_who_stays(&self) {
+        let left = self.children_alive();
+        if self.keep_children && left > 0 && !self.quiet {
+            let tasks = if left == 1 { "1 task runs".to_owned() } else { format!("{left} tasks run") };
+            banner::show(&format!(
+                "sharer: the program has ended and {tasks} on; sharer stays until the last ends\n"
+            ));
+        }
+    }
+
+    fn hang_up_below(&mut self, place: Place) {
+        for below in self.tasks.below(place) {
+            if let Some(hosted) = self.hosted.get_mut(&below) {
+                hosted.hang_up_whole(PATIENCE);
+            }
+        }
+    }
+
+    /// How many tasks besides the first run.
+    pub(super) fn children_alive(&self) -> usize {
+        self.hosted.iter().filter(|(place, hosted)| **place != FIRST && !hosted.is_done()).count()
+    }
+
+    /// Tells whoever listens what a task is now.
+    pub(super) fn task_changed(&self, place: Place) {
+        if place == FIRST && self.tasks.all().count() == 1 {
+            return;
+        }
+        let Some(row) = self.tasks.row(place) else { return };
+        self.event(&Line::Task {
+            task_id: row.task_id,
+            parent: row.parent,
+            name: row.name,
+            state: row.state,
+            reason: row.reason,
+            links: None,
+        });
+    }
+}
+
+/// Why nothing was started.
+enum Refused {
+    Task(TaskError),
+    Start(StartError),
+}
+
+impl From<TaskError> for Refused {
+    fn from(error: TaskError) -> Self {
+        Self::Task(error)
+    }
+}
+
+impl From<StartError> for Refused {
+    fn from(error: StartError) -> Self {
+        Self::Start(error)
+    }
+}

@@ -1,0 +1,186 @@
+//! Requests over the control socket: who may ask what, and the answers.
+
+use shared::keys::grant::Right;
+use tokio::sync::oneshot;
+
+use super::super::bell::Place;
+use super::super::hosted::Hosted;
+use super::super::seat;
+use super::super::tasks::{TaskError, Tasks};
+use super::{FIRST, Host, word};
+use crate::clock;
+use crate::control::caller::runs_below;
+use crate::control::request::{Reply, Request, Status};
+use crate::control::server::Asked;
+use crate::events::LinkTexts;
+
+/// Who asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Caller {
+    /// The user, from a terminal that is not hosted here.
+    Owner,
+    /// A task, by its token.
+    Task(Place),
+}
+
+impl Caller {
+    /// The task below which it may act: the owner acts as the first one.
+    fn place(self) -> Place {
+        match self {
+            Self::Owner => FIRST,
+            Self::Task(place) => place,
+        }
+    }
+}
+
+/// Somebody who waits for a task's end.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    place: Place,
+    answer: oneshot::Sender<Reply>,
+}
+
+impl Host {
+    /// Answers a request, now or when it can be.
+    pub(super) fn take_request(&mut self, asked: Asked) {
+        let Asked { call, pid, answer } = asked;
+        let reply = match (self.caller(call.token.as_deref(), pid), call.request) {
+            (Err(why), _) => Reply::Refused(why),
+            (Ok(caller), Request::Wait { task }) => match self.tasks.find(caller.place(), &task) {
+                Ok(place) => {
+                    self.waiting.push(Waiting { place, answer });
+                    self.answer_waiting();
+                    return;
+                }
+                Err(error) => Reply::Refused(error.to_string()),
+            },
+            (Ok(Caller::Owner), request) => self.owner_asks(request),
+            (Ok(Caller::Task(place)), request) => self.task_asks(place, request),
+        };
+        // Whoever asked may be gone.
+        drop(answer.send(reply));
+    }
+
+    /// Answers those who wait for tasks that have ended, and forgets those who do not wait any more.
+    pub(super) fn answer_waiting(&mut self) {
+        for waiting in std::mem::take(&mut self.waiting) {
+            let over = self.hosted.get(&waiting.place).is_none_or(Hosted::is_done);
+            let ended = self.tasks.get(waiting.place).and_then(|task| task.ended).filter(|_| over);
+            match (ended, self.tasks.row(waiting.place)) {
+                (Some(ended), Some(row)) => {
+                    let reply = Reply::Ended { task: Box::new(row), status: ended.status() };
+                    drop(waiting.answer.send(reply));
+                }
+                _ if waiting.answer.is_closed() => {}
+                _ => self.waiting.push(waiting),
+            }
+        }
+    }
+
+    fn caller(&mut self, token: Option<&str>, pid: Option<i32>) -> Result<Caller, String> {
+        if let Some(token) = token {
+            let place = self.tasks.with_token(token);
+            let place = place.ok_or("that token is of no task of this session")?;
+            self.tasks.count(place, clock::now().mono.0).map_err(|error| error.to_string())?;
+            return Ok(Caller::Task(place));
+        }
+        let programs: Vec<i32> = self.hosted.values().map(|hosted| hosted.pid().as_raw_pid()).collect();
+        match pid {
+            Some(pid) if runs_below(pid, &programs) => {
+                Err("inside a shared session this needs SHARER_CONTROL_TOKEN, which is not set".to_owned())
+            }
+            Some(_) | None => Ok(Caller::Owner),
+        }
+    }
+
+    fn owner_asks(&mut self, request: Request) -> Reply {
+        match request {
+            Request::Status => self.status(),
+            Request::Revoke { read, write } => self.revoke(read, write),
+            Request::Copy => self.copy(),
+            // The owner has no directory and environment of a task's to start one in, and is none.
+            Request::Spawn(_) | Request::State { .. } => {
+                Reply::Refused("only a program inside the session can do this".to_owned())
+            }
+            request @ (Request::Wait { .. }
+            | Request::Tasks
+            | Request::Tell { .. }
+            | Request::Kill { .. }) => self.task_asks(FIRST, request),
+        }
+    }
+
+    fn task_asks(&mut self, by: Place, request: Request) -> Reply {
+        let now = clock::now();
+        let done = |done: Result<(), TaskError>| match done {
+            Ok(()) => Reply::Done,
+            Err(error) => Reply::Refused(error.to_string()),
+        };
+        match request {
+            Request::Spawn(spawn) => self.spawn(by, *spawn),
+            Request::Tasks => {
+                let below =
+                    |tasks: &Tasks| tasks.below(by).into_iter().filter_map(|at| tasks.row(at)).collect();
+                Reply::Tasks(below(&self.tasks))
+            }
+            Request::Tell { task, text } => done(self.tell(by, &task, &text)),
+            Request::Kill { task } => done(self.kill(by, &task)),
+            Request::State { state, reason } => {
+                let said = self.tasks.say(by, &state, reason.as_deref().unwrap_or_default(), now.wall);
+                if said.is_ok() {
+                    self.task_changed(by);
+                }
+                done(said)
+            }
+            // In the user's own shell this puts the link where only the user sees it.
+            Request::Copy if by == FIRST => self.copy(),
+            Request::Status | Request::Revoke { .. } | Request::Copy | Request::Wait { .. } => {
+                Reply::Refused("only you can do this, from a terminal that is not shared".to_owned())
+            }
+        }
+    }
+
+    fn status(&self) -> Reply {
+        let Ok(LinkTexts { read, write }) = self.links() else {
+            return Reply::Refused("the session has no link".to_owned());
+        };
+        let (viewers, executors) = self.machine.viewers();
+        Reply::Status(Box::new(Status {
+            session_id: self.machine.session_id().to_string(),
+            title: self.title.clone(),
+            pid: std::process::id(),
+            connection: word(self.machine.state()).to_owned(),
+            viewers,
+            executors,
+            tty: self.hosted.get(&FIRST).and_then(Hosted::tty_name),
+            read,
+            write,
+            tasks: self.tasks.all().filter_map(|(place, _)| self.tasks.row(place)).collect(),
+        }))
+    }
+
+    fn revoke(&mut self, read: bool, write: bool) -> Reply {
+        if read && write {
+            self.machine.revoke_all(clock::now());
+        } else {
+            let right = if write { Right::Type } else { Right::Watch };
+            if (read || write) && !self.machine.revoke(clock::now(), right) {
+                return Reply::Refused("the session has no link that can type".to_owned());
+            }
+        }
+        self.status()
+    }
+
+    /// Puts the read link into the clipboard of the user's own terminal.
+    fn copy(&self) -> Reply {
+        let Ok(LinkTexts { read, .. }) = self.links() else {
+            return Reply::Refused("the session has no link".to_owned());
+        };
+        if self.headless {
+            return Reply::Refused("there is no terminal of yours: ask from another one".to_owned());
+        }
+        match seat::copy(&read) {
+            Ok(()) => Reply::Copied,
+            Err(_) => Reply::Refused("your terminal is gone".to_owned()),
+        }
+    }
+}

@@ -1,0 +1,305 @@
+//! The tasks of this process: who started whom, what each may do to which, how each is getting on.
+//!
+//! The first program is the first task. Its children are shared with it; their children run and are recorded, and
+//! are not shared (ORCHESTRATION 2). Bounds: [`MOST_ALIVE`] run at once, [`MAX_TASKS`] children are recorded.
+
+use std::collections::BTreeMap;
+
+use shared::orchestration::status::TaskState;
+use shared::orchestration::task::{MAX_TASKS, Task as Value};
+use shared::time::UnixMs;
+
+use super::bell::Place;
+use crate::control::caller::Allowance;
+use crate::control::request::Row;
+use crate::pty::Ended;
+
+/// Tasks that run at the same time, the first included.
+pub(super) const MOST_ALIVE: usize = 256;
+/// The most of a name or state that an error repeats, in characters.
+const LONGEST_WORD: usize = 80;
+
+/// One task.
+#[derive(Debug)]
+pub(super) struct Task {
+    /// What viewers are told.
+    pub(super) value: Value,
+    pub(super) parent: Option<Place>,
+    pub(super) pid: Option<u32>,
+    pub(super) ended: Option<Ended>,
+    token: String,
+    killed: bool,
+    allowance: Allowance,
+}
+
+impl Task {
+    pub(super) fn is_alive(&self) -> bool {
+        self.ended.is_none()
+    }
+}
+
+/// Why something about a task cannot be done, for people.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(super) enum TaskError {
+    #[error("there is no task {0:?} below this one (`sharer ps` lists them)")]
+    NotFound(String),
+    #[error("several tasks are called {0:?}: use an id from `sharer ps`")]
+    Ambiguous(String),
+    #[error("{MOST_ALIVE} tasks run already: wait for some to end before you start more")]
+    TooManyAlive,
+    #[error("this session has had {MAX_TASKS} tasks: start another one with `sharer -- COMMAND`")]
+    TooManyEver,
+    #[error("too many requests: wait a moment between them")]
+    TooOften,
+    #[error("the task has ended")]
+    Over,
+    #[error("the text is too long (256 KiB)")]
+    TooLong,
+    #[error("a task can be running, waiting or blocked, not {0:?}")]
+    NoState(String),
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Tasks(BTreeMap<Place, Task>);
+
+impl Tasks {
+    /// Where the next task goes, if one more may start.
+    pub(super) fn room(&self) -> Result<Place, TaskError> {
+        if self.0.values().filter(|task| task.is_alive()).count() >= MOST_ALIVE {
+            return Err(TaskError::TooManyAlive);
+        }
+        if self.0.len() > MAX_TASKS {
+            return Err(TaskError::TooManyEver);
+        }
+        Ok(Place(u32::try_from(self.0.len()).unwrap_or(u32::MAX)))
+    }
+
+    /// Records a task that has started. `token` is fresh; the name is made one of its own.
+    pub(super) fn add(&mut self, place: Place, parent: Option<Place>, token: String, mut value: Value) {
+        value.name = self.free_name(&value.name).as_str().into();
+        value.enter(TaskState::Running, "", value.started);
+        let task = Task {
+            value,
+            parent,
+            pid: None,
+            ended: None,
+            token,
+            killed: false,
+            allowance: Allowance::default(),
+        };
+        self.0.entry(place).or_insert(task);
+    }
+
+    /// A task's program has this process id.
+    pub(super) fn runs_as(&mut self, place: Place, pid: Option<u32>) {
+        if let Some(task) = self.0.get_mut(&place) {
+            task.pid = pid;
+        }
+    }
+
+    pub(super) fn get(&self, place: Place) -> Option<&Task> {
+        self.0.get(&place)
+    }
+
+    /// All, in the order they were started.
+    pub(super) fn all(&self) -> impl Iterator<Item = (Place, &Task)> {
+        self.0.iter().map(|(place, task)| (*place, task))
+    }
+
+    /// The task with this token.
+    pub(super) fn with_token(&self, token: &str) -> Option<Place> {
+        self.all().find(|(_, task)| task.token == token).map(|(place, _)| place)
+    }
+
+    /// Counts a request of a task.
+    pub(super) fn count(&mut self, by: Place, steady_ms: u64) -> Result<(), TaskError> {
+        let allowed = self.0.get_mut(&by).is_some_and(|task| task.allowance.take(steady_ms));
+        if allowed { Ok(()) } else { Err(TaskError::TooOften) }
+    }
+
+    /// Whether a task was started by another, or by one that was.
+    pub(super) fn is_below(&self, place: Place, other: Place) -> bool {
+        let mut at = self.get(place).and_then(|task| task.parent);
+        while let Some(parent) = at {
+            if parent == other {
+                return true;
+            }
+            at = self.get(parent).and_then(|task| task.parent);
+        }
+        false
+    }
+
+    /// All tasks below one.
+    pub(super) fn below(&self, place: Place) -> Vec<Place> {
+        self.0.keys().copied().filter(|other| self.is_below(*other, place)).collect()
+    }
+
+    /// The task below `by` with this id, this unique beginning of an id, or this name.
+    pub(super) fn find(&self, by: Place, word: &str) -> Result<Place, TaskError> {
+        let below: Vec<(Place, &Task)> = self.all().filter(|(place, _)| self.is_below(*place, by)).collect();
+        let those = |is: &dyn Fn(&Task) -> bool| -> Vec<Place> {
+            below.iter().filter(|(_, task)| is(task)).map(|(place, _)| *place).collect()
+        };
+        let by_id = those(&|task| task.value.id.0 == word);
+        let by_name = those(&|task| *task.value.name == *word);
+        let by_beginning = those(&|task| word.len() >= 2 && task.value.id.0.starts_with(word));
+        for found in [by_id, by_name, by_beginning] {
+            match found.as_slice() {
+                [] => {}
+                [one] => return Ok(*one),
+                _ => return Err(TaskError::Ambiguous(shortened(word))),
+            }
+        }
+        Err(TaskError::NotFound(shortened(word)))
+    }
+
+    /// A task says how it is getting on.
+    pub(super) fn say(
+        &mut self,
+        place: Place,
+        word: &str,
+        reason: &str,
+        now: UnixMs,
+    ) -> Result<(), TaskError> {
+        let said = [TaskState::Running, TaskState::Waiting, TaskState::Blocked];
+        let state = TaskState::from_word(word).filter(|state| said.contains(state));
+        let state = state.ok_or_else(|| TaskError::NoState(shortened(word)))?;
+        let task = self.0.get_mut(&place).filter(|task| task.is_alive()).ok_or(TaskError::Over)?;
+        task.value.enter(state, reason.trim(), now);
+        Ok(())
+    }
+
+    /// A task is ended on purpose.
+    pub(super) fn kill(&mut self, place: Place) -> Result<(), TaskError> {
+        let task = self.0.get_mut(&place).filter(|task| task.is_alive()).ok_or(TaskError::Over)?;
+        task.killed = true;
+        Ok(())
+    }
+
+    /// A task's program has ended.
+    pub(super) fn end(&mut self, place: Place, ended: Ended, now: UnixMs) {
+        let Some(task) = self.0.get_mut(&place).filter(|task| task.is_alive()) else { return };
+        task.ended = Some(ended);
+        let (state, reason) = match (ended.code, ended.signal_name()) {
+            _ if task.killed => (TaskState::Cancelled, String::new()),
+            (Some(0), _) => (TaskState::Done, String::new()),
+            (Some(code), _) => (TaskState::Error, format!("exit status {code}")),
+            (None, Some(signal)) => (TaskState::Cancelled, signal),
+            (None, None) => (TaskState::Error, String::new()),
+        };
+        task.value.enter(state, &reason, now);
+    }
+
+    /// One task, for lists.
+    pub(super) fn row(&self, place: Place) -> Option<Row> {
+        let Task { value, parent, pid, ended, .. } = self.get(place)?;
+        let parent = parent.and_then(|parent| self.get(parent)).map(|parent| parent.value.id.0.clone());
+        Some(Row {
+            task_id: value.id.0.clone(),
+            parent,
+            name: value.name.to_string(),
+            state: value.state.to_string(),
+            reason: (!value.reason.is_empty()).then(|| value.reason.to_string()),
+            since: value.since.0,
+            command: value.command.to_string(),
+            shared: false,
+            pid: *pid,
+            code: ended.and_then(|ended| ended.code),
+            signal: ended.and_then(Ended::signal_name),
+        })
+    }
+
+    fn free_name(&self, wanted: &str) -> String {
+        let wanted = if wanted.trim().is_empty() { "task" } else { wanted.trim() };
+        let taken = |name: &str| self.0.values().any(|task| *task.value.name == *name);
+        if !taken(wanted) {
+            return wanted.to_owned();
+        }
+        let numbered = (2..).map(|number: u32| format!("{wanted} {number}"));
+        numbered.take(MAX_TASKS + 1).find(|name| !taken(name)).unwrap_or_default()
+    }
+}
+
+fn shortened(word: &str) -> String {
+    word.chars().take(LONGEST_WORD).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shared::id::TaskId;
+
+    fn tasks(parents: &[Option<u32>]) -> Tasks {
+        let mut tasks = Tasks::default();
+        for (at, parent) in parents.iter().enumerate() {
+            let place = tasks.room().unwrap();
+            let id = TaskId(format!("{at}{at}-id"));
+            let value = Value::new(id, None, &format!("name {at}"), UnixMs(1));
+            tasks.add(place, parent.map(Place), format!("token {at}"), value);
+        }
+        tasks
+    }
+
+    #[test]
+    fn a_task_reaches_below_itself_only() {
+        // 0 ─ 1 ─ 3, 0 ─ 2
+        let tasks = tasks(&[None, Some(0), Some(0), Some(1)]);
+        let found = |by, word| tasks.find(Place(by), word).ok().map(|Place(place)| place);
+        assert_eq!(found(0, "11-id"), Some(1));
+        assert_eq!(found(0, "name 3"), Some(3), "grandchildren too");
+        assert_eq!(found(0, "22"), Some(2), "a unique beginning");
+        assert_eq!(found(0, "00-id"), None, "not itself");
+        assert_eq!(found(1, "33"), Some(3));
+        for not_below in ["00", "11", "22", "name 0", "name 2", ""] {
+            assert_eq!(found(1, not_below), None, "{not_below}");
+        }
+        assert_eq!(tasks.below(Place(0)), [Place(1), Place(2), Place(3)]);
+    }
+
+    #[test]
+    fn only_the_process_ends_a_task_and_it_stays_ended() {
+        let mut tasks = tasks(&[None, Some(0), Some(0), Some(0)]);
+        let one = Place(1);
+        assert_eq!(tasks.say(one, "blocked", "which\ndatabase?", UnixMs(5)), Ok(()));
+        let row = tasks.row(one).unwrap();
+        assert_eq!((row.state.as_str(), row.reason.as_deref()), ("blocked", Some("which database?")));
+        assert!(matches!(tasks.say(one, "done", "", UnixMs(6)), Err(TaskError::NoState(_))));
+        tasks.end(one, Ended { code: Some(3), signal: None }, UnixMs(7));
+        let row = tasks.row(one).unwrap();
+        assert_eq!((row.state.as_str(), row.code, row.since), ("error", Some(3), 7));
+        assert_eq!(tasks.say(one, "running", "", UnixMs(8)), Err(TaskError::Over));
+        tasks.end(one, Ended { code: Some(0), signal: None }, UnixMs(9));
+        assert_eq!(tasks.row(one).unwrap().state, "error");
+        tasks.end(Place(2), Ended { code: None, signal: Some(9) }, UnixMs(9));
+        assert_eq!(tasks.row(Place(2)).unwrap().state, "cancelled");
+        tasks.kill(Place(3)).unwrap();
+        tasks.end(Place(3), Ended { code: Some(1), signal: None }, UnixMs(9));
+        assert_eq!(tasks.row(Place(3)).unwrap().state, "cancelled", "it ended because it was told to");
+    }
+
+    #[test]
+    fn tasks_are_bounded() {
+        let mut tasks = Tasks::default();
+        let mut refused = None;
+        for at in 0..2_000 {
+            match tasks.room() {
+                Ok(place) => {
+                    let value = Value::new(TaskId(format!("{at}")), None, "same", UnixMs(0));
+                    tasks.add(place, None, String::new(), value);
+                }
+                Err(error) => refused = Some(error),
+            }
+        }
+        assert_eq!(refused, Some(TaskError::TooManyAlive));
+        assert_eq!(tasks.all().count(), MOST_ALIVE);
+        assert_eq!(tasks.row(Place(1)).unwrap().name, "same 2");
+        let over = Ended { code: Some(0), signal: None };
+        tasks.end(Place(0), over, UnixMs(0));
+        while let Ok(place) = tasks.room() {
+            tasks.add(place, None, String::new(), Value::new(TaskId("x".into()), None, "", UnixMs(0)));
+            tasks.end(place, over, UnixMs(0));
+        }
+        assert_eq!(tasks.room(), Err(TaskError::TooManyEver));
+    }
+}

@@ -1,0 +1,176 @@
+//! The control socket: who may ask what, and what too much of anything gets.
+
+use std::io::{Read as _, Write as _};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+
+use sharer_native::control::ask;
+use sharer_native::control::request::{Call, Reply, Request, Spawn, Word};
+
+use super::sharing::{Inside, Sharing, text, until};
+
+fn call(inside: &Inside, token: Option<&str>, request: Request) -> Reply {
+    let call = Call { token: token.map(str::to_owned), request };
+    ask::call(Path::new(&inside["SHARER_SOCKET"]), &call).unwrap()
+}
+
+fn refused(reply: &Reply) -> &str {
+    let Reply::Refused(why) = reply else { panic!("not refused: {reply:?}") };
+    why
+}
+
+#[test]
+fn outside_a_session_one_sentence_says_what_to_do() {
+    let (sharing, inside) = Sharing::idle(&[]);
+    for arguments in [
+        &["spawn", "--", "true"][..],
+        &["wait"],
+        &["ps"],
+        &["tell", "a", "b"],
+        &["kill", "a"],
+        &["state", "running"],
+    ] {
+        let output = sharing.beside(arguments);
+        assert_eq!(output.status.code(), Some(125), "{arguments:?}");
+        let said = text(&output.stderr);
+        assert!(said.contains("not inside a shared session") && said.lines().count() == 1, "{said}");
+    }
+    let mut gone = inside;
+    gone.insert("SHARER_SOCKET".into(), "/nonexistent/socket".into());
+    assert!(text(&sharing.run(&gone, &["ps"]).stderr).contains("is over"));
+}
+
+#[test]
+fn a_childs_token_reaches_below_the_child_only() {
+    let (sharing, inside) = Sharing::idle(&[]);
+    let sibling = sharing.spawn(&inside, &["--name", "sibling"], "sleep 600");
+    let script = "env > $H/child.new; mv $H/child.new $H/child; sleep 600";
+    let own = sharing.spawn(&inside, &["--name", "own"], script);
+    let child = sharing.inside("child");
+    let token = child["SHARER_CONTROL_TOKEN"].as_str();
+    let parent = inside["SHARER_TASK_ID"].as_str();
+
+    for task in [&sibling, parent, &own, "sibling", "sh"] {
+        let task = || task.to_owned();
+        let requests = [
+            Request::Wait { task: task() },
+            Request::Kill { task: task() },
+            Request::Tell { task: task(), text: "canary".into() },
+        ];
+        for request in requests {
+            let reply = call(&inside, Some(token), request);
+            assert!(refused(&reply).contains("no task"), "{reply:?}");
+        }
+    }
+    for request in [
+        Request::Status,
+        Request::Copy,
+        Request::Revoke { read: true, write: true },
+        Request::Revoke { read: false, write: true },
+    ] {
+        let reply = call(&inside, Some(token), request);
+        assert!(refused(&reply).contains("only you"), "{reply:?}");
+    }
+    assert_eq!(call(&inside, Some(token), Request::Tasks), Reply::Tasks(Vec::new()));
+
+    // What a child may do, it can; and its parent can do all of that to it.
+    let below = sharing.spawn(&child, &[], "sleep 600");
+    assert_eq!(call(&inside, Some(token), Request::Kill { task: below }), Reply::Done);
+    assert_eq!(
+        call(&inside, Some(&inside["SHARER_CONTROL_TOKEN"]), Request::Kill { task: sibling }),
+        Reply::Done
+    );
+    let links = text(&sharing.beside(&["status", "--json", "--secrets"]).stdout);
+    assert!(links.contains('#'), "the owner gets links: {links}");
+}
+
+#[test]
+fn no_token_inside_is_not_the_owner() {
+    // Without a token, also from a session and a process group of its own: who asks is seen all the same.
+    let script = "unset SHARER_CONTROL_TOKEN SHARER_SESSION; for way in env setsid; do \
+                  $way $SHARER_BIN status --json --secrets > $H/$way.new; mv $H/$way.new $H/$way; done; sleep 600";
+    let sharing = Sharing::start(&[], script);
+    for way in ["env", "setsid"] {
+        assert_eq!(sharing.file(way).trim(), "[]");
+    }
+    let beside = text(&sharing.beside(&["status", "--json", "--secrets"]).stdout);
+    assert!(beside.contains("/s/") && beside.contains('#'), "the owner's own terminal gets them: {beside}");
+}
+
+#[test]
+fn a_wrong_token_is_nobody() {
+    let (_sharing, inside) = Sharing::idle(&[]);
+    for token in ["", "x", inside["SHARER_CONTROL_TOKEN"].get(1..).unwrap()] {
+        for request in [Request::Tasks, Request::Status] {
+            let reply = call(&inside, Some(token), request);
+            assert!(refused(&reply).contains("of no task"), "{reply:?}");
+        }
+    }
+    let right = inside["SHARER_CONTROL_TOKEN"].as_str();
+    assert_eq!(call(&inside, Some(right), Request::Tasks), Reply::Tasks(Vec::new()));
+}
+
+#[test]
+fn two_thousand_spawns_meet_a_clear_limit() {
+    let (sharing, inside) = Sharing::idle(&[]);
+    let token = inside["SHARER_CONTROL_TOKEN"].as_str();
+    let (mut started, mut limits, mut rates) = (0, 0, 0);
+    for _ in 0..2_000 {
+        let spawn = Spawn {
+            name: None,
+            prompt: None,
+            command: ["sleep", "600"].map(|word| Word::Text(word.into())).to_vec(),
+            dir: "/".into(),
+            environment: vec![(Word::Text("PATH".into()), Word::Text("/usr/bin:/bin".into()))],
+        };
+        let reply = call(&inside, Some(token), Request::Spawn(Box::new(spawn)));
+        if matches!(reply, Reply::Spawned { .. }) {
+            started += 1;
+        } else if refused(&reply).contains("256 tasks run already") {
+            limits += 1;
+        } else {
+            assert!(refused(&reply).contains("too many requests"), "{reply:?}");
+            rates += 1;
+        }
+    }
+    assert_eq!(started, 255, "the first program is one of 256");
+    assert!(limits > 0 && started + limits + rates == 2_000);
+    // The machine is well: the session answers, and once tasks have ended there is room again.
+    let answered = until("an allowance", || {
+        let output = sharing.run(&inside, &["ps"]);
+        output.status.success().then(|| text(&output.stdout))
+    });
+    assert_eq!(answered.lines().count(), 256, "a line each, and the head");
+    until("room for another", || {
+        sharing.run(&inside, &["kill", "sleep"]);
+        sharing.run(&inside, &["spawn", "--", "true"]).status.success().then_some(())
+    });
+}
+
+#[test]
+fn nonsense_and_endless_requests_are_refused_and_harm_nothing() {
+    let (sharing, inside) = Sharing::idle(&[]);
+    let socket = &inside["SHARER_SOCKET"];
+    let ask = |bytes: &[u8]| {
+        let mut stream = UnixStream::connect(socket).unwrap();
+        // It may be turned away before everything was said.
+        drop(stream.write_all(bytes));
+        let mut reply = Vec::new();
+        drop(stream.read_to_end(&mut reply));
+        text(&reply)
+    };
+    for nonsense in [&b"\n"[..], b"{}\n", b"\xff\xfe\n", b"{\"request\":\"FromTheFuture\"}\n", b"[[[[[[[[\n"]
+    {
+        let reply = ask(nonsense);
+        assert!(reply.is_empty() || reply.contains("Refused"), "{reply}");
+    }
+    let endless = ask(&vec![b'['; 2 << 20]);
+    assert!(endless.is_empty() || endless.contains("Refused"), "{endless}");
+    // Silent ones hold places, not the session.
+    let silent: Vec<UnixStream> = (0..100).map(|_| UnixStream::connect(socket).unwrap()).collect();
+    assert!(sharing.run(&inside, &["ps"]).status.success());
+    drop(silent);
+    let long = "x".repeat(2 << 20);
+    let output = sharing.run_with(&inside, &["tell", "a", "-"], &long);
+    assert_eq!(output.status.code(), Some(125));
+}

@@ -1,0 +1,12 @@
+//! Tasks: the real binary, its control socket, and programs that start others.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test panics when it fails"
+)]
+
+mod children;
+mod control;
+mod sharing;
