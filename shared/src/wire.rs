@@ -15,6 +15,8 @@ use serde::{Serialize, de::DeserializeOwned};
 
 /// The WebSocket path on a relay.
 pub const SOCKET_PATH: &str = "/api/v1/socket";
+/// The path at which a relay answers for the rows of a task's children ([`task::RunsAnswer`]).
+pub const RUNS_PATH: &str = "/api/v1/agent/runs";
 /// The subprotocol every peer without an Origin must offer (DESIGN 6).
 pub const NATIVE_SUBPROTOCOL: &str = "sharer.native.v1";
 /// The subprotocol the browser offers.

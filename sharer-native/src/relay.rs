@@ -8,6 +8,7 @@ mod http;
 mod hub;
 mod peer;
 mod rules;
+mod runs;
 mod server;
 mod socket;
 

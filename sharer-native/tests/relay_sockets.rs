@@ -3,6 +3,20 @@
 
 use std::time::{Duration, Instant};
 
+use shared::card::SealedCard;
+use shared::encoding::Blob;
+use shared::entropy::Entropy;
+use shared::id::{Channel, TaskId};
+use shared::keys::epoch::{AgreementKey, EpochId, Header, PROTOCOL_VERSION};
+use shared::keys::grant::{Grant, GrantRow, Right, Token};
+use shared::keys::owner::{Claim, OwnerKey, Signature};
+use shared::orchestration::task::Task;
+use shared::time::UnixMs;
+use shared::wire::hello::Greeting;
+use shared::wire::sharer::{InitPayload, SharerToRelay};
+use shared::wire::source::{SessionSource, SourceKind};
+use shared::wire::task::{RunsAnswer, TaskRow};
+use shared::wire::{decode, encode};
 use sharer_native::relay::{Config, Handle, ServeError, Timings, serve};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -193,4 +207,152 @@ async fn stopping_tells_peers_to_come_back() {
     let closed = tokio::spawn(until_closed(stream));
     relay.shutdown().await;
     assert_eq!(close_code(&closed.await.unwrap().0), Some(4100));
+}
+
+/// A sharer's side of a socket, by hand: enough to open a room and say its rows.
+struct Room {
+    stream: TcpStream,
+    owner: OwnerKey,
+    grant: Grant,
+}
+
+impl Room {
+    async fn open(relay: &Handle, seed: u8, task: &str, rows: Vec<TaskRow>) -> Self {
+        let mut stream = TcpStream::connect(relay.address()).await.unwrap();
+        let head = socket(&relay.address().to_string(), NATIVE).replace('\n', "\r\n");
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let hello = text_with(&mut stream, "\"Hello\"").await;
+        let Greeting::Hello(hello) =
+            decode(&format!("{{\"Hello{}", hello.split_once("{\"Hello").unwrap().1)).unwrap();
+
+        let mut entropy = Entropy::from_seed([seed; 32]);
+        let owner = OwnerKey::generate(&mut entropy);
+        let grant = Grant::generate(Right::Watch, &mut entropy);
+        let epoch = EpochId { start: UnixMs(1), random: 1 };
+        let header = Header {
+            protocol: PROTOCOL_VERSION,
+            features: vec![],
+            owner: owner.public(),
+            epoch,
+            revision: 1,
+            agreement: AgreementKey::generate(&mut entropy).public(),
+            boxes: vec![],
+        };
+        let host = relay.address().to_string();
+        let payload = Box::new(InitPayload {
+            protocol: PROTOCOL_VERSION,
+            session_id: owner.session_id(),
+            claim: Claim::sign(&owner, epoch, 1, &hello.challenge, &host),
+            header: header.sign(&owner),
+            grants: vec![GrantRow {
+                token_hash: grant.secret.token(owner.session_id()).hash(),
+                right: Right::Watch,
+            }],
+            latest: 0,
+            source: SessionSource { kind: SourceKind::User, task_id: Some(TaskId(task.into())) },
+        });
+        let channel = Channel(1);
+        say(&mut stream, &SharerToRelay::Initialize { channel, payload }).await;
+        say(&mut stream, &SharerToRelay::UpdateTasks { channel, rows }).await;
+        // Whoever hears of the group's end knows that the relay has read all before it.
+        say(&mut stream, &SharerToRelay::EndGroup { ends: vec![] }).await;
+        text_with(&mut stream, "GroupEnded").await;
+        Self { stream, owner, grant }
+    }
+
+    fn token(&self) -> String {
+        self.grant.secret.token(self.owner.session_id()).to_base64()
+    }
+}
+
+async fn text_with(stream: &mut TcpStream, word: &str) -> String {
+    let mut seen = String::new();
+    while !seen.contains(word) {
+        let mut buffer = [0; 4096];
+        let read = stream.read(&mut buffer).await.unwrap();
+        assert!(read > 0, "{seen}");
+        seen.extend(buffer[..read].iter().map(|byte| if byte.is_ascii() { char::from(*byte) } else { ' ' }));
+    }
+    seen
+}
+
+async fn say(stream: &mut TcpStream, message: &SharerToRelay) {
+    let text = encode(message);
+    let length = u16::try_from(text.len()).unwrap().to_be_bytes();
+    let header = [0x81, 0xfe, length[0], length[1], 0, 0, 0, 0];
+    stream.write_all(&[&header, text.as_bytes()].concat()).await.unwrap();
+}
+
+fn task_row(n: usize) -> TaskRow {
+    let task = Task::new(TaskId(format!("child {n}")), Some(TaskId("p".into())), "", UnixMs(0));
+    let card = SealedCard { body: Blob(vec![1; 20]), typing: None, signature: Signature([1; 64]) };
+    TaskRow::new(&task, card)
+}
+
+#[tokio::test]
+async fn runs_are_told_to_who_shows_a_token_of_the_parents_session() {
+    let relay = relay(Config::default()).await;
+    let parent = Room::open(&relay, 1, "the parent/é", (0..3).map(task_row).collect()).await;
+    let child = Room::open(&relay, 2, "child 1", vec![]).await;
+    let path = "/api/v1/agent/runs?ancestor_run_id=the%20parent%2F%C3%A9";
+    let get = |path: &str, token: &str, more: &str| {
+        format!("GET {path} HTTP/1.1\nHost: HOST\nConnection: close\nAuthorization: Bearer {token}\n{more}\n")
+    };
+    let body = |answer: &str| -> RunsAnswer {
+        assert!(answer.to_ascii_lowercase().contains("cache-control: no-store"), "{answer}");
+        serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap()
+    };
+    let own_page = "Origin: http://HOST\n";
+    for more in ["", own_page] {
+        let answer = ask_all(&relay, &get(path, &parent.token(), more)).await;
+        assert_eq!(status(&answer), "200");
+        let answer = body(&answer);
+        assert_eq!(answer.session_id, parent.owner.session_id());
+        assert_eq!(answer.source.task_id, Some(TaskId("the parent/é".into())));
+        assert_eq!(answer.runs, (0..3).map(task_row).collect::<Vec<_>>());
+    }
+    let first = body(&ask_all(&relay, &get(&format!("{path}&limit=2"), &parent.token(), "")).await);
+    let cursor = first.page_info.next_cursor.unwrap().0.replace(' ', "+");
+    let path_on = format!("{path}&limit=2&cursor={cursor}");
+    let rest = body(&ask_all(&relay, &get(&path_on, &parent.token(), "")).await);
+    assert_eq!([first.runs, rest.runs].concat(), (0..3).map(task_row).collect::<Vec<_>>());
+    assert!(first.page_info.has_next_page && !rest.page_info.has_next_page);
+
+    // Everything that may not be known has one answer, to the byte.
+    let unknown =
+        ask_all(&relay, &get("/api/v1/agent/runs?ancestor_run_id=nobody", &parent.token(), "")).await;
+    assert_eq!(status(&unknown), "404");
+    let none = format!("GET {path} HTTP/1.1\nHost: HOST\nConnection: close\n\n");
+    for (what, head) in [
+        ("a child's token", get(path, &child.token(), "")),
+        ("a token of nobody's", get(path, &Token([9; 32]).to_base64(), "")),
+        ("no token", none),
+        ("no task", get("/api/v1/agent/runs", &parent.token(), "")),
+        ("a token in the query", get(&format!("{path}&token={}", parent.token()), "", "")),
+    ] {
+        let answer = ask_all(&relay, &head).await;
+        let undated = |text: &str| text.lines().filter(|line| !line.starts_with("date:")).collect::<String>();
+        assert_eq!(undated(&answer), undated(&unknown), "{what}");
+    }
+    // The rules of all of /api.
+    let foreign = get(path, &parent.token(), "Origin: https://evil.example\n");
+    assert_eq!(status(&ask_all(&relay, &foreign).await), "403");
+    let host = get(path, &parent.token(), "").replace("HOST", "evil.example");
+    assert_eq!(status(&ask_all(&relay, &host).await), "421");
+    let post = get(path, &parent.token(), "Content-Length: 0\n").replace("GET", "POST");
+    assert_eq!(status(&ask_all(&relay, &post).await), "405");
+    // Counts without ids.
+    let metrics = ask_all(&relay, "GET /metrics HTTP/1.1\nHost: HOST\nConnection: close\n\n").await;
+    assert!(metrics.contains("\nsharer_relay_rows 3\n"), "{metrics}");
+    assert!(!metrics.contains("child") && !metrics.contains(&parent.owner.session_id().to_string()));
+    drop((parent.stream, child.stream));
+}
+
+async fn ask_all(relay: &Handle, head: &str) -> String {
+    let mut stream = TcpStream::connect(relay.address()).await.unwrap();
+    let head = head.replace("HOST", &relay.address().to_string()).replace('\n', "\r\n");
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await.unwrap();
+    String::from_utf8_lossy(&answer).into_owned()
 }

@@ -7,7 +7,9 @@ use crate::id::{SessionId, TaskId};
 use crate::keys::grant::Token;
 use crate::keys::hash;
 use crate::time::Now;
+use crate::wire;
 use crate::wire::source::SessionSource;
+use crate::wire::task::{PageInfo, RunsAnswer};
 
 /// What is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +33,21 @@ pub struct Runs {
     pub source: SessionSource,
     /// Some of its rows.
     pub page: RowsPage,
+}
+
+impl Runs {
+    /// A [`RunsAnswer`] in JSON, from rows that are JSON already.
+    pub fn to_json(&self) -> String {
+        let page_info =
+            PageInfo { has_next_page: self.page.next.is_some(), next_cursor: self.page.next.clone() };
+        let around = RunsAnswer {
+            session_id: self.session_id,
+            source: self.source.clone(),
+            runs: Vec::new(),
+            page_info,
+        };
+        wire::encode(&around).replacen(r#""runs":[]"#, &format!(r#""runs":{}"#, self.page.rows), 1)
+    }
 }
 
 /// Why there is no answer.

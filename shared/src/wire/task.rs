@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::source::SessionSource;
 use crate::card::{MAX_CARD, SealedCard};
 use crate::id::{SessionId, TaskId};
 use crate::keys::owner::{OwnerPublic, Signed};
@@ -69,6 +70,30 @@ pub fn batches(rows: impl IntoIterator<Item = TaskRow>) -> Vec<Vec<TaskRow>> {
         room = room.saturating_sub(size);
     }
     batches
+}
+
+/// What a relay answers over HTTP to who shows a token of the parent's session.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunsAnswer {
+    /// The parent's session.
+    pub session_id: SessionId,
+    /// Its source.
+    #[serde(flatten)]
+    pub source: SessionSource,
+    /// Some of its rows, in the order of their tasks' ids.
+    pub runs: Vec<TaskRow>,
+    /// Where the next ones are.
+    pub page_info: PageInfo,
+}
+
+/// Where an answer stands among its pages.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PageInfo {
+    /// Whether more rows follow.
+    pub has_next_page: bool,
+    /// What to ask for them with.
+    #[serde(default)]
+    pub next_cursor: Option<TaskId>,
 }
 
 /// The end of a session with the key that proves it, for a relay that may or may not have a room for it.

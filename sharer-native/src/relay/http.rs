@@ -8,11 +8,12 @@ use axum::body::Body;
 use axum::http::header::{self, HeaderName, HeaderValue};
 use axum::http::{HeaderMap, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
-use shared::wire::{BROWSER_SUBPROTOCOL, NATIVE_SUBPROTOCOL, SOCKET_PATH};
+use shared::wire::{BROWSER_SUBPROTOCOL, NATIVE_SUBPROTOCOL, RUNS_PATH, SOCKET_PATH};
 
 use super::assets::{self, Asset};
 use super::hub::Hub;
 use super::rules::{Caller, Rules};
+use super::runs;
 
 /// What answers need.
 #[derive(Debug)]
@@ -27,7 +28,7 @@ pub(super) struct Answer {
     pub(super) socket: bool,
 }
 
-fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
+pub(super) fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
     headers.get(name).map(|value| value.to_str().unwrap_or("?"))
 }
 
@@ -80,6 +81,7 @@ fn route(site: &Site, peer: IpAddr, request: &Request<Incoming>) -> Result<(Resp
         return Err((StatusCode::METHOD_NOT_ALLOWED, "only GET"));
     }
     let response = match path {
+        RUNS_PATH => runs::answer(site, peer, request),
         "/healthz" => plain(StatusCode::OK, "ok\n"),
         "/metrics" if site.rules.is_local(host, peer) => metrics(site),
         _ if path == "/" || path.starts_with("/s/") => file(&assets::page(), headers, false),
@@ -125,7 +127,7 @@ fn socket(request: &Request<Incoming>, caller: Caller) -> Result<Response<Body>,
         .map_err(|_bad| (StatusCode::BAD_REQUEST, "bad handshake"))
 }
 
-fn plain(status: StatusCode, body: &'static str) -> Response<Body> {
+pub(super) fn plain(status: StatusCode, body: &'static str) -> Response<Body> {
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;
     response
@@ -181,6 +183,8 @@ fn metrics(site: &Site) -> Response<Body> {
         ("viewers", stats.viewers as u64),
         ("connections", stats.connections as u64),
         ("log_bytes", stats.log_bytes),
+        ("rows", stats.rows as u64),
+        ("row_bytes", stats.row_bytes as u64),
         ("events_total", stats.events),
         ("joins_total", stats.joins),
         ("refusals_total", stats.refusals),

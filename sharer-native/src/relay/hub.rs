@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::{Buf as _, Bytes};
-use shared::relay::{Outgoing, PeerId, PeerInfo, Relay, Stats};
+use shared::relay::{Outgoing, PeerId, PeerInfo, Relay, Runs, RunsError, RunsQuery, Stats};
 use shared::time::{Moment, Now};
 use shared::wire::Packet;
 use shared::wire::close::CloseCode;
@@ -203,6 +203,11 @@ impl Hub {
     /// What the machine counts.
     pub(super) fn stats(&self) -> Stats {
         lock(&self.inner).relay.stats()
+    }
+
+    /// The rows of a task's children.
+    pub(super) fn runs(&self, address: &str, query: &RunsQuery) -> Result<Runs, RunsError> {
+        lock(&self.inner).relay.runs(clock::now(), address, query)
     }
 
     /// The largest control message and the largest frame.

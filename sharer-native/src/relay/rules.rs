@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use axum::http::HeaderMap;
+
 use super::{Config, ServeError};
 
 /// Scheme, host and port of a URL, in lower case, without the scheme's own port.
@@ -123,8 +125,12 @@ impl Rules {
         }
     }
 
-    /// The address that limits count by.
-    pub(super) fn address(&self, peer: IpAddr, forwarded: Option<&str>) -> IpAddr {
+    /// The address that limits count by, of a request with these headers.
+    pub(super) fn sender(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+        self.address(peer, headers.get("x-forwarded-for").and_then(|value| value.to_str().ok()))
+    }
+
+    fn address(&self, peer: IpAddr, forwarded: Option<&str>) -> IpAddr {
         if !self.proxies.contains(&peer) {
             return peer;
         }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::http::header::{self, HeaderName};
+use axum::http::header;
 use axum::http::{HeaderMap, Request};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -196,11 +196,10 @@ where
 }
 
 fn info(rules: &Rules, address: IpAddr, headers: &HeaderMap) -> PeerInfo {
-    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
-    let forwarded = text(HeaderName::from_static("x-forwarded-for"));
+    let host = headers.get(header::HOST).and_then(|value| value.to_str().ok());
     PeerInfo {
-        host: text(header::HOST).unwrap_or_default().to_owned(),
-        address: rules.address(address, forwarded).to_string(),
+        host: host.unwrap_or_default().to_owned(),
+        address: rules.sender(address, headers).to_string(),
     }
 }
 

@@ -8,7 +8,7 @@ use crate::keys::owner::Signature;
 use crate::orchestration::status::TaskState;
 use crate::orchestration::task::{MAX_TASKS, Task};
 use crate::wire::source::SourceKind;
-use crate::wire::task::{OwnedEnd, TaskRow};
+use crate::wire::task::{OwnedEnd, RunsAnswer, TaskRow};
 
 fn id(n: usize) -> TaskId {
     TaskId(format!("task {n}"))
@@ -285,8 +285,9 @@ fn an_old_epochs_end_is_no_end() {
 fn runs(world: &mut World, task: &str, token: Token) -> Result<Vec<(String, u64)>, RunsError> {
     let query = RunsQuery { ancestor: TaskId(task.into()), token, after: None, limit: 100 };
     let runs = world.relay.runs(world.now(), "10.0.0.9", &query)?;
-    let rows: Vec<TaskRow> = serde_json::from_str(&runs.page.rows).unwrap();
-    Ok(rows.into_iter().map(|row| (row.task_id.0, row.revision)).collect())
+    let answer: RunsAnswer = serde_json::from_str(&runs.to_json()).unwrap();
+    assert_eq!((answer.source.task_id, answer.page_info.has_next_page), (Some(TaskId(task.into())), false));
+    Ok(answer.runs.into_iter().map(|row| (row.task_id.0, row.revision)).collect())
 }
 
 fn join_with(world: &mut World, peer: u64, target: &Sharer, token: Token) -> Vec<Heard> {
