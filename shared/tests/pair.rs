@@ -11,14 +11,14 @@ use bytes::Bytes;
 use shared::chain::{Answer, Attestation, ChainPoint, ViewerChallenge};
 use shared::entropy::Entropy;
 use shared::event::{Event, Note, WindowSize};
-use shared::id::Channel;
+use shared::id::{Channel, SessionId};
 use shared::input::{Input, InputSealer, View};
 use shared::keys::epoch::{AgreementKey, Header, Opened, PROTOCOL_VERSION};
 use shared::keys::grant::Right;
 use shared::link::Link;
 use shared::relay::{Outgoing, PeerId, PeerInfo, Relay, RelayConfig};
 use shared::seal::EventOpener;
-use shared::sharer::{Effect, ModelDump, ModelInput, Sharer, SharerConfig};
+use shared::sharer::{Effect, ModelDump, ModelInput, SessionConfig, Sharer};
 use shared::snapshot::{Manifest, Part, PartReader};
 use shared::time::Now;
 use shared::wire::close::EndedBecause;
@@ -52,6 +52,7 @@ struct Watcher {
 struct World {
     ms: u64,
     sharer: Sharer,
+    session: SessionId,
     relay: Relay,
     linked: bool,
     log: Vec<u8>,
@@ -141,7 +142,7 @@ impl Watcher {
 impl World {
     fn new() -> Self {
         let now = Now::new(0, 1_000);
-        let config = SharerConfig {
+        let config = SessionConfig {
             title: "pair".into(),
             read_only: false,
             compress: true,
@@ -149,9 +150,12 @@ impl World {
             source: SessionSource::default(),
         };
         let relay = Relay::new(RelayConfig::default(), Entropy::from_seed([2; 32]), now);
+        let mut sharer = Sharer::new(Entropy::from_seed([1; 32]), now);
+        let session = sharer.open(now, config);
         Self {
             ms: 0,
-            sharer: Sharer::new(config, Entropy::from_seed([1; 32]), now),
+            sharer,
+            session,
             relay,
             linked: false,
             log: Vec::new(),
@@ -180,18 +184,20 @@ impl World {
                     self.sharer.handle_connected(now, HOST);
                 }
                 Effect::Close(code) => panic!("{code:?}"),
-                Effect::Model(ModelInput::Output(bytes)) => self.log.extend_from_slice(&bytes),
-                Effect::Model(ModelInput::Mark(mark)) => self.sharer.handle_model_passed(now, mark),
-                Effect::Model(ModelInput::Snapshot { mark, full }) => {
+                Effect::Model(_, ModelInput::Output(bytes)) => self.log.extend_from_slice(&bytes),
+                Effect::Model(session, ModelInput::Mark(mark)) => {
+                    self.sharer.handle_model_passed(now, session, mark);
+                }
+                Effect::Model(session, ModelInput::Snapshot { mark, full }) => {
                     let (screen, window) = (self.log.clone(), WindowSize { cols: 80, rows: 24 });
                     let full = full.then(|| self.log.clone());
-                    self.sharer.handle_dump(now, &ModelDump { mark, window, screen, full });
+                    self.sharer.handle_dump(now, session, &ModelDump { mark, window, screen, full });
                 }
-                Effect::Type(bytes) => {
-                    self.sharer.handle_typed(now, bytes.len());
+                Effect::Type(session, bytes) => {
+                    self.sharer.handle_typed(now, session, bytes.len());
                     self.typed.extend(bytes);
                 }
-                Effect::Ended => self.over = true,
+                Effect::Ended(_) => self.over = true,
                 _ => {}
             }
         }
@@ -249,13 +255,13 @@ impl World {
     }
 
     fn write(&mut self, bytes: &[u8]) {
-        self.sharer.handle_output(self.now(), &Bytes::copy_from_slice(bytes));
+        self.sharer.handle_output(self.now(), self.session, &Bytes::copy_from_slice(bytes));
         self.flow();
     }
 
     /// Joins with the link of this right; returns the watcher's index.
     fn join(&mut self, right: Right) -> usize {
-        let links = self.sharer.links("http://h").unwrap();
+        let links = self.sharer.links(self.session, "http://h").unwrap();
         let link = if right == Right::Type { links.write.unwrap() } else { links.read };
         let peer = PeerId(10 + self.watchers.len() as u64);
         let own = AgreementKey::generate(&mut Entropy::from_seed([u8::try_from(peer.0).unwrap(); 32]));
@@ -327,7 +333,11 @@ fn what_the_program_writes_is_seen_and_what_a_viewer_types_arrives() {
     world.pass(6_000);
     let watcher = world.watchers.get(at).unwrap();
     assert!(watcher.taken >= 1, "input is acknowledged");
-    assert_eq!(watcher.attested, world.sharer.point().number, "and everything attested");
+    assert_eq!(
+        watcher.attested,
+        world.sharer.point(world.session).unwrap().number,
+        "and everything attested"
+    );
 }
 
 #[test]
@@ -343,10 +353,10 @@ fn late_joiners_get_a_snapshot_and_everybody_sees_the_end() {
     for at in [early, late] {
         let watcher = world.watchers.get(at).unwrap();
         assert!(ends_like(watcher, &world.log), "{} of {}", watcher.screen.len(), world.log.len());
-        assert_eq!(watcher.point, Some(world.sharer.point()));
+        assert_eq!(watcher.point, Some(world.sharer.point(world.session).unwrap()));
     }
     world.write(b"the end");
-    world.sharer.handle_exit(world.now(), Some(0), None);
+    world.sharer.handle_exit(world.now(), world.session, Some(0), None);
     world.flow();
     assert!(world.over, "all have seen it: nobody waits");
     for watcher in &world.watchers {
@@ -362,7 +372,7 @@ fn a_revoked_link_is_out_and_the_others_go_on() {
     world.write(b"before ");
     let (reader, typist) = (world.join(Right::Watch), world.join(Right::Type));
     world.pass(500);
-    assert!(world.sharer.revoke(world.now(), Right::Type));
+    assert!(world.sharer.revoke(world.now(), world.session, &[Right::Type]));
     world.flow();
     world.pass(500);
     assert_eq!(world.watchers.get(typist).unwrap().ended, Some(EndedBecause::Revoked));

@@ -101,6 +101,13 @@ impl Buffer {
         Some(event)
     }
 
+    /// Bytes of the body of what [`Buffer::next_event`] gives once pending output is sealed, at most.
+    pub(super) fn next_len(&self) -> Option<usize> {
+        let kept = self.at(self.sent + 1).map(|kept| kept.event.body.len());
+        let gathered = (!self.pending.is_empty() || self.dropped.is_some()).then_some(self.pending.len());
+        kept.or(gathered)
+    }
+
     pub(super) fn all_sent(&self) -> bool {
         self.at(self.sent + 1).is_none()
     }

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::session::Session;
+use super::owner::Owner;
 use crate::chain::{BEAT_GOOD_FOR_MS, ChainHash, ChainPoint};
 use crate::entropy::Entropy;
 use crate::event::Event;
@@ -38,14 +38,9 @@ pub(super) struct Epoch {
 
 impl Epoch {
     /// Draws the keys of the epoch after `previous`.
-    pub(super) fn begin(
-        session: &Session,
-        previous: Option<EpochId>,
-        entropy: &mut Entropy,
-        now: Now,
-    ) -> Self {
+    pub(super) fn begin(owner: &Owner, previous: Option<EpochId>, entropy: &mut Entropy, now: Now) -> Self {
         let id = EpochId::next(previous, now.wall, entropy);
-        let scope = Scope { session: session.id(), epoch: id };
+        let scope = Scope { session: owner.id(), epoch: id };
         let content = ContentKey(entropy.array());
         let events = EventSealer::new(&content, scope);
         Self {
@@ -67,21 +62,21 @@ impl Epoch {
     }
 
     /// Signs the next revision of the header, with a box for each of `grants`.
-    pub(super) fn header(&mut self, session: &Session, entropy: &mut Entropy) -> Signed {
+    pub(super) fn header(&mut self, owner: &Owner, entropy: &mut Entropy) -> Signed {
         self.revision = self.revision.saturating_add(1);
-        let watch = session.grant(Right::Watch).map_or(GrantSecret([0; 16]), |grant| grant.secret.clone());
+        let watch = owner.grant(Right::Watch).map_or(GrantSecret([0; 16]), |grant| grant.secret.clone());
         let input = InputGrant { secret: self.input_secret.clone(), watch };
         let seal = |grant: &Grant| Header::seal_box(self.scope, grant, &self.content, &input, entropy);
         let header = Header {
             protocol: PROTOCOL_VERSION,
             features: Vec::new(),
-            owner: session.owner.public(),
+            owner: owner.key.public(),
             epoch: self.id(),
             revision: self.revision,
             agreement: self.agreement.public(),
-            boxes: session.grants().iter().map(seal).collect(),
+            boxes: owner.grants().iter().map(seal).collect(),
         };
-        header.sign(&session.owner)
+        header.sign(&owner.key)
     }
 
     /// Numbers, seals and chains one event.

@@ -130,14 +130,20 @@ impl Inputs {
     /// Somebody left.
     pub(super) fn leave(&mut self, id: ParticipantId) {
         if let Some(mut participant) = self.participants.remove(&id) {
+            // With which nothing was taken, nothing can be replayed: it may be announced again.
+            if let (Some(key), Some(0)) =
+                (participant.agreement, participant.opener.as_ref().map(InputOpener::taken))
+            {
+                self.used.remove(&key);
+            }
             self.end(&mut participant);
         }
     }
 
     /// The connection to the relay broke: everybody left.
     pub(super) fn leave_all(&mut self) {
-        for (_, mut participant) in std::mem::take(&mut self.participants) {
-            self.end(&mut participant);
+        while let Some((&id, _)) = self.participants.first_key_value() {
+            self.leave(id);
         }
     }
 

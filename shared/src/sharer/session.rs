@@ -1,69 +1,311 @@
-//! What outlives epochs: the owner key and the grants.
+//! One session: keys, epoch, what is kept and sent, input, and its end. It knows the connection only as a
+//! channel that is open or not.
 
+mod ending;
+mod program;
+mod room;
+mod sending;
+
+use self::ending::Ending;
+use self::room::Room;
+use self::sending::Attests;
+pub(super) use self::sending::SMALL;
+use super::buffer::Buffer;
+use super::epoch::Epoch;
+use super::input::Inputs;
+use super::owner::{Links, Owner};
+use super::snapshots::Snapshots;
+use super::step::Step;
+use super::{Effect, Mark, ModelInput, RoomState};
+use crate::chain::ChainPoint;
 use crate::entropy::Entropy;
+use crate::event::{Event, Note, WindowSize};
 use crate::id::SessionId;
-use crate::keys::grant::{Grant, GrantRow, Right};
-use crate::keys::owner::OwnerKey;
-use crate::link::Link;
+use crate::keys::grant::Right;
+use crate::keys::owner::Signed;
+use crate::time::{Moment, Now};
+use crate::wire::sharer::SharerToRelay;
+use crate::wire::source::SessionSource;
 
-/// A session's links.
+/// The longest title that viewers are told, in bytes.
+const LONGEST_TITLE: usize = 1_024;
+
+/// How a session is shared.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Links {
-    /// Only watches.
-    pub read: Link,
-    /// May type; `None` for a session that is read-only.
-    pub write: Option<Link>,
+pub struct SessionConfig {
+    /// What viewers see as its title until the program sets one.
+    pub title: String,
+    /// Whether no link may type.
+    pub read_only: bool,
+    /// Whether output is compressed before it is sealed.
+    pub compress: bool,
+    /// The PTY's size.
+    pub window: WindowSize,
+    /// Where the session comes from.
+    pub source: SessionSource,
 }
 
-/// Owner key and grants: one to watch, and one to type unless the session is read-only.
+/// See the module.
 pub(super) struct Session {
-    pub(super) owner: OwnerKey,
-    grants: Vec<Grant>,
+    id: SessionId,
+    entropy: Entropy,
+    owner: Owner,
+    pub(super) epoch: Epoch,
+    header: Signed,
+    compress: bool,
+    source: SessionSource,
+    title: String,
+    window: WindowSize,
+    room: Room,
+    told: Option<RoomState>,
+
+    pub(super) buffer: Buffer,
+    snapshots: Snapshots,
+    inputs: Inputs,
+
+    attests: Attests,
+    next_beat: Moment,
+    beat: Option<(u64, Vec<u8>)>,
+    resize_quiet: Option<Moment>,
+    /// The size changed while output was left out.
+    resized: bool,
+    /// The newest `Skipped`: viewers need a snapshot at or after it.
+    skipped: u64,
+
+    /// The relay's revision of the list, all participants, and those that may type.
+    people: (Option<u64>, u32, u32),
+    ending: Option<Ending>,
+    ended: bool,
+    /// The deadline under which the connection knows it.
+    pub(super) deadline: Option<Moment>,
 }
 
+/// Getters and commands.
 impl Session {
-    pub(super) fn new(read_only: bool, entropy: &mut Entropy) -> Self {
-        let owner = OwnerKey::generate(entropy);
-        let mut session = Self { owner, grants: Vec::new() };
-        session.replace(Right::Watch, entropy);
-        if !read_only {
-            session.replace(Right::Type, entropy);
-        }
+    /// Draws owner key, grants and the first epoch.
+    pub(super) fn new(config: SessionConfig, mut entropy: Entropy, step: &mut Step) -> Self {
+        let now = step.now;
+        let owner = Owner::new(config.read_only, &mut entropy);
+        let mut epoch = Epoch::begin(&owner, None, &mut entropy, now);
+        let header = epoch.header(&owner, &mut entropy);
+        let mut session = Self {
+            id: owner.id(),
+            entropy,
+            owner,
+            epoch,
+            header,
+            compress: config.compress,
+            source: config.source,
+            title: title_text(&config.title),
+            window: config.window,
+            room: Room::Closed,
+            told: None,
+            buffer: Buffer::default(),
+            snapshots: Snapshots::default(),
+            inputs: Inputs::default(),
+            attests: Attests { at: now.mono, ..Attests::default() },
+            next_beat: now.mono,
+            beat: None,
+            resize_quiet: None,
+            resized: false,
+            skipped: 0,
+            people: (None, 0, 0),
+            ending: None,
+            ended: false,
+            deadline: None,
+        };
+        // The model's dumps say the title too, so that late joiners learn it the same way.
+        let title = format!("\x1b]2;{}\x1b\\", session.title);
+        session.model(ModelInput::Output(title.into()), step);
+        session.describe(step);
         session
     }
 
     pub(super) fn id(&self) -> SessionId {
-        self.owner.session_id()
+        self.id
     }
 
-    pub(super) fn grants(&self) -> &[Grant] {
-        &self.grants
+    pub(super) fn links(&self, base: &str) -> Option<Links> {
+        let read = self.owner.link(Right::Watch, base)?;
+        Some(Links { read, write: self.owner.link(Right::Type, base) })
     }
 
-    pub(super) fn grant(&self, right: Right) -> Option<&Grant> {
-        self.grants.iter().find(|grant| grant.right == right)
+    /// How many watch, and how many of them may type.
+    pub(super) fn viewers(&self) -> (u32, u32) {
+        (self.people.1, self.people.2)
     }
 
-    /// Draws the grant with this right anew, or for the first time. Says whether one was removed.
-    pub(super) fn replace(&mut self, right: Right, entropy: &mut Entropy) -> bool {
-        let before = self.grants.len();
-        self.grants.retain(|grant| grant.right != right);
-        let removed = self.grants.len() < before;
-        self.grants.push(Grant::generate(right, entropy));
-        self.grants.sort_by_key(|grant| grant.right);
-        removed
+    pub(super) fn point(&self) -> ChainPoint {
+        self.epoch.point()
     }
 
-    /// What a relay may know of the grants.
-    pub(super) fn rows(&self) -> Vec<GrantRow> {
-        let row =
-            |grant: &Grant| GrantRow { token_hash: grant.secret.token(self.id()).hash(), right: grant.right };
-        self.grants.iter().map(row).collect()
+    /// Whether everything about it was handed out.
+    pub(super) fn has_ended(&self) -> bool {
+        self.ended
     }
 
-    pub(super) fn link(&self, right: Right, base: &str) -> Option<Link> {
-        let base = base.trim_end_matches('/').to_owned();
-        let secret = self.grant(right)?.secret.clone();
-        Some(Link { base, session: self.id(), secret })
+    /// Removes the grants with these rights and everything they opened, and makes new ones in their place. Says
+    /// whether there was one.
+    pub(super) fn revoke(&mut self, rights: &[Right], step: &mut Step) -> bool {
+        let mut any = false;
+        for right in rights {
+            if self.owner.grant(*right).is_some() {
+                any |= self.owner.replace(*right, &mut self.entropy);
+            }
+        }
+        if any {
+            self.begin_epoch(step);
+        }
+        any
     }
+
+    /// Adds a grant to type to a session that was read-only. Says whether there was none.
+    pub(super) fn allow_typing(&mut self, step: &mut Step) -> bool {
+        if self.owner.grant(Right::Type).is_some() {
+            return false;
+        }
+        self.owner.replace(Right::Type, &mut self.entropy);
+        self.header = self.epoch.header(&self.owner, &mut self.entropy);
+        step.effect(Effect::LinksChanged(self.id));
+        self.send_header(step);
+        true
+    }
+}
+
+/// Inner steps.
+impl Session {
+    fn model(&self, input: ModelInput, step: &mut Step) {
+        step.effect(Effect::Model(self.id, input));
+    }
+
+    /// Numbers, seals, chains and keeps one event, and marks its place for the model.
+    fn seal(&mut self, event: &Event, step: &mut Step) {
+        let (sealed, hash) = self.epoch.seal(event, self.compress);
+        let mark = Mark { epoch: self.epoch.id(), number: sealed.number };
+        self.buffer.keep(sealed, hash);
+        self.attests.uncovered.get_or_insert(step.mono());
+        self.model(ModelInput::Mark(mark), step);
+    }
+
+    fn seal_pending(&mut self, step: &mut Step) {
+        if let Some(output) = self.buffer.take_pending() {
+            self.seal(&Event::Output(output), step);
+        }
+    }
+
+    /// Seals what was gathered and says what was left out: now an event stands for everything so far.
+    fn settle(&mut self, step: &mut Step) {
+        self.seal_pending(step);
+        let Some(bytes) = self.buffer.take_dropped() else { return };
+        if std::mem::take(&mut self.resized) {
+            self.seal(&Event::Note(Note::Resize(self.window)), step);
+        }
+        self.seal(&Event::Note(Note::Skipped { bytes }), step);
+        self.skipped = self.epoch.point().number;
+        if self.room.is_open() {
+            self.snapshots.want(true);
+        }
+    }
+
+    /// The first events of an epoch: what a viewer needs to know before there is output.
+    fn describe(&mut self, step: &mut Step) {
+        self.seal(&Event::Note(Note::Resize(self.window)), step);
+        self.seal(&Event::Note(Note::Title(self.title.clone())), step);
+    }
+
+    /// Everything old is forgotten; what was shown so far comes as a snapshot of the new epoch.
+    fn begin_epoch(&mut self, step: &mut Step) {
+        self.epoch = Epoch::begin(&self.owner, Some(self.epoch.id()), &mut self.entropy, step.now);
+        self.header = self.epoch.header(&self.owner, &mut self.entropy);
+        self.buffer = Buffer::default();
+        self.snapshots.forget();
+        self.beat = None;
+        (self.attests.number, self.attests.uncovered) = (0, None);
+        self.resized = false;
+        self.describe(step);
+        // What earlier epochs showed is in no event of this one: only a snapshot brings it.
+        self.seal(&Event::Note(Note::Skipped { bytes: 0 }), step);
+        self.skipped = self.epoch.point().number;
+        step.effect(Effect::LinksChanged(self.id));
+        self.inputs.begin_epoch();
+        if self.room.is_open() {
+            self.issue_beat(step.now);
+            self.send_header(step);
+            self.snapshots.want(true);
+            self.attests.due = true;
+        }
+    }
+
+    fn send_header(&self, step: &mut Step) {
+        if let Room::Open(channel) = self.room {
+            let (header, epoch, grants) = (self.header.clone(), self.epoch.id(), self.owner.rows());
+            step.say(&SharerToRelay::UpdateHeader { channel, header, epoch, grants });
+        }
+    }
+
+    /// Does what has become possible; called after every step.
+    pub(super) fn advance(&mut self, step: &mut Step) {
+        let now = step.now;
+        if self.room.is_open() && !self.ended {
+            if self.next_beat <= now.mono {
+                self.issue_beat(now);
+            }
+            if self.attest_at().is_some_and(|at| at <= now.mono) {
+                self.attests.due = true;
+            }
+            if self.snapshots.due().is_some_and(|at| at <= now.mono) {
+                self.settle(step);
+                if self.buffer.is_overfull() {
+                    self.begin_epoch(step);
+                }
+                let point = self.epoch.point();
+                let mark = Mark { epoch: self.epoch.id(), number: point.number };
+                if let Some(request) = self.snapshots.ask(now, mark, point) {
+                    self.model(ModelInput::Snapshot { mark, full: request.full }, step);
+                }
+            }
+        }
+        self.say_end(step);
+        self.finish(step);
+        self.tell_room(step);
+    }
+
+    /// When [`Session::handle_timeout`] is due, and why.
+    pub(super) fn poll_timeout(&self, now: Now) -> Option<(Moment, &'static str)> {
+        if self.ended {
+            return None;
+        }
+        let open = self.room.is_open();
+        let while_open = |at: Option<Moment>, word| at.filter(|_| open).map(|at| (at, word));
+        [
+            self.room.deadline(),
+            while_open(Some(self.next_beat), "beat"),
+            while_open(self.attest_at(), "attest"),
+            // What is due already goes with the next frames.
+            while_open(self.inputs.next_report().filter(|at| *at > now.mono), "acknowledge input"),
+            while_open(self.snapshots.due(), "snapshot"),
+            self.resize_quiet.map(|at| (at, "snapshot after a resize")),
+            self.ending.as_ref().map(|ending| (ending.deadline, "end")),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    /// A deadline passed, or just time.
+    pub(super) fn handle_timeout(&mut self, step: &mut Step) {
+        self.room_timeout(step);
+        if self.resize_quiet.take_if(|at| *at <= step.mono()).is_some() && self.room.is_open() {
+            self.snapshots.want(true);
+        }
+    }
+}
+
+/// A title as one line of text: no control characters, at most [`LONGEST_TITLE`] bytes.
+fn title_text(title: &str) -> String {
+    let mut text: String = title.chars().filter(|c| !c.is_control()).collect();
+    while text.len() > LONGEST_TITLE {
+        text.pop();
+    }
+    text
 }

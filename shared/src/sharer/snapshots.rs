@@ -81,6 +81,18 @@ impl Snapshots {
         self.outgoing.push_back(Outgoing { number, frames, begun: false });
     }
 
+    /// Bytes of the body of the next frame.
+    pub(super) fn next_len(&self, sent: u64) -> Option<usize> {
+        let frame = self.outgoing.front().filter(|first| first.number <= sent)?.frames.front()?;
+        if let Frame::SnapshotManifest { manifest, .. } = frame {
+            Some(manifest.body.0.len())
+        } else if let Frame::SnapshotPart { body, .. } = frame {
+            Some(body.len())
+        } else {
+            None
+        }
+    }
+
     /// The next frame, of a snapshot whose events were all sent.
     pub(super) fn next_frame(&mut self, sent: u64) -> Option<Frame> {
         let first = self.outgoing.front_mut().filter(|first| first.number <= sent)?;

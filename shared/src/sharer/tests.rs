@@ -6,26 +6,32 @@
     reason = "a test looks at some messages only"
 )]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use proptest::prelude::*;
 
 use super::*;
-use crate::chain::ViewerChallenge;
-use crate::event::EventKind;
+use crate::chain::{Answer, Attestation, ViewerChallenge};
+use crate::event::{Event, EventKind, Note};
+use crate::id::ParticipantId;
 use crate::input::{Input, InputSealer, MAX_PASTE, View};
-use crate::keys::epoch::{AgreementKey, AgreementPublic, Header, Opened, Scope};
-use crate::keys::owner::Challenge;
+use crate::keys::epoch::{AgreementKey, AgreementPublic, EpochId, Header, Opened, PROTOCOL_VERSION, Scope};
+use crate::keys::owner::{Challenge, Signed};
 use crate::seal::{EventOpener, SealedEvent};
 use crate::snapshot::{Manifest, Part, PartReader};
-use crate::wire::hello::Limits;
-use crate::wire::sharer::InputRefusal;
+use crate::wire::close::Refusal;
+use crate::wire::hello::{CREDIT, Greeting, Hello, Limits};
+use crate::wire::sharer::{InputRefusal, RelayToSharer, SharerToRelay};
+use crate::wire::source::SessionSource;
+use crate::wire::{decode, encode};
 
+const CHANNEL: Channel = Channel(1);
 const HOST: &str = "relay.test:1";
 
 /// A relay that keeps everything, a model that is a byte log, and a viewer with the read link.
 struct World {
     sharer: Sharer,
+    id: SessionId,
     ms: u64,
     /// What the program wrote, after the model's own prefix.
     written: Vec<u8>,
@@ -51,18 +57,25 @@ struct World {
     snapshots: u64,
 }
 
+fn config() -> SessionConfig {
+    SessionConfig {
+        title: "test".into(),
+        read_only: true,
+        compress: true,
+        window: WindowSize { cols: 80, rows: 24 },
+        source: SessionSource::default(),
+    }
+}
+
 impl World {
     fn new(read_only: bool) -> Self {
-        let config = SharerConfig {
-            title: "test".into(),
-            read_only,
-            compress: true,
-            window: WindowSize { cols: 80, rows: 24 },
-            source: SessionSource::default(),
-        };
-        let sharer = Sharer::new(config, Entropy::from_seed([7; 32]), Now::new(0, 1_000_000));
+        let config = SessionConfig { read_only, ..config() };
+        let now = Now::new(0, 1_000_000);
+        let mut sharer = Sharer::new(Entropy::from_seed([7; 32]), now);
+        let id = sharer.open(now, config);
         let mut world = Self {
             sharer,
+            id,
             ms: 0,
             written: b"\x1b]2;test\x1b\\".to_vec(),
             model: VecDeque::new(),
@@ -96,21 +109,29 @@ impl World {
     fn effects(&mut self) {
         while let Some(effect) = self.sharer.poll_effect() {
             match effect {
-                Effect::Model(input) => self.model.push_back(input),
-                Effect::Type(bytes) => {
-                    self.sharer.handle_typed(self.now(), bytes.len());
+                Effect::Model(_, input) => self.model.push_back(input),
+                Effect::Type(_, bytes) => {
+                    self.sharer.handle_typed(self.now(), self.id, bytes.len());
                     self.typed.extend(bytes);
                 }
                 Effect::Close(_) => self.connected = false,
-                Effect::Ended => self.ended = true,
-                Effect::Connect | Effect::Viewers { .. } | Effect::Connection(_) | Effect::LinksChanged => {}
+                Effect::Ended(_) => self.ended = true,
+                Effect::Connect
+                | Effect::Viewers { .. }
+                | Effect::Connection(_)
+                | Effect::Room(..)
+                | Effect::LinksChanged(_) => {}
             }
         }
     }
 
+    fn session(&self) -> &Session {
+        &self.sharer.sessions[&self.id]
+    }
+
     fn write(&mut self, bytes: &[u8]) {
         self.written.extend_from_slice(bytes);
-        self.sharer.handle_output(self.now(), &Bytes::copy_from_slice(bytes));
+        self.sharer.handle_output(self.now(), self.id, &Bytes::copy_from_slice(bytes));
         self.effects();
     }
 
@@ -120,7 +141,7 @@ impl World {
             match input {
                 ModelInput::Output(bytes) => self.log.extend_from_slice(&bytes),
                 ModelInput::Resize(_) => {}
-                ModelInput::Mark(mark) => self.sharer.handle_model_passed(self.now(), mark),
+                ModelInput::Mark(mark) => self.sharer.handle_model_passed(self.now(), self.id, mark),
                 ModelInput::Snapshot { mark, full } => {
                     let window = WindowSize { cols: 80, rows: 24 };
                     let dump = ModelDump {
@@ -129,7 +150,7 @@ impl World {
                         screen: self.log.clone(),
                         full: full.then(|| self.log.clone()),
                     };
-                    self.sharer.handle_dump(self.now(), &dump);
+                    self.sharer.handle_dump(self.now(), self.id, &dump);
                 }
             }
             self.effects();
@@ -158,7 +179,7 @@ impl World {
             return;
         }
         for _ in 0..20 {
-            if matches!(self.sharer.connection.stage(), Stage::Connecting(_)) {
+            if self.sharer.state() == ConnectionState::Connecting {
                 break;
             }
             self.pass_time(15_000);
@@ -201,7 +222,7 @@ impl World {
     }
 
     fn take_header(&mut self, signed: &Signed) {
-        let header = Header::verify(signed, self.sharer.session_id()).unwrap();
+        let header = Header::verify(signed, self.id).unwrap();
         if self.epoch.as_ref().is_none_or(|old| old.epoch != header.epoch) {
             self.forget();
             self.seen = 0;
@@ -215,8 +236,9 @@ impl World {
 
     fn keys(&self, right: Right) -> (Opened, Scope) {
         let header = self.epoch.as_ref().unwrap();
-        let secret = &self.sharer.session.grant(right).unwrap().secret;
-        (header.open_box(secret).unwrap(), header.scope())
+        let links = self.sharer.links(self.id, "http://h").unwrap();
+        let link = if right == Right::Type { links.write.unwrap() } else { links.read };
+        (header.open_box(&link.secret).unwrap(), header.scope())
     }
 
     fn transmit(&mut self, most: usize) {
@@ -487,7 +509,7 @@ fn dropped_doubled_altered_or_late_input_is_refused() {
                 InputRefusal::Broken
             }
             3 => {
-                let older = world.sharer.epoch.point_at(view.seen.number - 1).unwrap();
+                let older = world.session().epoch.point_at(view.seen.number - 1).unwrap();
                 world.input(1, View { seen: older, beat: view.beat }, first);
                 InputRefusal::Broken
             }
@@ -543,12 +565,12 @@ fn revoking_changes_the_epoch_and_old_keys_open_nothing() {
     let (mut world, _, mut sealer, view) = typing();
     world.write(b"before");
     world.settle();
-    let old = world.sharer.links("http://h").unwrap();
-    let old_epoch = world.sharer.epoch.id();
-    assert!(world.sharer.revoke(world.now(), Right::Type));
+    let old = world.sharer.links(world.id, "http://h").unwrap();
+    let old_epoch = world.session().epoch.id();
+    assert!(world.sharer.revoke(world.now(), world.id, &[Right::Type]));
     world.effects();
     world.settle();
-    let new = world.sharer.links("http://h").unwrap();
+    let new = world.sharer.links(world.id, "http://h").unwrap();
     assert_eq!(new.read, old.read);
     assert_ne!(new.write, old.write);
     let header = world.epoch.clone().unwrap();
@@ -570,12 +592,12 @@ fn numbers_never_issued_begin_a_new_epoch() {
     world.connect(false);
     world.settle();
     world.disconnect();
-    let before = world.sharer.epoch.id();
+    let before = world.session().epoch.id();
     let last = world.events.last_key_value().map(|(_, event)| event.clone()).unwrap();
     world.events.insert(999, last);
     world.connect(false);
     world.transmit(usize::MAX);
-    assert!(world.sharer.epoch.id() > before);
+    assert!(world.session().epoch.id() > before);
     world.settle();
     assert_eq!(world.shown.as_ref(), Some(&world.written));
 }
@@ -587,7 +609,7 @@ fn a_flood_while_away_is_bounded_skipped_and_ends_exact() {
     for _ in 0..100 {
         let noise: Vec<u8> = (0..1_024).flat_map(|_| entropy.array::<32>()).map(|byte| byte & 0x7f).collect();
         world.write(&noise);
-        assert!(!world.sharer.buffer.is_overfull());
+        assert!(!world.session().buffer.is_overfull());
     }
     world.settle();
     assert_eq!(world.skips, 1);
@@ -604,7 +626,7 @@ fn what_is_sent_is_attested_within_five_seconds() {
     world.settle();
     world.write(b"x");
     world.transmit(usize::MAX);
-    let newest = world.sharer.point().number;
+    let newest = world.session().point().number;
     assert!(world.attested < newest);
     for _ in 0..10 {
         let (at, _) = world.sharer.poll_timeout().unwrap();
@@ -628,12 +650,12 @@ fn the_end_is_said_attested_and_acknowledged() {
     world.connect(false);
     world.settle();
     world.write(b"bye");
-    world.sharer.handle_exit(world.now(), Some(0), None);
+    world.sharer.handle_exit(world.now(), world.id, Some(0), None);
     world.effects();
     world.transmit(usize::MAX);
     let said = world.texts.iter().any(|text| matches!(text, SharerToRelay::EndSession { .. }));
     assert!(said && world.ended);
-    assert_eq!(world.attested, world.sharer.point().number);
+    assert_eq!(world.attested, world.session().point().number);
     assert_eq!(world.shown.as_ref(), Some(&world.written));
 
     let mut watched = World::new(true);
@@ -642,7 +664,7 @@ fn the_end_is_said_attested_and_acknowledged() {
     let list =
         RelayToSharer::ParticipantListUpdated { channel: CHANNEL, revision: 0, viewers: 1, executors: 0 };
     watched.say(&list);
-    watched.sharer.handle_exit(watched.now(), Some(0), None);
+    watched.sharer.handle_exit(watched.now(), watched.id, Some(0), None);
     watched.transmit(usize::MAX);
     assert!(!watched.ended, "viewers see the end first");
     watched.say(&RelayToSharer::EndAcknowledged { channel: CHANNEL });
@@ -650,7 +672,7 @@ fn the_end_is_said_attested_and_acknowledged() {
 
     let mut alone = World::new(true);
     alone.sharer.handle_disconnected(alone.now(), None);
-    alone.sharer.handle_exit(alone.now(), Some(0), None);
+    alone.sharer.handle_exit(alone.now(), alone.id, Some(0), None);
     alone.effects();
     assert!(alone.ended, "without a relay nobody waits");
 }
@@ -659,10 +681,160 @@ fn the_end_is_said_attested_and_acknowledged() {
 fn replaced_is_for_good() {
     let mut world = World::new(true);
     world.connect(false);
-    world.sharer.handle_disconnected(world.now(), Some(CloseCode::Replaced.code()));
-    assert_eq!(world.sharer.state(), ConnectionState::Replaced);
+    world.say(&RelayToSharer::FailedToInitialize { channel: CHANNEL, reason: Refusal::Replaced });
+    assert_eq!(world.sharer.room(world.id), Some(RoomState::Replaced));
+    assert_eq!(world.sharer.state(), ConnectionState::Idle, "nobody needs the connection any more");
     world.pass_time(3_600_000);
-    assert!(!matches!(world.sharer.connection.stage(), Stage::Connecting(_)));
+    assert_eq!(world.sharer.state(), ConnectionState::Idle);
+}
+
+/// A process with `count` sessions at a relay that greeted; the sessions by their channels.
+fn several(count: usize) -> (Sharer, BTreeMap<Channel, SessionId>) {
+    let now = Now::new(0, 1_000_000);
+    let mut sharer = Sharer::new(Entropy::from_seed([7; 32]), now);
+    for _ in 0..count {
+        sharer.open(now, config());
+    }
+    greet(&mut sharer, now);
+    let channels = claims(&mut sharer);
+    assert_eq!(channels.len(), count);
+    (sharer, channels)
+}
+
+fn greet(sharer: &mut Sharer, now: Now) {
+    sharer.handle_connected(now, HOST);
+    let hello = Hello {
+        protocol: PROTOCOL_VERSION,
+        features: Vec::new(),
+        challenge: Challenge([3; 32]),
+        limits: Limits::default(),
+        public_url: None,
+    };
+    sharer.handle_packet(now, &Packet::Text(encode(&Greeting::Hello(hello))));
+}
+
+fn claims(sharer: &mut Sharer) -> BTreeMap<Channel, SessionId> {
+    let mut claims = BTreeMap::new();
+    while let Some(packet) = sharer.poll_transmit() {
+        if let Packet::Text(text) = packet
+            && let Ok(SharerToRelay::Initialize { channel, payload }) = decode(&text)
+        {
+            claims.insert(channel, payload.session_id);
+        }
+    }
+    claims
+}
+
+fn tell(sharer: &mut Sharer, ms: u64, message: &RelayToSharer) {
+    sharer.handle_packet(Now::new(ms, 1_000_000 + ms), &Packet::Text(encode(message)));
+}
+
+fn opened(channel: Channel) -> RelayToSharer {
+    RelayToSharer::SessionInitialized { channel, acknowledged: None, has_snapshot: false }
+}
+
+#[test]
+fn a_refused_session_leaves_the_others_alone_and_is_claimed_again() {
+    let (mut sharer, channels) = several(4);
+    let reasons = [Refusal::Replaced, Refusal::RelayFull, Refusal::RateLimited { retry_after_ms: 30_000 }];
+    for (channel, reason) in channels.keys().zip(&reasons) {
+        tell(
+            &mut sharer,
+            0,
+            &RelayToSharer::FailedToInitialize { channel: *channel, reason: reason.clone() },
+        );
+    }
+    assert_eq!(sharer.state(), ConnectionState::Connecting, "one is not answered yet");
+    let (last, open) = channels.last_key_value().unwrap();
+    tell(&mut sharer, 0, &opened(*last));
+    assert_eq!(sharer.state(), ConnectionState::Connected);
+    let rooms: Vec<_> = channels.values().map(|id| sharer.room(*id).unwrap()).collect();
+    assert_eq!(rooms, [RoomState::Replaced, RoomState::Refused, RoomState::Refused, RoomState::Open]);
+    assert!(std::iter::from_fn(|| sharer.poll_effect()).all(|effect| !matches!(effect, Effect::Close(_))));
+    let mut again = BTreeMap::new();
+    for ms in [10_000, 30_000, 600_000] {
+        sharer.handle_timeout(Now::new(ms, 1_000_000 + ms));
+        for (channel, id) in claims(&mut sharer) {
+            assert!(channel > *last, "a channel is used once");
+            again.insert(id, ms);
+            tell(&mut sharer, ms, &opened(channel));
+        }
+    }
+    let ids: Vec<_> = channels.values().collect();
+    assert_eq!(again, BTreeMap::from([(*ids[1], 10_000), (*ids[2], 30_000)]), "replaced is for good");
+    assert_eq!(sharer.room(*open), Some(RoomState::Open));
+}
+
+#[test]
+fn sessions_open_while_connected_and_all_claim_again_after_a_break() {
+    let (mut sharer, channels) = several(2);
+    for channel in channels.keys() {
+        tell(&mut sharer, 0, &opened(*channel));
+    }
+    let now = Now::new(6_000, 1_006_000);
+    let third = sharer.open(now, config());
+    let claim = claims(&mut sharer);
+    assert_eq!(claim, BTreeMap::from([(Channel(3), third)]));
+    assert_eq!(sharer.state(), ConnectionState::Connected, "the others are not held up");
+    tell(&mut sharer, 6_000, &opened(Channel(3)));
+    sharer.handle_disconnected(now, None);
+    assert_eq!(sharer.room(third), Some(RoomState::Pending));
+    greet(&mut sharer, now);
+    let again: BTreeSet<_> = claims(&mut sharer).into_values().collect();
+    assert_eq!(again, channels.into_values().chain([third]).collect());
+}
+
+#[test]
+fn without_a_session_there_is_no_connection() {
+    let now = Now::new(0, 1_000_000);
+    let mut sharer = Sharer::new(Entropy::from_seed([7; 32]), now);
+    sharer.handle_timeout(Now::new(60_000, 1_060_000));
+    assert_eq!((sharer.poll_effect(), sharer.poll_timeout(), sharer.poll_transmit()), (None, None, None));
+    let id = sharer.open(now, config());
+    greet(&mut sharer, now);
+    let (channel, _) = claims(&mut sharer).pop_first().unwrap();
+    tell(&mut sharer, 0, &opened(channel));
+    sharer.close(now, id);
+    let said = std::iter::from_fn(|| sharer.poll_transmit())
+        .filter(|packet| matches!(packet, Packet::Text(text) if text.starts_with("{\"EndSession")));
+    assert_eq!(said.count(), 1);
+    let effects: Vec<_> = std::iter::from_fn(|| sharer.poll_effect()).collect();
+    assert!(effects.contains(&Effect::Ended(id)));
+    assert!(!effects.contains(&Effect::Close(CloseCode::GoingAway)), "the end is on its way");
+    sharer.forget(now, id);
+    assert!(std::iter::from_fn(|| sharer.poll_effect()).any(|effect| matches!(effect, Effect::Close(_))));
+    assert_eq!((sharer.state(), sharer.poll_timeout()), (ConnectionState::Idle, None));
+}
+
+/// A thousand sessions at rest: what one minute costs in frames, and that a packet for one touches only that one.
+#[test]
+fn idle_sessions_say_little_and_share_one_connection() {
+    let (mut sharer, channels) = several(1_000);
+    for channel in channels.keys() {
+        tell(&mut sharer, 0, &opened(*channel));
+    }
+    let mut bytes = 0;
+    let mut consumed = 0;
+    let mut wakes = 0;
+    let mut ms = 0;
+    while ms < 60_000 {
+        let (at, _) = sharer.poll_timeout().unwrap();
+        assert!(at.0 > ms || ms == 0, "a deadline that passed is acted on");
+        ms = at.0;
+        sharer.handle_timeout(Now::new(ms, 1_000_000 + ms));
+        wakes += 1;
+        while let Some(packet) = sharer.poll_transmit() {
+            if let Packet::Binary(frame) = packet {
+                bytes += frame.len();
+                consumed += frame.len() as u64;
+                let credit = Frame::Credit { consumed }.encode();
+                sharer.handle_packet(Now::new(ms, 1_000_000 + ms), &Packet::Binary(credit));
+            }
+        }
+    }
+    println!("{wakes} wakes, {} bytes a session and minute", bytes / 1_000);
+    assert!(wakes <= 20, "sessions that opened together beat together: {wakes}");
+    assert!(bytes / 1_000 < 900, "{bytes}");
 }
 
 #[derive(Debug, Clone)]
@@ -724,11 +896,11 @@ proptest! {
                 Op::Connect(amnesia) => world.connect(amnesia),
                 Op::Time(ms) => world.pass_time(ms),
                 Op::Resize(cols) => {
-                    world.sharer.handle_resize(world.now(), WindowSize { cols, rows: 24 });
+                    world.sharer.handle_resize(world.now(), world.id, WindowSize { cols, rows: 24 });
                     world.effects();
                 }
                 Op::Revoke => {
-                    world.sharer.revoke(world.now(), Right::Watch);
+                    world.sharer.revoke(world.now(), world.id, &[Right::Watch]);
                     world.effects();
                 }
             }
@@ -739,7 +911,7 @@ proptest! {
         }
         world.settle();
         prop_assert!(world.shown.as_ref() == Some(&world.written));
-        prop_assert_eq!(world.attested, world.sharer.point().number);
+        prop_assert_eq!(world.attested, world.session().point().number);
     }
 
     /// Laws 4 and 8: nothing a relay sends panics or types.

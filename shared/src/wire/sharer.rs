@@ -199,3 +199,19 @@ pub enum RelayToSharer {
         channel: Channel,
     },
 }
+
+impl RelayToSharer {
+    /// The session's channel; `None` for what is of the whole connection.
+    pub fn channel(&self) -> Option<Channel> {
+        match self {
+            Self::SessionInitialized { channel, .. }
+            | Self::FailedToInitialize { channel, .. }
+            | Self::SnapshotRequested { channel, .. }
+            | Self::ParticipantJoined { channel, .. }
+            | Self::ParticipantLeft { channel, .. }
+            | Self::ParticipantListUpdated { channel, .. }
+            | Self::EndAcknowledged { channel } => Some(*channel),
+            Self::GroupEnded { .. } => None,
+        }
+    }
+}

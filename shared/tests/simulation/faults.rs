@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 /// Everything that must have happened in a run; one in which any never did proves nothing.
-pub(crate) const ALL: [&str; 31] = [
+pub(crate) const ALL: [&str; 32] = [
+    "one more session",
     "output",
     "flood",
     "skipped",

@@ -9,7 +9,7 @@ use shared::input::{Input, InputSealer, View};
 use shared::keys::epoch::{AgreementKey, Header, InputSecret};
 use shared::keys::grant::Right;
 use shared::seal::{BeatSealer, EventSealer};
-use shared::sharer::ConnectionState;
+use shared::sharer::RoomState;
 use shared::viewer::{Shown, State};
 use shared::wire::close::EndedBecause;
 use shared::wire::frame::Frame;
@@ -90,14 +90,14 @@ fn arbitrary_packets_are_survived() {
         world.kill_relay(0, 0);
         world.run(60_000);
         // The control: whoever comes now, at a relay that keeps to the protocol, is served.
-        if world.sharers[0].state == ConnectionState::Connected {
+        if world.programs[0].room == RoomState::Open {
             let link = world.link(Right::Type);
             let fresh = world.add_viewer(link);
             world.run(10_000);
             world.assert_exact(fresh);
             assert!(world.press(fresh, b"works"));
             world.run(1_000);
-            assert!(world.sharers[0].typed.ends_with(b"works"));
+            assert!(world.programs[0].typed.ends_with(b"works"));
             served += 1;
         }
     });
@@ -208,7 +208,7 @@ struct Colluder {
 impl Colluder {
     /// A reader with the watch link, and a relay that tells it everything.
     fn of(world: &World<ByteLog>) -> Self {
-        let session = world.sharers[0].machine.session_id();
+        let session = world.programs[0].id;
         let mut header = None;
         let (mut next, mut manifest) = (1, Vec::new());
         for (_, end, way, packet) in world.trace.as_ref().unwrap() {
@@ -376,7 +376,7 @@ fn an_old_header_and_snapshot_never_make_a_joiner_live() {
             .filter(|(_, end, way, _)| (*end, *way) == (End::Viewer(0), Way::Down))
             .map(|(.., packet)| packet.clone())
             .collect();
-        world.with_sharer(0, |machine, now| machine.revoke(now, Right::Watch));
+        world.with_program(0, |machine, now, id| machine.revoke(now, id, &[Right::Watch]));
         world.output(0, b"new epoch\r\n");
         world.run(2_000);
         let link = world.link(Right::Type);
@@ -421,13 +421,13 @@ fn of_two_sharers_with_one_key_the_newer_holds_the_session() {
     world.output(second, b"I am the one");
     world.output(0, b"No, I am");
     world.run(10_000);
-    assert_eq!(world.sharers[0].state, ConnectionState::Replaced);
-    assert_eq!(world.sharers[second].state, ConnectionState::Connected);
+    assert_eq!(world.programs[0].room, RoomState::Replaced);
+    assert_eq!(world.programs[second].room, RoomState::Open);
     assert_eq!(world.view(0).state, State::Live);
-    assert_eq!(world.viewers[0].screen.dump_text(), world.sharers[second].truth.dump_text());
+    assert_eq!(world.viewers[0].screen.dump_text(), world.programs[second].truth.dump_text());
     assert!(world.press(0, b"x"));
     world.run(1_000);
-    assert_eq!((&world.sharers[0].typed[..], &world.sharers[second].typed[..]), (&b""[..], &b"x"[..]));
+    assert_eq!((&world.programs[0].typed[..], &world.programs[second].typed[..]), (&b""[..], &b"x"[..]));
 }
 
 /// The very same frames, made with the input secret, type.
@@ -435,7 +435,7 @@ fn of_two_sharers_with_one_key_the_newer_holds_the_session() {
 fn hand_made_input_of_a_reader_changes_nothing() {
     for right in [Right::Watch, Right::Type] {
         let mut world = begin(&[right, Right::Type]);
-        let session = world.sharers[0].machine.session_id();
+        let session = world.programs[0].id;
         let header = world.trace.as_ref().unwrap().iter().find_map(|(.., packet)| match packet {
             Packet::Text(text) => match decode(text) {
                 Ok(RelayToViewer::JoinedSuccessfully { header, .. }) => Header::verify(&header, session).ok(),
@@ -471,7 +471,7 @@ fn hand_made_input_of_a_reader_changes_nothing() {
             };
             world.inject(End::Sharer(0), Way::Down, Packet::Text(encode(&joined)));
             world.run(10);
-            let view = View { seen: world.sharers[0].machine.point(), beat: 1 };
+            let view = View { seen: world.sharers[0].machine.point(session).unwrap(), beat: 1 };
             let body = sealer.seal(&view, input).into();
             let input =
                 Frame::InputFrom { channel: Channel(1), participant, seen: view.seen.number, beat: 1, body };
@@ -479,7 +479,7 @@ fn hand_made_input_of_a_reader_changes_nothing() {
             world.run(10);
         }
         let typed: &[u8] = if right == Right::Type { b"keyspaste" } else { b"" };
-        assert_eq!(world.sharers[0].typed, typed);
-        assert_eq!(world.sharers[0].truth.dump_text(), "\x1b]2;simulated\x1b\\$ ");
+        assert_eq!(world.programs[0].typed, typed);
+        assert_eq!(world.programs[0].truth.dump_text(), "\x1b]2;simulated\x1b\\$ ");
     }
 }

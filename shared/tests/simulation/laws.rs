@@ -1,6 +1,7 @@
 //! Laws 3, 5, 6, 8 and 11 over random histories; the world itself watches 5, 8, 11 and that nothing is seen that
 //! never was.
 
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use shared::event::{Event as Opened, Note, WindowSize};
@@ -49,8 +50,13 @@ fn history(seed: u64, stepping: Stepping, trace: bool) -> World<ByteLog> {
     if trace {
         world.trace = Some(Vec::new());
     }
-    for right in [Right::Type, Right::Watch] {
-        let link = world.link(right);
+    // Half of the histories have several sessions behind one connection.
+    for _ in 0..if seed % 4 < 2 { 0 } else { 2 } {
+        world.open(0);
+        world.faults.note("one more session");
+    }
+    for (program, right) in [(0, Right::Type), (world.programs.len() - 1, Right::Watch)] {
+        let link = world.link_of(program, right);
         world.add_viewer(link);
     }
     let mut tokens = 0u64;
@@ -86,18 +92,22 @@ impl World<ByteLog> {
 fn act(world: &mut World<ByteLog>, tokens: &mut u64) {
     let Some(viewer) = world.somebody() else { return };
     let sharer = End::Sharer(0);
+    let program = match world.programs.len() {
+        1 => 0,
+        several => world.random.index(several),
+    };
     match world.random.below(46) {
         0..=9 => {
             let len = world.random.within(1, 3_000) as usize;
             let text = world.random.text(len);
-            world.output(0, &text);
+            world.output(program, &text);
             world.faults.note("output");
         }
         10 => {
             if world.random.percent(40) {
                 let chunk = world.random.text(64 * 1024);
                 for _ in 0..world.random.within(4, 26) {
-                    world.output(0, &chunk);
+                    world.output(program, &chunk);
                     if world.random.percent(20) {
                         let wait = world.random.below(5);
                         world.run(wait);
@@ -111,12 +121,12 @@ fn act(world: &mut World<ByteLog>, tokens: &mut u64) {
                 cols: world.random.within(20, 200) as u16,
                 rows: world.random.within(5, 60) as u16,
             };
-            world.with_sharer(0, |machine, now| machine.handle_resize(now, window));
+            world.with_program(program, |machine, now, id| machine.handle_resize(now, id, window));
             world.faults.note("resize");
         }
         13 => {
             let title = format!("title {}", world.random.next());
-            world.with_sharer(0, |machine, now| machine.handle_title(now, &title));
+            world.with_program(program, |machine, now, id| machine.handle_title(now, id, &title));
             world.faults.note("title");
         }
         14..=21 => {
@@ -141,7 +151,7 @@ fn act(world: &mut World<ByteLog>, tokens: &mut u64) {
         23 | 24 => {
             if world.viewers.iter().filter(|viewer| !viewer.gone).count() < 4 {
                 let right = if world.random.percent(60) { Right::Type } else { Right::Watch };
-                let link = world.link(right);
+                let link = world.link_of(program, right);
                 world.add_viewer(link);
                 world.faults.note("join");
             }
@@ -158,7 +168,7 @@ fn act(world: &mut World<ByteLog>, tokens: &mut u64) {
         26 => {
             let watch = world.random.percent(50);
             let right = if watch { Right::Watch } else { Right::Type };
-            world.with_sharer(0, |machine, now| machine.revoke(now, right));
+            world.with_program(program, |machine, now, id| machine.revoke(now, id, &[right]));
             world.faults.note(if watch { "revoke watch" } else { "revoke type" });
         }
         27 | 28 => {
@@ -234,7 +244,7 @@ fn act(world: &mut World<ByteLog>, tokens: &mut u64) {
             world.faults.note("slow viewer");
         }
         44 => {
-            world.sharers[0].model_delay = world.random.below(500);
+            world.programs[program].model_delay = world.random.below(500);
         }
         _ => {
             if world.viewers[viewer].peer.frozen_until <= world.ms {
@@ -253,18 +263,20 @@ fn settle(world: &mut World<ByteLog>) {
         if world.view(index).state == State::Failed(Failure::NotFound) {
             let revoked = ![Right::Watch, Right::Type]
                 .iter()
-                .any(|right| world.link(*right).secret == world.viewers[index].link.secret);
+                .any(|right| world.link_of(world.program_of(index), *right) == world.viewers[index].link);
             assert!(revoked || !world.viewers[index].was_live, "viewer {index} was live and gave up");
             world.update(index, Event::Retry);
         }
     }
     world.run(20_000);
-    let links = [Right::Watch, Right::Type].map(|right| world.link(right).secret);
+    let links_of = |world: &World<ByteLog>, viewer: usize| {
+        [Right::Watch, Right::Type].map(|right| world.link_of(world.program_of(viewer), right))
+    };
     for index in 0..world.viewers.len() {
         if world.viewers[index].gone {
             continue;
         }
-        if links.contains(&world.viewers[index].link.secret) {
+        if links_of(world, index).contains(&world.viewers[index].link) {
             world.assert_exact(index);
         } else {
             let state = world.view(index).state;
@@ -280,7 +292,7 @@ fn settle(world: &mut World<ByteLog>) {
     // Whoever may type still can.
     for index in 0..world.viewers.len() {
         let viewer = &world.viewers[index];
-        if !viewer.gone && viewer.link.secret == links[1] {
+        if !viewer.gone && viewer.link == links_of(world, index)[1] {
             assert!(world.press(index, b"still here"), "{:?}", world.view(index));
             world.run(1_000);
             let last = world.viewers[index].pressed.last().unwrap();
@@ -293,10 +305,12 @@ fn settle(world: &mut World<ByteLog>) {
         let live: Vec<usize> = (0..world.viewers.len())
             .filter(|&index| !world.viewers[index].gone && world.view(index).state == State::Live)
             .collect();
-        world.output(0, b"the last line\r\n");
-        world.with_sharer(0, |machine, now| machine.handle_exit(now, Some(0), None));
+        for program in 0..world.programs.len() {
+            world.output(program, b"the last line\r\n");
+            world.with_program(program, |machine, now, id| machine.handle_exit(now, id, Some(0), None));
+        }
         world.run(5_000);
-        assert!(world.sharers[0].ended);
+        assert!(world.programs.iter().all(|program| program.ended));
         for index in live {
             let state = world.view(index).state;
             assert!(matches!(state, State::Ended(_)), "viewer {index}: {state:?}");
@@ -339,27 +353,31 @@ fn stepped_by_its_own_timeout_or_every_ten_ms_is_the_same() {
 impl World<ByteLog> {
     /// Counts the `Skipped` events among everything the sharer sent, opened with the links that viewers held.
     fn note_skips(&mut self) {
-        let mut opener = None;
+        let mut openers = BTreeMap::new();
         for (_, end, way, packet) in self.trace.take().unwrap_or_default() {
             if (end, way) != (End::Sharer(0), Way::Up) {
                 continue;
             }
             match packet {
                 Packet::Text(text) => {
-                    let header = match shared::wire::decode(&text) {
-                        Ok(SharerToRelay::Initialize { payload, .. }) => payload.header,
-                        Ok(SharerToRelay::UpdateHeader { header, .. }) => header,
+                    let (channel, session, header) = match shared::wire::decode(&text) {
+                        Ok(SharerToRelay::Initialize { channel, payload }) => {
+                            (channel, Some(payload.session_id), payload.header)
+                        }
+                        Ok(SharerToRelay::UpdateHeader { channel, header, .. }) => (channel, None, header),
                         _ => continue,
                     };
-                    let header = Header::verify(&header, self.sharers[0].machine.session_id()).unwrap();
+                    let mut ids = session.into_iter().chain(self.programs.iter().map(|program| program.id));
+                    let header = ids.find_map(|id| Header::verify(&header, id).ok()).unwrap();
                     let opened = self.viewers.iter().find_map(|v| header.open_box(&v.link.secret).ok());
-                    opener = opened.map(|opened| EventOpener::new(&opened.content, header.scope()));
+                    openers.insert(
+                        channel,
+                        opened.map(|opened| EventOpener::new(&opened.content, header.scope())),
+                    );
                 }
                 Packet::Binary(bytes) => {
-                    let (Ok(Frame::Event { event, .. }), Some(opener)) = (Frame::decode(&bytes), &opener)
-                    else {
-                        continue;
-                    };
+                    let Ok(Frame::Event { channel, event }) = Frame::decode(&bytes) else { continue };
+                    let Some(Some(opener)) = openers.get(&channel) else { continue };
                     let plain = opener.open(event.number, event.kind, &event.body).unwrap();
                     if let Some(Opened::Note(Note::Skipped { .. })) = Opened::decode(event.kind, &plain) {
                         self.faults.note("skipped");

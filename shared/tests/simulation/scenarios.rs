@@ -27,7 +27,7 @@ fn begin(rights: &[Right]) -> World<ByteLog> {
 }
 
 fn typed(world: &World<ByteLog>) -> &str {
-    std::str::from_utf8(&world.sharers[0].typed).unwrap()
+    std::str::from_utf8(&world.programs[0].typed).unwrap()
 }
 
 #[test]
@@ -69,8 +69,8 @@ fn a_revoked_link_stops_within_a_second_and_the_others_go_on() {
         let (revoked, other) = if gone == Right::Type { (0, 1) } else { (1, 0) };
         assert!(world.press(0, b"a"));
         world.run(100);
-        world.with_sharer(0, |machine, now| machine.revoke(now, gone));
-        let before = world.sharers[0].truth.dump_text();
+        world.with_program(0, |machine, now, id| machine.revoke(now, id, &[gone]));
+        let before = world.programs[0].truth.dump_text();
         world.run(1_000);
         world.output(0, b"after the revocation");
         world.run(1_000);
@@ -102,7 +102,7 @@ fn clocks_that_jump_harm_nothing() {
         world.output(0, b"tick\r\n");
         world.run(60_000);
         world.assert_exact(0);
-        world.with_sharer(0, |machine, now| machine.revoke(now, Right::Watch));
+        world.with_program(0, |machine, now, id| machine.revoke(now, id, &[Right::Watch]));
         world.run(2_000);
         world.assert_exact(0);
         assert!(world.press(0, format!("{off}").as_bytes()));
@@ -181,11 +181,12 @@ fn a_flood_that_was_skipped_ends_exact_without_further_output() {
 #[test]
 fn an_exit_is_told_with_its_last_screen() {
     let mut world = begin(&[Right::Watch]);
-    world.with_sharer(0, |machine, now| machine.handle_resize(now, WindowSize { cols: 10, rows: 4 }));
+    world
+        .with_program(0, |machine, now, id| machine.handle_resize(now, id, WindowSize { cols: 10, rows: 4 }));
     world.output(0, b"bye");
-    world.with_sharer(0, |machine, now| machine.handle_exit(now, Some(3), None));
+    world.with_program(0, |machine, now, id| machine.handle_exit(now, id, Some(3), None));
     world.run(1_100);
-    assert!(world.sharers[0].ended);
+    assert!(world.programs[0].ended);
     assert!(matches!(world.view(0).state, State::Ended(_)));
     world.assert_same_screen(0);
     let link = world.link(Right::Watch);

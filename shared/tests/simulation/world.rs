@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use bytes::Bytes;
 use shared::entropy::Entropy;
 use shared::event::WindowSize;
+use shared::id::{Channel, SessionId};
 use shared::keys::epoch::EpochId;
 use shared::keys::grant::Right;
 use shared::link::Link;
 use shared::relay::{Outgoing, PeerId, PeerInfo, Relay, RelayConfig};
-use shared::sharer::{self, ModelDump, ModelInput, Sharer, SharerConfig};
+use shared::sharer::{self, ModelDump, ModelInput, RoomState, SessionConfig, Sharer};
 use shared::time::Now;
 use shared::viewer::{Effect, Event, Shown, State, Typing, View, Viewer};
 use shared::wire::Packet;
@@ -61,9 +62,16 @@ pub(crate) struct Peer {
     pub(crate) clock_off: i64,
 }
 
-pub(crate) struct SharerHost<S> {
+pub(crate) struct SharerHost {
     pub(crate) machine: Sharer,
     pub(crate) peer: Peer,
+    pub(crate) state: sharer::ConnectionState,
+}
+
+/// One program of a sharer, with its session.
+pub(crate) struct Program<S> {
+    pub(crate) sharer: usize,
+    pub(crate) id: SessionId,
     /// Fed as output leaves the machine, before any delay of the model.
     pub(crate) truth: S,
     model: S,
@@ -73,7 +81,7 @@ pub(crate) struct SharerHost<S> {
     pub(crate) boundaries: BTreeSet<u64>,
     pub(crate) typed: Vec<u8>,
     pub(crate) ended: bool,
-    pub(crate) state: sharer::ConnectionState,
+    pub(crate) room: RoomState,
 }
 
 /// Input that a viewer's machine sealed.
@@ -113,13 +121,14 @@ pub(crate) struct World<S> {
     pub(crate) network: Network,
     pub(crate) relay: Option<Relay>,
     pub(crate) relay_frozen_until: u64,
-    pub(crate) sharers: Vec<SharerHost<S>>,
+    pub(crate) sharers: Vec<SharerHost>,
+    pub(crate) programs: Vec<Program<S>>,
     pub(crate) viewers: Vec<ViewerHost<S>>,
     pub(crate) faults: Faults,
     pub(crate) tamper: Option<Tamper>,
     /// Law 11: everything sealed under a counter, and the bytes it was.
     sealed: BTreeMap<(usize, EpochId, u8, u64), Bytes>,
-    epochs: BTreeMap<u64, EpochId>,
+    epochs: BTreeMap<(u64, Channel), EpochId>,
     agreements: BTreeSet<[u8; 32]>,
     /// Everything that went over the network, for those who want to compare or to replay.
     pub(crate) trace: Option<Vec<(u64, End, Way, Packet)>>,
@@ -145,6 +154,7 @@ impl<S: Screen> World<S> {
             relay: None,
             relay_frozen_until: 0,
             sharers: Vec::new(),
+            programs: Vec::new(),
             viewers: Vec::new(),
             faults: Faults::default(),
             tamper: None,
@@ -168,18 +178,28 @@ impl<S: Screen> World<S> {
         self.relay = Some(Relay::new(RelayConfig::default(), entropy, self.now(0)));
     }
 
+    /// One more sharer, with a program; its number.
     pub(crate) fn add_sharer(&mut self, seed: [u8; 32]) -> usize {
-        let config = SharerConfig {
+        let machine = Sharer::new(Entropy::from_seed(seed), self.now(0));
+        let state = machine.state();
+        self.sharers.push(SharerHost { machine, peer: Peer::default(), state });
+        self.open(self.sharers.len() - 1)
+    }
+
+    /// One more program of a sharer; its number.
+    pub(crate) fn open(&mut self, sharer: usize) -> usize {
+        let config = SessionConfig {
             title: "simulated".into(),
             read_only: false,
             compress: true,
             window: WINDOW,
             source: SessionSource::default(),
         };
-        let machine = Sharer::new(config, Entropy::from_seed(seed), self.now(0));
-        self.sharers.push(SharerHost {
-            machine,
-            peer: Peer::default(),
+        let now = self.now_of(End::Sharer(sharer));
+        let id = self.sharers[sharer].machine.open(now, config);
+        self.programs.push(Program {
+            sharer,
+            id,
             truth: S::fresh(WINDOW),
             model: S::fresh(WINDOW),
             model_queue: VecDeque::new(),
@@ -187,16 +207,31 @@ impl<S: Screen> World<S> {
             boundaries: BTreeSet::new(),
             typed: Vec::new(),
             ended: false,
-            state: sharer::ConnectionState::Connecting,
+            room: RoomState::Pending,
         });
-        let index = self.sharers.len() - 1;
-        self.drain_sharer(index);
-        index
+        self.drain_sharer(sharer);
+        self.programs.len() - 1
     }
 
+    /// The link of the first program.
     pub(crate) fn link(&self, right: Right) -> Link {
-        let links = self.sharers[0].machine.links(BASE).unwrap();
+        self.link_of(0, right)
+    }
+
+    pub(crate) fn link_of(&self, program: usize, right: Right) -> Link {
+        let Program { sharer, id, .. } = &self.programs[program];
+        let links = self.sharers[*sharer].machine.links(*id, BASE).unwrap();
         if right == Right::Type { links.write.unwrap() } else { links.read }
+    }
+
+    fn program(&self, sharer: usize, id: SessionId) -> usize {
+        self.programs.iter().position(|program| program.sharer == sharer && program.id == id).unwrap()
+    }
+
+    /// The program that a viewer looks at.
+    pub(crate) fn program_of(&self, viewer: usize) -> usize {
+        let session = self.viewers[viewer].link.session;
+        self.programs.iter().position(|program| program.id == session).unwrap()
     }
 
     pub(crate) fn add_viewer(&mut self, link: Link) -> usize {
@@ -298,11 +333,13 @@ impl<S: Screen> World<S> {
         self.ms = to;
     }
 
-    /// Whether a viewer shows, unmarked, what no sharer's terminal was at the end of any event.
+    /// Whether a viewer shows, unmarked, what its program's terminal never was at the end of any event.
     pub(crate) fn sees_what_never_was(&self, index: usize) -> bool {
         let viewer = &self.viewers[index];
         let state = viewer.screen.state();
-        !self.sharers.iter().any(|sharer| sharer.boundaries.contains(&state))
+        let session = viewer.link.session;
+        let own = |program: &&Program<S>| program.id == session;
+        !self.programs.iter().filter(own).any(|program| program.boundaries.contains(&state))
             && viewer.machine.view().shown == Shown::Screen
     }
 
@@ -405,7 +442,7 @@ impl<S: Screen> World<S> {
     fn run_job(&mut self, job: Job) {
         let end = match &job {
             Job::Attempt(end, _) | Job::Failed(end, _) => Some(*end),
-            Job::Model(index) | Job::Typed(index, _) => Some(End::Sharer(*index)),
+            Job::Model(index) | Job::Typed(index, _) => Some(End::Sharer(self.programs[*index].sharer)),
             Job::Parsed(index, _) => Some(End::Viewer(*index)),
             Job::RelayUp => None,
         };
@@ -427,9 +464,7 @@ impl<S: Screen> World<S> {
             }
             Job::Model(index) => self.step_model(index),
             Job::Typed(index, bytes) => {
-                let now = self.now_of(End::Sharer(index));
-                self.sharers[index].machine.handle_typed(now, bytes);
-                self.drain_sharer(index);
+                self.with_program(index, |machine, now, id| machine.handle_typed(now, id, bytes));
             }
             Job::Parsed(index, ticket) => {
                 let stuck = self.viewers[index].stuck_until;
@@ -532,7 +567,9 @@ impl<S: Screen> World<S> {
     fn watch_seals(&mut self, id: u64, end: End, packet: &Packet) {
         match (end, packet) {
             (End::Sharer(index), Packet::Binary(bytes)) => {
-                let (kind, number, body) = match Frame::decode(bytes).unwrap() {
+                let frame = Frame::decode(bytes).unwrap();
+                let channel = frame.channel();
+                let (kind, number, body) = match frame {
                     Frame::Event { event, .. } => (event.kind.byte(), event.number, event.body),
                     Frame::Beat { number, body, .. } => (7, number, body),
                     Frame::SnapshotPart { body, .. } => {
@@ -543,17 +580,17 @@ impl<S: Screen> World<S> {
                     _ => return,
                 };
                 let kind = if kind == 2 { 1 } else { kind };
-                let epoch = self.epochs[&id];
+                let epoch = self.epochs[&(id, channel.unwrap())];
                 let before = self.sealed.entry((index, epoch, kind, number)).or_insert_with(|| body.clone());
                 assert_eq!(before, &body, "{kind} {number} of {epoch:?} was sealed twice");
             }
             (End::Sharer(_), Packet::Text(text)) => {
                 match shared::wire::decode::<SharerToRelay>(text).unwrap() {
-                    SharerToRelay::Initialize { payload, .. } => {
-                        self.epochs.insert(id, payload.claim.epoch);
+                    SharerToRelay::Initialize { channel, payload } => {
+                        self.epochs.insert((id, channel), payload.claim.epoch);
                     }
-                    SharerToRelay::UpdateHeader { epoch, .. } => {
-                        self.epochs.insert(id, epoch);
+                    SharerToRelay::UpdateHeader { channel, epoch, .. } => {
+                        self.epochs.insert((id, channel), epoch);
                     }
                     _ => {}
                 }
@@ -656,26 +693,34 @@ impl<S: Screen> World<S> {
         match effect {
             sharer::Effect::Connect => self.connect(End::Sharer(index)),
             sharer::Effect::Close(_) => self.drop_socket(End::Sharer(index)),
-            sharer::Effect::Model(input) => {
-                let delay = self.sharers[index].model_delay;
-                let sharer = &mut self.sharers[index];
+            sharer::Effect::Model(id, input) => {
+                let index = self.program(index, id);
+                let program = &mut self.programs[index];
                 match &input {
-                    ModelInput::Output(bytes) => sharer.truth.feed(bytes),
-                    ModelInput::Resize(window) => sharer.truth.resize(*window),
+                    ModelInput::Output(bytes) => program.truth.feed(bytes),
+                    ModelInput::Resize(window) => program.truth.resize(*window),
                     ModelInput::Mark(_) => {
-                        sharer.boundaries.insert(sharer.truth.state());
+                        program.boundaries.insert(program.truth.state());
                     }
                     ModelInput::Snapshot { .. } => {}
                 }
-                sharer.model_queue.push_back(input);
-                if sharer.model_queue.len() == 1 {
+                program.model_queue.push_back(input);
+                if program.model_queue.len() == 1 {
+                    let delay = program.model_delay;
                     self.later(delay, Job::Model(index));
                 }
             }
-            sharer::Effect::Type(bytes) => self.typed(index, &bytes),
+            sharer::Effect::Type(id, bytes) => self.typed(self.program(index, id), &bytes),
             sharer::Effect::Connection(state) => self.sharers[index].state = state,
-            sharer::Effect::Ended => self.sharers[index].ended = true,
-            sharer::Effect::Viewers { .. } | sharer::Effect::LinksChanged => {}
+            sharer::Effect::Room(id, room) => {
+                let index = self.program(index, id);
+                self.programs[index].room = room;
+            }
+            sharer::Effect::Ended(id) => {
+                let index = self.program(index, id);
+                self.programs[index].ended = true;
+            }
+            sharer::Effect::Viewers { .. } | sharer::Effect::LinksChanged(_) => {}
         }
     }
 
@@ -689,31 +734,32 @@ impl<S: Screen> World<S> {
     }
 
     fn step_model(&mut self, index: usize) {
-        let now = self.now_of(End::Sharer(index));
-        let sharer = &mut self.sharers[index];
-        while let Some(input) = sharer.model_queue.pop_front() {
+        while let Some(input) = self.programs[index].model_queue.pop_front() {
+            let model = &mut self.programs[index].model;
             match input {
-                ModelInput::Output(bytes) => sharer.model.feed(&bytes),
-                ModelInput::Resize(window) => sharer.model.resize(window),
-                ModelInput::Mark(mark) => sharer.machine.handle_model_passed(now, mark),
+                ModelInput::Output(bytes) => model.feed(&bytes),
+                ModelInput::Resize(window) => model.resize(window),
+                ModelInput::Mark(mark) => {
+                    self.machine_of(index, |machine, now, id| machine.handle_model_passed(now, id, mark));
+                }
                 ModelInput::Snapshot { mark, full } => {
                     let dump = ModelDump {
                         mark,
-                        window: sharer.model.window(),
-                        screen: sharer.model.dump(false),
-                        full: full.then(|| sharer.model.dump(true)),
+                        window: model.window(),
+                        screen: model.dump(false),
+                        full: full.then(|| model.dump(true)),
                     };
-                    sharer.machine.handle_dump(now, &dump);
+                    self.machine_of(index, |machine, now, id| machine.handle_dump(now, id, &dump));
                 }
             }
         }
-        self.drain_sharer(index);
+        self.drain_sharer(self.programs[index].sharer);
     }
 
     /// Law 8, as the PTY sees it.
     fn typed(&mut self, index: usize, bytes: &[u8]) {
         let ms = self.ms;
-        let write = self.sharers[index].machine.links(BASE).and_then(|links| links.write).unwrap();
+        let write = self.link_of(index, Right::Type);
         let found = self.viewers.iter_mut().find_map(|viewer| {
             let at = viewer.pressed.iter().position(|pressed| pressed.bytes == bytes)?;
             Some((viewer, at))
@@ -721,26 +767,36 @@ impl<S: Screen> World<S> {
         let Some((viewer, at)) = found else {
             panic!("typed {:?}, which nobody pressed", String::from_utf8_lossy(bytes))
         };
-        assert_eq!(viewer.link.secret, write.secret, "typed by a link that may not type");
+        assert_eq!(viewer.link, write, "typed by a link that may not type");
         assert!(viewer.pressed[at..].iter().all(|pressed| !pressed.typed), "typed twice, or out of order");
         let age = ms - viewer.pressed[at].at;
         assert!(age <= INPUT_GOOD_FOR, "typed {age} ms after it was pressed");
         viewer.pressed[at].typed = true;
         self.faults.note(if bytes.len() > 100 { "paste typed" } else { "keys typed" });
-        self.sharers[index].typed.extend_from_slice(bytes);
+        self.programs[index].typed.extend_from_slice(bytes);
         self.later(1, Job::Typed(index, bytes.len()));
     }
 
-    pub(crate) fn output(&mut self, index: usize, bytes: &[u8]) {
-        let now = self.now_of(End::Sharer(index));
-        self.sharers[index].machine.handle_output(now, &Bytes::copy_from_slice(bytes));
-        self.drain_sharer(index);
+    /// A program writes.
+    pub(crate) fn output(&mut self, program: usize, bytes: &[u8]) {
+        let output = Bytes::copy_from_slice(bytes);
+        self.with_program(program, |machine, now, id| machine.handle_output(now, id, &output));
     }
 
-    pub(crate) fn with_sharer<T>(&mut self, index: usize, f: impl FnOnce(&mut Sharer, Now) -> T) -> T {
-        let now = self.now_of(End::Sharer(index));
-        let out = f(&mut self.sharers[index].machine, now);
-        self.drain_sharer(index);
+    fn machine_of<T>(&mut self, program: usize, f: impl FnOnce(&mut Sharer, Now, SessionId) -> T) -> T {
+        let Program { sharer, id, .. } = self.programs[program];
+        let now = self.now_of(End::Sharer(sharer));
+        f(&mut self.sharers[sharer].machine, now, id)
+    }
+
+    /// Does something with a program's session.
+    pub(crate) fn with_program<T>(
+        &mut self,
+        program: usize,
+        f: impl FnOnce(&mut Sharer, Now, SessionId) -> T,
+    ) -> T {
+        let out = self.machine_of(program, f);
+        self.drain_sharer(self.programs[program].sharer);
         out
     }
 
@@ -855,25 +911,30 @@ impl<S: Screen> World<S> {
             viewer.stuck_until = 0;
             viewer.parse_delay = 2;
         }
-        for sharer in &mut self.sharers {
-            sharer.model_delay = 1;
+        for program in &mut self.programs {
+            program.model_delay = 1;
         }
     }
 
     /// Law 3, after quiet: this viewer is live and shows exactly the sharer's terminal, history included.
     pub(crate) fn assert_exact(&self, index: usize) {
-        let (viewer, sharer) = (&self.viewers[index], &self.sharers[0]);
+        let (viewer, program) = (&self.viewers[index], &self.programs[self.program_of(index)]);
         let view = viewer.machine.view();
         assert_eq!(view.state, State::Live, "viewer {index}: {view:?}");
         self.assert_same_screen(index);
-        assert_eq!(viewer.screen.history(), sharer.truth.history(), "viewer {index}: another history");
+        assert!(
+            viewer.screen.history() == program.truth.history(),
+            "viewer {index}: another history, {} of {} bytes",
+            viewer.screen.history().len(),
+            program.truth.history().len()
+        );
     }
 
     pub(crate) fn assert_same_screen(&self, index: usize) {
-        let (viewer, sharer) = (&self.viewers[index], &self.sharers[0]);
+        let (viewer, program) = (&self.viewers[index], &self.programs[self.program_of(index)]);
         assert_eq!(viewer.machine.view().shown, Shown::Screen);
-        assert_eq!(viewer.screen.state(), sharer.truth.state(), "viewer {index}: another screen");
-        assert_eq!(viewer.screen.window(), sharer.truth.window());
+        assert_eq!(viewer.screen.state(), program.truth.state(), "viewer {index}: another screen");
+        assert_eq!(viewer.screen.window(), program.truth.window());
     }
 }
 

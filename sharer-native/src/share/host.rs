@@ -10,9 +10,9 @@ use std::time::Duration;
 use anyhow::Context as _;
 use shared::entropy::Entropy;
 use shared::event::WindowSize;
-use shared::id::TaskId;
+use shared::id::{SessionId, TaskId};
 use shared::orchestration::task::{Task, new_id};
-use shared::sharer::{ConnectionState, Effect, Sharer, SharerConfig};
+use shared::sharer::{ConnectionState, Effect, RoomState, SessionConfig, Sharer};
 use shared::wire::source::SessionSource;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
@@ -46,6 +46,8 @@ const FIRST: Place = Place(0);
 #[allow(clippy::struct_excessive_bools, reason = "switches of the command line, and whether it is over")]
 pub(super) struct Host {
     machine: Sharer,
+    /// The first program's.
+    session: SessionId,
     uplink: Uplink,
     bells: Bells,
     hosted: BTreeMap<Place, Hosted>,
@@ -83,7 +85,7 @@ impl Host {
     ) -> anyhow::Result<Self> {
         let title = config.title.clone().unwrap_or_else(|| program.title());
         let window = config.headless.or_else(tty::size).unwrap_or(WindowSize { cols: 80, rows: 24 });
-        let machine_config = SharerConfig {
+        let machine_config = SessionConfig {
             title: title.clone(),
             read_only: config.read_only,
             compress: config.compress,
@@ -91,10 +93,12 @@ impl Host {
             source: SessionSource::default(),
         };
         let mut entropy = clock::entropy().map_err(|error| anyhow::anyhow!("no randomness: {error}"))?;
-        let machine = Sharer::new(machine_config, entropy.fork(), clock::now());
+        let mut machine = Sharer::new(entropy.fork(), clock::now());
+        let session = machine.open(clock::now(), machine_config);
         let headless = config.headless.is_some();
         let host = Self {
             machine,
+            session,
             uplink: Uplink::new(relay),
             bells: Bells::default(),
             hosted: BTreeMap::new(),
@@ -121,7 +125,7 @@ impl Host {
         };
         let links = host.links()?;
         host.event(&Line::Shared {
-            session_id: host.machine.session_id().to_string(),
+            session_id: host.session.to_string(),
             title: host.title.clone(),
             links: links.clone(),
         });
@@ -138,7 +142,7 @@ impl Host {
     /// Runs until the program has ended; returns the exit status.
     pub(super) async fn run(mut self) -> anyhow::Result<u8> {
         let signals = shutdown::listen()?;
-        let asked = match Server::start(&self.machine.session_id().to_string()) {
+        let asked = match Server::start(&self.session.to_string()) {
             Ok((server, asked)) => {
                 self.server = Some(server);
                 asked
@@ -248,19 +252,19 @@ impl Host {
                 continue;
             }
             if !output.is_empty() {
-                self.machine.handle_output(now, &output);
+                self.machine.handle_output(now, self.session, &output);
             }
             if typed > 0 {
-                self.machine.handle_typed(now, typed);
+                self.machine.handle_typed(now, self.session, typed);
             }
             if let Some(mark) = news.passed {
-                self.machine.handle_model_passed(now, mark);
+                self.machine.handle_model_passed(now, self.session, mark);
             }
             for dump in &news.dumps {
-                self.machine.handle_dump(now, dump);
+                self.machine.handle_dump(now, self.session, dump);
             }
             if let Some(title) = &news.title {
-                self.machine.handle_title(now, title);
+                self.machine.handle_title(now, self.session, title);
             }
             hosted.type_reply(news.replies);
         }
@@ -274,7 +278,7 @@ impl Host {
     fn end_when_done(&mut self) {
         if let (Some(ended), false, 0) = (self.ended, self.ending, self.children_alive()) {
             self.ending = true;
-            self.machine.handle_exit(clock::now(), ended.code, ended.signal_name());
+            self.machine.handle_exit(clock::now(), self.session, ended.code, ended.signal_name());
         }
     }
 
@@ -311,7 +315,7 @@ impl Host {
     fn resize(&mut self) {
         if let (false, Some(size), Some(first)) = (self.headless, tty::size(), self.first()) {
             first.resize(size);
-            self.machine.handle_resize(clock::now(), crate::term::clamped(size));
+            self.machine.handle_resize(clock::now(), self.session, crate::term::clamped(size));
         }
     }
 
@@ -338,17 +342,17 @@ impl Host {
             match effect {
                 Effect::Connect => self.uplink.connect(),
                 Effect::Close(code) => self.uplink.close(code),
-                Effect::Model(input) => {
+                Effect::Model(_, input) => {
                     if let Some(hosted) = self.hosted.get(&FIRST) {
                         hosted.feed(input);
                     }
                 }
-                Effect::Type(bytes) => {
+                Effect::Type(_, bytes) => {
                     if let Some(hosted) = self.hosted.get_mut(&FIRST) {
                         hosted.type_input(bytes);
                     }
                 }
-                Effect::Viewers { count, executors } => {
+                Effect::Viewers { count, executors, .. } => {
                     self.most_viewers = self.most_viewers.max(count);
                     tracing::info!(count, executors, "viewers");
                     self.event(&Line::Viewers { count, executors });
@@ -357,18 +361,22 @@ impl Host {
                     tracing::info!(state = word(state), "connection");
                     self.event(&Line::Connection { state: word(state) });
                 }
-                Effect::LinksChanged => {
+                Effect::Room(_, RoomState::Replaced) => {
+                    self.event(&Line::Connection { state: "replaced" });
+                }
+                Effect::Room(..) => {}
+                Effect::LinksChanged(_) => {
                     if let Ok(links) = self.links() {
                         self.event(&Line::Links { links });
                     }
                 }
-                Effect::Ended => self.finished = true,
+                Effect::Ended(_) => self.finished = true,
             }
         }
     }
 
     fn links(&self) -> anyhow::Result<LinkTexts> {
-        let links = self.machine.links(&self.base).context("the session has no link")?;
+        let links = self.machine.links(self.session, &self.base).context("the session has no link")?;
         Ok(LinkTexts { read: links.read.to_string(), write: links.write.map(|link| link.to_string()) })
     }
 
@@ -400,10 +408,10 @@ impl Host {
 
 fn word(state: ConnectionState) -> &'static str {
     match state {
+        ConnectionState::Idle => "idle",
         ConnectionState::Connecting => "connecting",
         ConnectionState::Connected => "connected",
         ConnectionState::Waiting => "waiting",
-        ConnectionState::Replaced => "replaced",
         ConnectionState::Refused => "refused",
     }
 }

@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 use futures_util::{SinkExt as _, StreamExt as _};
 use shared::event::WindowSize;
+use shared::id::SessionId;
 use shared::link::Link;
-use shared::sharer::{ConnectionState, Effect, ModelDump, ModelInput, Sharer, SharerConfig};
+use shared::sharer::{Effect, ModelDump, ModelInput, RoomState, SessionConfig, Sharer};
 use shared::wire::source::SessionSource;
 use shared::wire::{Packet, SOCKET_PATH};
 use sharer_native::term::Terminal;
@@ -62,15 +63,16 @@ impl Drop for Host {
 
 async fn run(url: String, presence: Arc<AtomicU64>, ready: tokio::sync::oneshot::Sender<Link>) {
     let start = Instant::now();
-    let config = SharerConfig {
+    let config = SessionConfig {
         title: "idle".into(),
         read_only: false,
         compress: true,
         window: WINDOW,
         source: SessionSource::default(),
     };
-    let mut machine = Sharer::new(config, entropy(), now(start));
-    machine.handle_output(now(start), &b"$ make\r\nnothing to be done\r\n$ "[..].into());
+    let mut machine = Sharer::new(entropy(), now(start));
+    let session = machine.open(now(start), config);
+    machine.handle_output(now(start), session, &b"$ make\r\nnothing to be done\r\n$ "[..].into());
     let mut terminal = after(&[]);
     let mut ready = Some(ready);
     let mut socket: Option<Socket> = None;
@@ -92,17 +94,18 @@ async fn run(url: String, presence: Arc<AtomicU64>, ready: tokio::sync::oneshot:
             match effect {
                 Effect::Connect => dialling = true,
                 Effect::Close(_) => socket = None,
-                Effect::Model(input) => model(&mut machine, &mut terminal, input, start),
-                Effect::Connection(ConnectionState::Connected) => {
-                    if let Some((links, ready)) = machine.links(&url).zip(ready.take()) {
+                Effect::Model(session, input) => model(&mut machine, session, &mut terminal, input, start),
+                Effect::Room(session, RoomState::Open) => {
+                    if let Some((links, ready)) = machine.links(session, &url).zip(ready.take()) {
                         let _gone = ready.send(links.read);
                     }
                 }
-                Effect::Type(_)
+                Effect::Type(..)
                 | Effect::Viewers { .. }
                 | Effect::Connection(_)
-                | Effect::LinksChanged
-                | Effect::Ended => {}
+                | Effect::Room(..)
+                | Effect::LinksChanged(_)
+                | Effect::Ended(_) => {}
             }
         }
         if dialling {
@@ -144,16 +147,22 @@ async fn run(url: String, presence: Arc<AtomicU64>, ready: tokio::sync::oneshot:
     }
 }
 
-fn model(machine: &mut Sharer, terminal: &mut Terminal, input: ModelInput, start: Instant) {
+fn model(
+    machine: &mut Sharer,
+    session: SessionId,
+    terminal: &mut Terminal,
+    input: ModelInput,
+    start: Instant,
+) {
     match input {
         ModelInput::Output(bytes) => terminal.feed(&bytes),
         ModelInput::Resize(window) => terminal.resize(window),
-        ModelInput::Mark(mark) => machine.handle_model_passed(now(start), mark),
+        ModelInput::Mark(mark) => machine.handle_model_passed(now(start), session, mark),
         ModelInput::Snapshot { mark, full } => {
             let window: WindowSize = terminal.size();
             let dump =
                 ModelDump { mark, window, screen: terminal.screen(), full: full.then(|| terminal.full()) };
-            machine.handle_dump(now(start), &dump);
+            machine.handle_dump(now(start), session, &dump);
         }
     }
 }

@@ -88,10 +88,8 @@ impl Host {
 
     /// What a task finds in its environment to reach this process.
     pub(super) fn secrets(&self, id: &TaskId, token: &str) -> Vec<(&'static str, OsString)> {
-        let mut all: Vec<(&'static str, OsString)> = vec![
-            ("SHARER_TASK_ID", (&id.0).into()),
-            ("SHARER_SESSION", self.machine.session_id().to_string().into()),
-        ];
+        let mut all: Vec<(&'static str, OsString)> =
+            vec![("SHARER_TASK_ID", (&id.0).into()), ("SHARER_SESSION", self.session.to_string().into())];
         if let Some(server) = &self.server {
             all.push((SOCKET_VARIABLE, server.path().as_os_str().to_owned()));
             all.push((TOKEN_VARIABLE, token.into()));

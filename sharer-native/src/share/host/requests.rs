@@ -143,9 +143,9 @@ impl Host {
         let Ok(LinkTexts { read, write }) = self.links() else {
             return Reply::Refused("the session has no link".to_owned());
         };
-        let (viewers, executors) = self.machine.viewers();
+        let (viewers, executors) = self.machine.viewers(self.session).unwrap_or_default();
         Reply::Status(Box::new(Status {
-            session_id: self.machine.session_id().to_string(),
+            session_id: self.session.to_string(),
             title: self.title.clone(),
             pid: std::process::id(),
             connection: word(self.machine.state()).to_owned(),
@@ -159,13 +159,10 @@ impl Host {
     }
 
     fn revoke(&mut self, read: bool, write: bool) -> Reply {
-        if read && write {
-            self.machine.revoke_all(clock::now());
-        } else {
-            let right = if write { Right::Type } else { Right::Watch };
-            if (read || write) && !self.machine.revoke(clock::now(), right) {
-                return Reply::Refused("the session has no link that can type".to_owned());
-            }
+        let chosen = [(read, Right::Watch), (write, Right::Type)];
+        let rights: Vec<Right> = chosen.into_iter().filter_map(|(on, right)| on.then_some(right)).collect();
+        if !rights.is_empty() && !self.machine.revoke(clock::now(), self.session, &rights) {
+            return Reply::Refused("the session has no link that can type".to_owned());
         }
         self.status()
     }

@@ -1,0 +1,63 @@
+//! What the owner does for the machine.
+
+use super::ModelInput;
+use crate::id::SessionId;
+use crate::wire::close::CloseCode;
+
+/// The connection to the relay, for people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConnectionState {
+    /// Nothing is shared: there is none.
+    Idle,
+    /// On the way, for the first time or again.
+    Connecting,
+    /// It stands, and the relay has said of every session what it does with it.
+    Connected,
+    /// It broke or was refused; the next attempt comes by itself.
+    Waiting,
+    /// The relay will not have this sharer (another protocol version).
+    Refused,
+}
+
+/// A session's room at the relay, for people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RoomState {
+    /// Not open yet, or not again.
+    Pending,
+    /// Viewers can join.
+    Open,
+    /// The relay refuses it for now; it is asked again by itself.
+    Refused,
+    /// Another sharer took the session over; this one does not come back.
+    Replaced,
+}
+
+/// What the owner does for the machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// Connect to the relay; answer with `handle_connected` or `handle_disconnected`.
+    Connect,
+    /// Drop the socket, or the attempt; no answer is needed.
+    Close(CloseCode),
+    /// The connection's state changed.
+    Connection(ConnectionState),
+    /// A room's state changed.
+    Room(SessionId, RoomState),
+    /// For the session's terminal model.
+    Model(SessionId, ModelInput),
+    /// Write to the session's PTY; report with [`super::Sharer::handle_typed`].
+    Type(SessionId, Vec<u8>),
+    /// Who watches a session changed.
+    Viewers {
+        /// The session.
+        session: SessionId,
+        /// All.
+        count: u32,
+        /// Those whose link may type.
+        executors: u32,
+    },
+    /// The links changed: ask [`super::Sharer::links`].
+    LinksChanged(SessionId),
+    /// The session is over and everything about it was handed out: flush, and [`super::Sharer::forget`] it.
+    Ended(SessionId),
+}

@@ -1,0 +1,60 @@
+//! How a session ends: the last event, its attestation, the signed end, and a moment for viewers to see it.
+
+use super::Session;
+use crate::chain::End;
+use crate::event::{EndReason, Event, Note};
+use crate::sharer::Effect;
+use crate::sharer::step::Step;
+use crate::time::Moment;
+use crate::wire::sharer::SharerToRelay;
+
+/// How long the end waits for viewers, in milliseconds (DESIGN 4).
+const END_WITHIN_MS: u64 = 1_000;
+
+#[derive(Debug)]
+pub(super) struct Ending {
+    reason: EndReason,
+    pub(super) deadline: Moment,
+    said: bool,
+    pub(super) acknowledged: bool,
+}
+
+impl Session {
+    /// Begins the end; the first reason stays.
+    pub(in crate::sharer) fn end(&mut self, reason: EndReason, step: &mut Step) {
+        if self.ending.is_some() {
+            return;
+        }
+        self.settle(step);
+        self.seal(&Event::Note(Note::Ended(reason.clone())), step);
+        let deadline = step.mono().after(END_WITHIN_MS);
+        self.ending = Some(Ending { reason, deadline, said: false, acknowledged: false });
+    }
+
+    /// When all was sent: the last attestation at once, then `EndSession`.
+    pub(super) fn say_end(&mut self, step: &mut Step) {
+        let (point, epoch) = (self.epoch.point(), self.epoch.id());
+        let Some(channel) = self.room.channel() else { return };
+        let Some(ending) = self.ending.as_mut().filter(|ending| !ending.said) else { return };
+        if !self.buffer.all_sent() {
+            return;
+        }
+        if self.attests.number < point.number {
+            self.attests.due = true;
+        } else if self.snapshots.is_idle() {
+            ending.said = true;
+            let end = End { epoch, point, reason: ending.reason.clone() }.sign(&self.owner.key);
+            step.say(&SharerToRelay::EndSession { channel, end, final_number: point.number });
+        }
+    }
+
+    pub(super) fn finish(&mut self, step: &mut Step) {
+        let Some(ending) = self.ending.as_ref().filter(|_| !self.ended) else { return };
+        let heard = ending.said && (ending.acknowledged || self.people.1 == 0);
+        let alone = step.alone || self.room.is_refused();
+        if heard || alone || ending.deadline <= step.mono() {
+            self.ended = true;
+            step.effect(Effect::Ended(self.id));
+        }
+    }
+}
