@@ -12,7 +12,7 @@ const GOOD_AFTER_MS: u64 = 5_000;
 /// An attempt to connect is given up after this long, in milliseconds: the far end may be half gone.
 const ATTEMPT_MS: u64 = 15_000;
 /// The longest wait a relay can impose, in milliseconds.
-const LONGEST_IMPOSED_MS: u64 = 10 * 60 * 1_000;
+pub(crate) const LONGEST_IMPOSED_MS: u64 = 10 * 60 * 1_000;
 
 /// Where the connection is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

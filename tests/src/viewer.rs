@@ -9,7 +9,7 @@ use shared::entropy::Entropy;
 use shared::event::WindowSize;
 use shared::link::Link;
 use shared::time::Now;
-use shared::viewer::{Effect, Event, State, Typing, Viewer as Machine};
+use shared::viewer::{Effect, Event, PaneId, State, Typing, Viewer as Machine};
 use shared::wire::{NATIVE_SUBPROTOCOL, Packet};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
@@ -170,6 +170,13 @@ impl<S: Screen> Viewer<S> {
         self.run().await;
     }
 
+    /// The person types into what is selected.
+    pub async fn keys(&mut self, bytes: &[u8]) {
+        if let Some(pane) = self.machine.view().pane {
+            self.act(Event::Keys { pane, bytes: bytes.to_vec() }).await;
+        }
+    }
+
     /// Waits for the next message or deadline and does what follows from it.
     pub async fn turn(&mut self) {
         self.run().await;
@@ -284,18 +291,18 @@ impl<S: Screen> Viewer<S> {
                 }
                 Effect::Close => self.socket = None,
                 Effect::Send(packet) => self.send(packet).await,
-                Effect::Rebuild { ticket, window, bytes } => {
+                Effect::Rebuild { pane, ticket, window, bytes } => {
                     self.screen.rebuild(window, &bytes);
                     self.rebuilds += 1;
-                    self.parsed(ticket, bytes.len()).await;
+                    self.parsed(pane, ticket, bytes.len()).await;
                 }
-                Effect::Write { ticket, bytes } => {
+                Effect::Write { pane, ticket, bytes } => {
                     self.screen.write(&bytes);
-                    self.parsed(ticket, bytes.len()).await;
+                    self.parsed(pane, ticket, bytes.len()).await;
                 }
-                Effect::Resize(window) => self.screen.resize(window),
-                Effect::Wipe => self.screen.wipe(),
-                Effect::KeepSecret { .. } => {}
+                Effect::Resize { window, .. } => self.screen.resize(window),
+                Effect::Wipe { .. } => self.screen.wipe(),
+                Effect::KeepSecret { .. } | Effect::Drop { .. } => {}
             }
         }
     }
@@ -313,14 +320,14 @@ impl<S: Screen> Viewer<S> {
         }
     }
 
-    async fn parsed(&mut self, ticket: u64, bytes: usize) {
+    async fn parsed(&mut self, pane: PaneId, ticket: u64, bytes: usize) {
         self.drawn += bytes as u64;
         if let Some(rate) = self.rate {
             let took = Duration::from_nanos(bytes as u64 * 1_000_000_000 / rate.max(1));
             self.busy_until = self.busy_until.max(Instant::now()) + took;
             tokio::time::sleep_until(self.busy_until.into()).await;
         }
-        self.happened(Event::Parsed { ticket });
+        self.happened(Event::Parsed { pane, ticket });
     }
 
     fn happened(&mut self, event: Event) {

@@ -117,7 +117,8 @@ class Screen {
       this.pasted(event.clipboardData?.getData("text/plain") ?? "");
     }, true);
     for (const name of ["dragover", "drop"]) host.addEventListener(name, (event) => event.preventDefault(), true);
-    new ResizeObserver(() => this.fit()).observe(host.parentElement);
+    this.resized = new ResizeObserver(() => { if (!host.hidden) this.fit(); });
+    this.resized.observe(host.parentElement);
     term.onCursorMove(() => this.follow());
   }
 
@@ -273,6 +274,12 @@ class Screen {
     const options = { decorations, incremental: false };
     if (!text) { this.search.clearDecorations(); this.on("found", "0", "0"); return; }
     if (back) this.search.findPrevious(text, options); else this.search.findNext(text, options);
+  }
+
+  dispose() {
+    this.on = () => {};
+    this.resized.disconnect();
+    this.term.dispose();
   }
 
   endFind() { this.search.clearDecorations(); this.term.clearSelection(); }

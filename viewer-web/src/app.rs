@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use leptos::prelude::*;
 use shared::link::Link;
-use shared::viewer::{Event, Typing, View};
+use shared::viewer::{Event, PaneId, Typing, View};
 
 use crate::components::banner::Banner;
 use crate::components::find::Find;
@@ -18,6 +18,7 @@ use crate::components::{Action, Face, Page, Panel};
 use crate::preferences::Theme;
 use crate::shell::page::{self, Asked};
 use crate::shell::runner::Runner;
+use crate::shell::screens::Screens;
 use crate::shell::storage;
 use crate::xterm::{Happened, Screen};
 
@@ -45,7 +46,7 @@ fn is_dark(theme: Theme) -> bool {
 
 /// Everything that lives as long as the session's page.
 struct Parts {
-    screen: Rc<Screen>,
+    screens: Rc<Screens>,
     runner: Rc<Runner>,
 }
 
@@ -60,15 +61,17 @@ fn Session(link: Link) -> impl IntoView {
     let modifiers = RwSignal::new(Modifiers::default());
     let host = link.base.clone();
 
-    let screen = move || parts.with_value(|parts| parts.as_ref().map(|parts| Rc::clone(&parts.screen)));
+    let screens = move || parts.with_value(|parts| parts.as_ref().map(|parts| Rc::clone(&parts.screens)));
+    // What a person does concerns the terminal that is seen.
+    let screen = move || screens().and_then(|screens| screens.shown());
     let give = move |event: Event| {
         let runner = parts.with_value(|parts| parts.as_ref().map(|parts| Rc::clone(&parts.runner)));
         if let Some(runner) = runner {
             runner.give(event);
         }
     };
-    let keys = move |bytes: Vec<u8>| {
-        give(Event::Keys(modifiers.get_untracked().apply(bytes)));
+    let keys = move |pane: PaneId, bytes: Vec<u8>| {
+        give(Event::Keys { pane, bytes: modifiers.get_untracked().apply(bytes) });
         // Sticky ones hold for one key.
         modifiers.set(Modifiers::default());
     };
@@ -91,20 +94,25 @@ fn Session(link: Link) -> impl IntoView {
         }
         Action::StopTyping => give(Event::StopTyping),
         Action::Key(name) => {
-            if let Some(screen) = screen() {
-                keys(screen.key_bytes(name));
+            let pane = screens().and_then(|screens| screens.shown_pane());
+            if let (Some(pane), Some(screen)) = (pane, screen()) {
+                keys(pane, screen.key_bytes(name));
                 screen.focus();
             }
         }
-        Action::PasteButton => page::read_clipboard(move |text| match text {
-            Some(text) => {
-                if let Some(screen) = screen() {
-                    screen.pasted(&text);
+        // It goes where the person was when they pressed, or nowhere.
+        Action::PasteButton => page::read_clipboard({
+            let screen = screen();
+            move |text| match text {
+                Some(text) => {
+                    if let Some(screen) = &screen {
+                        screen.pasted(&text);
+                    }
                 }
+                None => page.update(|page| {
+                    page.said = Some("The browser does not let this page read the clipboard.".to_owned());
+                }),
             }
-            None => page.update(|page| {
-                page.said = Some("The browser does not let this page read the clipboard.".to_owned());
-            }),
         }),
         Action::Keyboard => {
             if let Some(screen) = screen() {
@@ -148,11 +156,11 @@ fn Session(link: Link) -> impl IntoView {
         }
     });
 
-    let happened = move |happened: Happened| match happened {
-        Happened::Typed(bytes) => keys(bytes),
-        Happened::Pasted { text, bracketed } => give(Event::Paste { text, bracketed }),
-        Happened::Parsed(ticket) => give(Event::Parsed { ticket }),
-        Happened::Title(title) => give(Event::Title(title)),
+    let happened = move |pane: PaneId, happened: Happened| match happened {
+        Happened::Typed(bytes) => keys(pane, bytes),
+        Happened::Pasted { text, bracketed } => give(Event::Paste { pane, text, bracketed }),
+        Happened::Parsed(ticket) => give(Event::Parsed { pane, ticket }),
+        Happened::Title(title) => give(Event::Title { pane, title }),
         Happened::Clipboard(text) => {
             let (allowed, refused) =
                 page.with_untracked(|page| (page.clipboard_allowed, page.clipboard_refused));
@@ -175,10 +183,15 @@ fn Session(link: Link) -> impl IntoView {
 
     // Once the terminal's element is in the page, the machine may begin.
     let mounted = UnsyncCallback::new(move |element: web_sys::HtmlElement| {
-        let dark = is_dark(settings.get_untracked().theme);
-        let screen = Rc::new(Screen::new(&element, dark, happened));
-        match Runner::start(link.clone(), Rc::clone(&screen), set_view, set_watch_link) {
-            Some(runner) => parts.set_value(Some(Parts { screen, runner })),
+        let screens = Screens::new(element, move |host, pane| {
+            let settings = settings.get_untracked();
+            let screen = Screen::new(host, is_dark(settings.theme), move |event| happened(pane, event));
+            screen.set_zoom(settings.zoom);
+            screen.set_screen_reader(settings.screen_reader);
+            screen
+        });
+        match Runner::start(link.clone(), Rc::clone(&screens), set_view, set_watch_link) {
+            Some(runner) => parts.set_value(Some(Parts { screens, runner })),
             None => page.update(|page| {
                 page.said = Some(
                     "This browser has no source of randomness; nothing can be opened safely.".to_owned(),
@@ -197,17 +210,23 @@ fn Session(link: Link) -> impl IntoView {
         let wanted = settings.get();
         storage::keep_settings(&wanted);
         page::set_theme(wanted.theme);
-        if let Some(screen) = screen() {
-            screen.set_theme(is_dark(wanted.theme));
-            screen.set_zoom(wanted.zoom);
-            screen.set_screen_reader(wanted.screen_reader);
+        if let Some(screens) = screens() {
+            let dark = is_dark(wanted.theme);
+            screens.each(|screen| {
+                screen.set_theme(dark);
+                screen.set_zoom(wanted.zoom);
+                screen.set_screen_reader(wanted.screen_reader);
+            });
         }
     });
     let typing = Memo::new(move |_| {
-        view.with(|view| view.as_ref().is_some_and(|view| matches!(view.typing, Typing::On | Typing::Paused)))
+        view.with(|view| {
+            let typing = |view: &View| matches!(view.typing, Typing::On | Typing::Paused);
+            view.as_ref().map(|view| (view.pane, typing(view)))
+        })
     });
     Effect::new(move |_| {
-        let typing = typing.get();
+        let typing = typing.get().is_some_and(|(_, typing)| typing);
         if let Some(screen) = screen() {
             screen.set_typing(typing);
         }
@@ -236,7 +255,7 @@ fn Session(link: Link) -> impl IntoView {
         }
     };
     view! {
-        <div class="session" class:typing=typing on:keydown:capture=pressed>
+        <div class="session" class:typing=move || typing.get().is_some_and(|(_, typing)| typing) on:keydown:capture=pressed>
             <Toolbar/>
             <Find/>
             <Banner/>

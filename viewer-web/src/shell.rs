@@ -3,5 +3,6 @@
 pub(crate) mod clock;
 pub(crate) mod page;
 pub(crate) mod runner;
+pub(crate) mod screens;
 pub(crate) mod socket;
 pub(crate) mod storage;

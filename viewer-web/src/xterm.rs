@@ -41,6 +41,8 @@ extern "C" {
     fn key_bytes(this: &Handle, name: &str) -> String;
     #[wasm_bindgen(method)]
     fn find(this: &Handle, text: &str, back: bool);
+    #[wasm_bindgen(method)]
+    fn dispose(this: &Handle);
     #[wasm_bindgen(method, js_name = endFind)]
     fn end_find(this: &Handle);
 }
@@ -165,6 +167,11 @@ impl Screen {
 
     pub(crate) fn find(&self, text: &str, back: bool) {
         self.handle.find(text, back);
+    }
+
+    /// Frees everything it holds; nothing more happens in it.
+    pub(crate) fn dispose(&self) {
+        self.handle.dispose();
     }
 
     pub(crate) fn end_find(&self) {

@@ -67,14 +67,17 @@ impl CardReader {
         self.wanted = self.wanted.filter(|(wanted, _)| *wanted != digest);
     }
 
-    /// The owner attested this digest, by a verified attestation no older than the last.
-    pub fn attested(&mut self, now: Moment, digest: [u8; 32]) {
-        if digest == self.set.digest() {
+    /// The owner attested this digest, by a verified attestation no older than the last. Whether it is that of exactly
+    /// the cards that are here.
+    pub fn attested(&mut self, now: Moment, digest: [u8; 32]) -> bool {
+        let same = digest == self.set.digest();
+        if same {
             self.wanted = None;
         } else if digest != [0; 32] && !self.passed.contains(&digest) {
             let since = self.wanted.map_or(now, |(_, since)| since);
             self.wanted = Some((digest, since));
         }
+        same
     }
 
     /// Since when the owner vouches for other cards than those that are here. Cards and attestations travel apart, so

@@ -1,6 +1,8 @@
 //! Credit of a connection: binary bytes count as consumed when the terminal has parsed what they carried.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
+
+use super::pane::PaneId;
 
 /// Credit is granted when this much more was consumed than the relay knows, in bytes: an eighth of the whole.
 const GRANT_EVERY: u64 = 32 * 1024;
@@ -10,7 +12,8 @@ const GRANT_EVERY: u64 = 32 * 1024;
 pub(super) struct Credit {
     consumed: u64,
     granted: u64,
-    writes: VecDeque<(u64, u64)>,
+    /// Each terminal parses in its own time.
+    writes: BTreeMap<PaneId, VecDeque<(u64, u64)>>,
     next_ticket: u64,
     unwritten: u64,
 }
@@ -26,10 +29,11 @@ impl Credit {
         self.unwritten = self.unwritten.saturating_add(bytes);
     }
 
-    /// Something is written to the terminal: what arrived so far is consumed once `ticket` is parsed.
-    pub(super) fn ticket(&mut self) -> u64 {
+    /// Something is written to a terminal: what arrived so far is consumed once `ticket` is parsed.
+    pub(super) fn ticket(&mut self, pane: PaneId) -> u64 {
         self.next_ticket += 1;
-        self.writes.push_back((self.next_ticket, std::mem::take(&mut self.unwritten)));
+        let bytes = std::mem::take(&mut self.unwritten);
+        self.writes.entry(pane).or_default().push_back((self.next_ticket, bytes));
         self.next_ticket
     }
 
@@ -38,11 +42,20 @@ impl Credit {
         self.consumed += std::mem::take(&mut self.unwritten);
     }
 
-    /// The terminal has parsed everything up to `ticket`.
-    pub(super) fn parsed(&mut self, ticket: u64) {
-        while let Some((_, bytes)) = self.writes.pop_front_if(|(written, _)| *written <= ticket) {
+    /// A terminal has parsed everything up to `ticket`.
+    pub(super) fn parsed(&mut self, pane: PaneId, ticket: u64) {
+        let Some(writes) = self.writes.get_mut(&pane) else { return };
+        while let Some((_, bytes)) = writes.pop_front_if(|(written, _)| *written <= ticket) {
             self.consumed += bytes;
         }
+        if writes.is_empty() {
+            self.writes.remove(&pane);
+        }
+    }
+
+    /// Whether some terminal has not parsed everything.
+    pub(super) fn is_parsing(&self) -> bool {
+        !self.writes.is_empty()
     }
 
     /// The count to send now, if it is worth a frame of its own.
@@ -61,21 +74,39 @@ impl Credit {
 mod tests {
     use super::*;
 
+    const ONE: PaneId = PaneId(0);
+    const OTHER: PaneId = PaneId(1);
+
     #[test]
     fn bytes_count_when_parsed() {
         let mut credit = Credit::default();
         credit.received(40_000);
-        let ticket = credit.ticket();
+        let ticket = credit.ticket(ONE);
         credit.settle();
         assert_eq!(credit.grant(), None);
-        credit.parsed(ticket);
+        credit.parsed(ONE, ticket);
         assert_eq!(credit.grant(), Some(40_000));
         credit.received(10);
         credit.settle();
         assert_eq!(credit.grant(), None);
         assert_eq!(credit.ride(), 40_010);
         credit.restart();
-        credit.parsed(ticket);
+        credit.parsed(ONE, ticket);
         assert_eq!(credit.ride(), 0);
+    }
+
+    #[test]
+    fn each_terminal_parses_its_own() {
+        let mut credit = Credit::default();
+        for (pane, bytes) in [(ONE, 1), (OTHER, 10), (ONE, 100)] {
+            credit.received(bytes);
+            let _ticket = credit.ticket(pane);
+        }
+        credit.parsed(OTHER, 3);
+        assert_eq!(credit.ride(), 10);
+        credit.parsed(ONE, 1);
+        assert_eq!(credit.ride(), 11);
+        credit.parsed(ONE, u64::MAX);
+        assert_eq!(credit.ride(), 111);
     }
 }

@@ -74,6 +74,8 @@ pub(super) struct Epoch {
     readers: [Option<PartReader>; 2],
     /// The newest event that is known to exist.
     target: u64,
+    /// The digest of all cards that the owner signed last, until somebody takes it.
+    attested: Option<[u8; 32]>,
     answered: bool,
     answer: Option<Answer>,
     pub(super) beat: u64,
@@ -103,6 +105,7 @@ impl Epoch {
             snapshot: None,
             readers: [None, None],
             target: 0,
+            attested: None,
             answered: false,
             answer: None,
             beat: 0,
@@ -133,6 +136,16 @@ impl Epoch {
     pub(super) fn caught_up(&self) -> bool {
         let reached = self.chain.is_some_and(|chain| chain.number >= self.target);
         self.screen && self.following && self.skipped.is_none() && reached
+    }
+
+    /// The digest of all cards that the owner signed since the last call.
+    pub(super) fn take_attested(&mut self) -> Option<[u8; 32]> {
+        self.attested.take()
+    }
+
+    /// The sharer answered, and there is more than what is shown.
+    pub(super) fn is_behind(&self) -> bool {
+        self.answered && !(self.caught_up() && self.answered())
     }
 
     /// The sharer answered this connection's challenge, and its answer's point was reached.
@@ -374,6 +387,7 @@ impl Epoch {
     ) {
         let attestation = Attestation { scope: self.scope(), point, beat, cards };
         if attestation.verify(&self.header.owner, signature) {
+            self.attested = Some(cards);
             self.vouched(point);
         }
     }
@@ -449,22 +463,3 @@ impl Epoch {
         self.proof.deadline().filter(|_| self.screen)
     }
 }
-
-/// Reads a title as text for people: no controls, not endless.
-pub(super) fn readable(title: &str) -> String {
-    title
-        .chars()
-        .filter(|c| !c.is_control() && !bidi(*c))
-        .take(MAX_TITLE)
-        .collect::<String>()
-        .trim()
-        .to_owned()
-}
-
-/// Characters that turn the direction of the text around them, by which a title could pass for something else.
-fn bidi(c: char) -> bool {
-    matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
-
-/// The longest title shown, in characters.
-const MAX_TITLE: usize = 200;

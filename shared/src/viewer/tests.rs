@@ -1,18 +1,30 @@
 //! A viewer against a sharer made of the sealers themselves, and everything a hostile relay can do between them.
 
-use bytes::Bytes;
-use proptest::prelude::*;
+mod children;
+mod order;
+mod session;
+
+use std::collections::BTreeMap;
 
 use super::*;
-use crate::chain::{Answer, Attestation, ChainPoint, End};
-use crate::event::{EndReason, Event as Happening, EventKind, Note};
-use crate::input::InputOpener;
-use crate::keys::epoch::{ContentKey, InputGrant, InputSecret, Opened, Scope};
-use crate::keys::grant::{Grant, GrantSecret};
+use crate::card::{Card, CardSealer, Reach};
+use crate::chain::{Answer, Attestation, ChainPoint};
+use crate::event::{Event as Happening, Note};
+use crate::id::{Channel, SessionId};
+use crate::keys::epoch::{
+    AgreementKey, ContentKey, EpochId, Header, InputGrant, InputSecret, PROTOCOL_VERSION, Scope,
+};
+use crate::keys::grant::{Grant, Right};
 use crate::keys::owner::{Challenge, OwnerKey};
+use crate::orchestration::task::Task;
 use crate::seal::{BeatSealer, EventSealer, SealedEvent};
 use crate::snapshot::{Dump, Part, SealedSnapshot, SnapshotSealer};
-use crate::wire::hello::{Hello, Limits};
+use crate::time::UnixMs;
+use crate::wire::close::Refusal;
+use crate::wire::encode;
+use crate::wire::hello::{Greeting, Hello, Limits};
+use crate::wire::task::TaskRow;
+use crate::wire::viewer::{JoinPayload, ViewerToRelay};
 
 const WINDOW: WindowSize = WindowSize { cols: 80, rows: 24 };
 
@@ -27,6 +39,7 @@ struct Sharer {
     events: EventSealer,
     beats: BeatSealer,
     snapshots: SnapshotSealer,
+    cards: CardSealer,
     grants: [Grant; 2],
 }
 
@@ -58,6 +71,7 @@ impl Sharer {
             events: EventSealer::new(&content, scope),
             beats: BeatSealer::new(&content, scope),
             snapshots: SnapshotSealer::new(&content, scope),
+            cards: CardSealer::new(&content, &input.secret, scope),
             owner,
             entropy,
             content,
@@ -101,10 +115,22 @@ impl Sharer {
     }
 
     fn attest(&self, point: ChainPoint) -> Frame {
-        let (beat, cards) = (self.beats.number(), [0; 32]);
+        let (beat, cards) = (self.beats.number(), self.cards.digest());
         let signature = Attestation { scope: self.scope(), point, beat, cards }.sign(&self.owner);
         let ChainPoint { number, hash } = point;
         Frame::Attestation { channel: Channel(1), number, beat, hash, cards, signature }
+    }
+
+    /// What its parent's cards hold: its own grants will do.
+    fn reach(&self) -> Reach {
+        let [watch, typing] = [0, 1].map(|right| self.grants[right].secret.clone());
+        Reach { watch, typing: Some(typing) }
+    }
+
+    /// A row about a child.
+    fn row(&mut self, task: &Task, reach: Option<Reach>) -> TaskRow {
+        let card = Card { task: task.clone(), reach };
+        TaskRow::new(task, self.cards.seal(&self.owner, &card, &mut self.entropy).expect("a newer revision"))
     }
 
     fn beat(&mut self, wall: u64) -> Frame {
@@ -117,7 +143,9 @@ impl Sharer {
 struct Page {
     viewer: Viewer,
     now: u64,
-    terminal: Vec<u8>,
+    terminals: BTreeMap<PaneId, Vec<u8>>,
+    /// Whose frames come.
+    session: SessionId,
     sent: Vec<Packet>,
     connects: usize,
     auto_parse: bool,
@@ -130,7 +158,8 @@ impl Page {
         let mut page = Self {
             viewer,
             now: 1_000,
-            terminal: Vec::new(),
+            terminals: BTreeMap::new(),
+            session: sharer.owner.session_id(),
             sent: Vec::new(),
             connects: 0,
             auto_parse: true,
@@ -144,23 +173,23 @@ impl Page {
             match effect {
                 Effect::Connect { .. } => self.connects += 1,
                 Effect::Send(packet) => self.sent.push(packet),
-                Effect::Rebuild { ticket, bytes, .. } => {
-                    self.terminal = bytes;
-                    self.parsed(ticket);
+                Effect::Rebuild { pane, ticket, bytes, .. } => {
+                    self.terminals.insert(pane, bytes);
+                    self.parsed(pane, ticket);
                 }
-                Effect::Write { ticket, bytes } => {
-                    self.terminal.extend(bytes);
-                    self.parsed(ticket);
+                Effect::Write { pane, ticket, bytes } => {
+                    self.terminals.entry(pane).or_default().extend(bytes);
+                    self.parsed(pane, ticket);
                 }
-                Effect::Wipe => self.terminal.clear(),
-                Effect::Close | Effect::Resize(_) | Effect::KeepSecret { .. } => {}
+                Effect::Wipe { pane } | Effect::Drop { pane } => drop(self.terminals.remove(&pane)),
+                Effect::Close | Effect::Resize { .. } | Effect::KeepSecret { .. } => {}
             }
         }
     }
 
-    fn parsed(&mut self, ticket: u64) {
+    fn parsed(&mut self, pane: PaneId, ticket: u64) {
         if self.auto_parse {
-            self.give(Event::Parsed { ticket });
+            self.give(Event::Parsed { pane, ticket });
         }
     }
 
@@ -170,15 +199,18 @@ impl Page {
     }
 
     fn keys(&mut self, bytes: &[u8]) {
-        self.give(Event::Keys(bytes.to_vec()));
+        self.give(Event::Keys { pane: PaneId::OWN, bytes: bytes.to_vec() });
     }
 
     fn control(&mut self, message: &RelayToViewer) {
         self.give(Event::Packet(Packet::Text(encode(message))));
     }
 
+    /// A frame of the sharer whose turn it is, on the channel that the viewer has for it.
     fn frame(&mut self, frame: &Frame) {
-        self.give(Event::Packet(Packet::Binary(frame.encode())));
+        let mut bytes = frame.encode().to_vec();
+        bytes[1] = u8::try_from(self.channel().0).unwrap();
+        self.give(Event::Packet(Packet::Binary(bytes.into())));
     }
 
     fn event(&mut self, event: SealedEvent) {
@@ -231,15 +263,40 @@ impl Page {
         self.give(Event::Packet(Packet::Text(encode(&Greeting::Hello(hello)))));
     }
 
-    fn last_join(&self) -> JoinPayload {
-        let join = self.sent.iter().rev().find_map(|packet| match packet {
+    fn joins(&self) -> impl Iterator<Item = (Channel, JoinPayload)> {
+        self.sent.iter().filter_map(|packet| match packet {
             Packet::Text(text) => match decode::<ViewerToRelay>(text) {
-                Ok(ViewerToRelay::Join { payload, .. }) => Some(*payload),
+                Ok(ViewerToRelay::Join { channel, payload }) => Some((channel, *payload)),
                 _ => None,
             },
             Packet::Binary(_) => None,
-        });
-        join.expect("it joined")
+        })
+    }
+
+    fn newest_join(&self) -> Option<(Channel, JoinPayload)> {
+        self.joins().filter(|(_, payload)| payload.session_id == self.session).last()
+    }
+
+    fn last_join(&self) -> JoinPayload {
+        self.newest_join().expect("it joined").1
+    }
+
+    fn channel(&self) -> Channel {
+        self.newest_join().map_or(Channel(1), |(channel, _)| channel)
+    }
+
+    fn rows(&mut self, rows: Vec<TaskRow>) {
+        let channel = self.channel();
+        self.control(&RelayToViewer::TasksUpdated { channel, rows });
+    }
+
+    fn bar(&self) -> Option<Arc<Bar>> {
+        self.viewer.view().bar
+    }
+
+    /// What follows comes from this sharer.
+    fn turn_to(&mut self, sharer: &Sharer) {
+        self.session = sharer.owner.session_id();
     }
 
     fn joined(&mut self, sharer: &Sharer, resumed: bool) {
@@ -247,7 +304,7 @@ impl Page {
     }
 
     fn joined_at(&mut self, sharer: &Sharer, resumed: bool, latest: u64) {
-        let channel = self.viewer.channel;
+        let channel = self.channel();
         self.control(&RelayToViewer::JoinedSuccessfully {
             channel,
             header: sharer.header.sign(&sharer.owner),
@@ -260,7 +317,7 @@ impl Page {
     }
 
     fn not_found(&mut self, retry: bool) {
-        let channel = self.viewer.channel;
+        let channel = self.channel();
         self.control(&RelayToViewer::FailedToJoin { channel, reason: Refusal::NotFound { retry } });
     }
 
@@ -273,12 +330,16 @@ impl Page {
             taken: None,
             input: true,
         };
-        let channel = self.viewer.channel;
+        let channel = self.channel();
         self.control(&RelayToViewer::Answer { channel, answer: answer.sign(&sharer.owner) });
     }
 
     fn text(&self) -> String {
-        String::from_utf8_lossy(&self.terminal).into_owned()
+        self.text_of(PaneId::OWN)
+    }
+
+    fn text_of(&self, pane: PaneId) -> String {
+        String::from_utf8_lossy(self.terminals.get(&pane).map_or(&[], Vec::as_slice)).into_owned()
     }
 
     fn inputs(&self) -> Vec<Frame> {
@@ -302,462 +363,4 @@ fn live(sharer: &mut Sharer, right: usize) -> Page {
     page.answer(sharer);
     assert_eq!(page.viewer.view().state, State::Live);
     page
-}
-
-#[test]
-fn live_means_screen_answer_and_reached() {
-    let mut sharer = Sharer::new(1);
-    let first = sharer.output("lost in the snapshot");
-    let mut page = Page::open(&sharer, 0);
-    assert_eq!((page.connects, page.viewer.view().state), (1, State::Connecting));
-    page.greet();
-    page.joined(&sharer, false);
-    assert_eq!(page.viewer.view().state, State::CatchingUp);
-    // Before its snapshot an event waits.
-    let snapshot = sharer.snapshot("\x1bcA", Some("\x1bcH A"));
-    let next = sharer.output("B");
-    page.event(next);
-    assert_eq!(page.text(), "");
-    page.snapshot(&snapshot, Part::Screen);
-    assert_eq!(page.text(), "\x1bcAB");
-    assert_eq!(page.viewer.view().state, State::CatchingUp, "not before the answer");
-    page.answer(&sharer);
-    assert_eq!(page.viewer.view().state, State::Live);
-    // The scrollback comes behind, in one write with what happened since.
-    page.snapshot(&snapshot, Part::Full);
-    assert_eq!(page.text(), "\x1bcH AB");
-    drop(first);
-    // A doubled event changes nothing, a gap asks for a snapshot.
-    let doubled = sharer.output("C");
-    page.event(doubled.clone());
-    page.event(doubled);
-    assert_eq!(page.text(), "\x1bcH ABC");
-    drop(sharer.output("D"));
-    let gap = sharer.output("E");
-    page.event(gap);
-    assert_eq!(page.text(), "\x1bcH ABC");
-    assert!(
-        page.sent.iter().any(|p| *p == Packet::Text(encode(&ViewerToRelay::Resync { channel: Channel(1) })))
-    );
-    let snapshot = sharer.snapshot("\x1bcABCDE", None);
-    page.snapshot(&snapshot, Part::Screen);
-    assert_eq!((page.text(), page.viewer.view().state), ("\x1bcABCDE".into(), State::Live));
-}
-
-#[test]
-fn nothing_unsigned_stands_longer_than_five_seconds() {
-    let mut sharer = Sharer::new(2);
-    let mut page = live(&mut sharer, 0);
-    page.pass(10_000);
-    assert_eq!(page.viewer.view().shown, Shown::Screen, "what the snapshot covers stands");
-    let event = sharer.output("x");
-    page.event(event);
-    page.pass(4_999);
-    assert_eq!(page.viewer.view().shown, Shown::Screen);
-    page.pass(1);
-    assert_eq!(page.viewer.view().shown, Shown::Hidden);
-    // A forged word changes nothing; the owner's shows it again.
-    let other = Sharer::new(3);
-    let Frame::Attestation { signature, .. } = other.attest(sharer.events.point()) else { panic!() };
-    let ChainPoint { number, hash } = sharer.events.point();
-    page.frame(&Frame::Attestation { channel: Channel(1), number, beat: 1, hash, cards: [0; 32], signature });
-    assert_eq!(page.viewer.view().shown, Shown::Hidden);
-    let word = sharer.attest(sharer.events.point());
-    page.frame(&word);
-    assert_eq!(page.viewer.view().shown, Shown::Screen);
-}
-
-#[test]
-fn another_chain_than_the_signed_one_is_wiped() {
-    let mut sharer = Sharer::new(4);
-    let mut page = live(&mut sharer, 0);
-    // A reader who has the content key, and the relay, put words into the sharer's mouth.
-    let opened = sharer.header.open_box(&sharer.grants[0].secret).unwrap();
-    let Opened { content, .. } = opened;
-    let mut forger = EventSealer::new(&content, sharer.scope());
-    let (kind, plain) = Happening::Output(b"forged".to_vec()).encode(false);
-    page.event(forger.seal(kind, &plain));
-    assert!(page.text().contains("forged"), "the control: it opens, and is shown for a moment");
-    drop(sharer.output("true"));
-    let word = sharer.attest(sharer.events.point());
-    page.frame(&word);
-    let view = page.viewer.view();
-    assert_eq!((view.state, view.shown), (State::Diverged(Divergence::Chain), Shown::Nothing));
-    assert_eq!(page.text(), "");
-}
-
-#[test]
-fn flipped_events_and_foreign_headers_stop_the_view() {
-    let mut sharer = Sharer::new(5);
-    let mut page = live(&mut sharer, 0);
-    let mut event = sharer.output("x");
-    let mut body = event.body.to_vec();
-    body[0] ^= 1;
-    event.body = Bytes::from(body);
-    page.event(event);
-    assert_eq!(page.viewer.view().state, State::Diverged(Divergence::Seal));
-
-    let mut page = Page::open(&sharer, 0);
-    page.greet();
-    let mut foreign = Sharer::new(6);
-    page.joined(&foreign, false);
-    assert_eq!(page.viewer.view().state, State::Diverged(Divergence::Header));
-    page.give(Event::Retry);
-    assert_eq!(page.connects, 2);
-    drop(foreign.output(""));
-
-    // The right header under a link with another secret.
-    let mut link = sharer.link(0);
-    link.secret = GrantSecret([0; 16]);
-    let viewer = Viewer::new(link, Entropy::from_seed([1; 32]), Now::new(1_000, 1_000));
-    let mut page = Page { viewer, ..Page::open(&sharer, 0) };
-    page.greet();
-    page.joined(&sharer, false);
-    assert_eq!(page.viewer.view().state, State::Failed(Failure::WrongKey));
-}
-
-#[test]
-fn old_headers_are_not_accepted_again() {
-    let mut sharer = Sharer::new(7);
-    let old = sharer.header.clone();
-    sharer.header.revision = 2;
-    let mut page = live(&mut sharer, 0);
-    page.control(&RelayToViewer::HeaderUpdated { channel: Channel(1), header: old.sign(&sharer.owner) });
-    assert!(matches!(page.viewer.view().state, State::Reconnecting { .. }));
-}
-
-#[test]
-fn skipped_output_waits_for_its_snapshot() {
-    let mut sharer = Sharer::new(8);
-    let mut page = live(&mut sharer, 0);
-    let early = sharer.snapshot("\x1bcearly", None);
-    let skipped = sharer.note(Note::Skipped { bytes: 9 });
-    page.event(skipped);
-    let behind = sharer.output("behind");
-    page.event(behind);
-    assert_eq!(page.viewer.view().state, State::CatchingUp);
-    page.snapshot(&early, Part::Screen);
-    assert_eq!(page.text(), "\x1bcscreen ", "a snapshot from before does not show what was left out");
-    let late = sharer.snapshot("\x1bclate", None);
-    page.snapshot(&late, Part::Screen);
-    assert_eq!((page.text(), page.viewer.view().state), ("\x1bclate".into(), State::Live));
-}
-
-#[test]
-fn beats_that_stop_make_the_view_stale() {
-    let mut sharer = Sharer::new(9);
-    let mut page = live(&mut sharer, 0);
-    page.pass(40_000);
-    assert_eq!(page.viewer.view().state, State::Live);
-    let beat = sharer.beat(2);
-    page.frame(&beat);
-    page.pass(44_999);
-    assert_eq!(page.viewer.view().state, State::Live);
-    page.frame(&beat);
-    page.pass(1);
-    assert!(matches!(page.viewer.view().state, State::Stale { .. }), "a replayed beat is no news");
-    // Silence as long as no healthy relay keeps ends the connection.
-    page.pass(80_000);
-    assert!(page.connects > 1);
-}
-
-#[test]
-fn a_break_resumes_where_it_was() {
-    let mut sharer = Sharer::new(10);
-    let mut page = live(&mut sharer, 0);
-    let event = sharer.output("1");
-    page.event(event);
-    page.give(Event::Disconnected { code: Some(1006) });
-    assert!(matches!(page.viewer.view().state, State::Reconnecting { .. }));
-    page.pass(1_000);
-    assert_eq!(page.connects, 2);
-    page.greet();
-    let resume = page.last_join().resume;
-    assert_eq!(resume, Some(Resume { epoch: sharer.header.epoch, number: 1 }));
-    let event = sharer.output("2");
-    page.joined(&sharer, true);
-    page.event(event);
-    page.answer(&sharer);
-    assert_eq!((page.text(), page.viewer.view().state), ("\x1bcscreen 12".into(), State::Live));
-}
-
-#[test]
-fn a_relay_that_forgot_is_asked_for_a_minute() {
-    let sharer = Sharer::new(11);
-    let mut page = Page::open(&sharer, 0);
-    page.greet();
-    for round in 0..200 {
-        page.not_found(true);
-        if round == 0 {
-            let state = page.viewer.view().state;
-            assert_eq!(state, State::Seeking { since: UnixMs(1_000), left_s: Some(60) });
-            assert!(state.sentence().unwrap().ends_with("trying for 60 s more."), "told at once");
-        }
-        page.pass(1_300);
-        if page.viewer.view().state.is_final() {
-            break;
-        }
-    }
-    assert_eq!(page.viewer.view().state, State::Failed(Failure::NotFound));
-    assert!((60_000..65_000).contains(&(page.now - 1_000)));
-    // Without the word "retry" there is nothing to wait for.
-    let mut page = Page::open(&sharer, 0);
-    page.greet();
-    page.not_found(false);
-    assert_eq!(page.viewer.view().state, State::Failed(Failure::NotFound));
-}
-
-#[test]
-fn a_page_that_was_live_asks_without_limit() {
-    let mut sharer = Sharer::new(23);
-    let mut page = live(&mut sharer, 0);
-    page.give(Event::Disconnected { code: Some(1006) });
-    page.pass(1_000);
-    page.greet();
-    let joins = |page: &Page| {
-        page.sent.iter().filter(|p| matches!(p, Packet::Text(t) if t.starts_with("{\"Join"))).count()
-    };
-    for round in 0..200 {
-        let (before, asked) = (joins(&page), page.now);
-        page.not_found(round % 2 == 0);
-        assert_eq!(page.viewer.view().state, State::Seeking { since: UnixMs(1_000), left_s: None });
-        assert!(page.text().contains("screen"), "what was seen stays");
-        while joins(&page) == before {
-            page.pass(100);
-        }
-        assert!((1_000..=12_600).contains(&(page.now - asked)));
-    }
-    assert!(page.now > 1_000_000);
-    page.joined(&sharer, true);
-    page.answer(&sharer);
-    assert_eq!(page.viewer.view().state, State::Live);
-}
-
-#[test]
-fn how_far_there_is_to_go_the_sharer_says() {
-    let mut sharer = Sharer::new(24);
-    let mut page = Page::open(&sharer, 0);
-    page.greet();
-    page.joined_at(&sharer, false, u64::MAX);
-    let snapshot = sharer.snapshot("\x1bcA", None);
-    page.snapshot(&snapshot, Part::Screen);
-    assert_eq!(page.viewer.view().state, State::CatchingUp);
-    page.answer(&sharer);
-    assert_eq!(page.viewer.view().state, State::Live);
-    // The control: the sharer's own word holds.
-    drop(sharer.output("withheld"));
-    let word = sharer.attest(sharer.events.point());
-    page.frame(&word);
-    assert_eq!(page.viewer.view().state, State::CatchingUp);
-}
-
-#[test]
-fn credit_is_granted_for_what_the_terminal_parsed() {
-    let mut sharer = Sharer::new(12);
-    let mut page = live(&mut sharer, 0);
-    page.auto_parse = false;
-    let noise: String =
-        (0..40_000u32).map(|n| char::from(b'!' + u8::try_from(n * n % 89).unwrap())).collect();
-    let (kind, plain) = Happening::Output(noise.into_bytes()).encode(false);
-    let event = sharer.events.seal(kind, &plain);
-    let size = Frame::Event { channel: Channel(1), event: event.clone() }.encode().len() as u64;
-    let credits = |page: &Page| {
-        let credit = |packet: &Packet| match packet {
-            Packet::Binary(bytes) => match Frame::decode(bytes) {
-                Ok(Frame::Credit { consumed }) => Some(consumed),
-                _ => None,
-            },
-            Packet::Text(_) => None,
-        };
-        page.sent.iter().filter_map(credit).next_back()
-    };
-    page.event(event);
-    assert_eq!(credits(&page), None);
-    page.give(Event::Parsed { ticket: u64::MAX });
-    assert!(credits(&page).is_some_and(|consumed| consumed >= size));
-}
-
-/// The sharer's end of a page's input connection.
-fn opener(sharer: &Sharer, page: &Page) -> InputOpener {
-    let viewer = page.last_join().agreement.unwrap();
-    InputOpener::new(&sharer.agreement, viewer, &sharer.input.secret, sharer.scope()).unwrap()
-}
-
-#[test]
-fn keys_go_once_and_what_may_be_lost_is_told() {
-    let mut sharer = Sharer::new(13);
-    let mut page = live(&mut sharer, 1);
-    page.keys(b"early");
-    assert!(page.inputs().is_empty(), "not before the person said so");
-    page.give(Event::StartTyping);
-    assert_eq!(page.viewer.view().typing, Typing::On);
-    page.keys(b"ls\r");
-    let mut opener = opener(&sharer, &page);
-    let Some(Frame::Input { seen, beat, body, .. }) = page.inputs().pop() else { panic!("nothing typed") };
-    assert_eq!((seen, beat), (0, 1));
-    let view = Seen { seen: ChainPoint::start(sharer.scope()), beat: 1 };
-    assert_eq!(opener.open(&view, &body), Some(Input::Keys(b"ls\r".to_vec())));
-    page.frame(&Frame::Taken { channel: Channel(1), body: opener.seal_taken().into() });
-    page.keys(b"rm x\r");
-    page.give(Event::Disconnected { code: None });
-    assert_eq!(page.viewer.view().typing, Typing::Paused);
-    page.keys(b"into the void");
-    page.pass(1_000);
-    page.greet();
-    assert!(page.last_join().previous.is_some());
-    page.joined(&sharer, true);
-    page.answer(&sharer);
-    let before = page.inputs().len();
-    let Typing::Lost(lost) = page.viewer.view().typing else { panic!("{:?}", page.viewer.view().typing) };
-    assert_eq!((lost.excerpt.as_str(), lost.bytes, lost.certain), ("rm x⏎", 5, false));
-    page.keys(b"more");
-    assert_eq!(page.inputs().len(), before, "nothing is typed until the person goes on");
-    page.give(Event::GoOn);
-    page.keys(b"y");
-    assert_eq!(page.inputs().len(), before + 1);
-}
-
-#[test]
-fn a_watch_link_never_types() {
-    let mut sharer = Sharer::new(14);
-    let mut page = live(&mut sharer, 0);
-    page.give(Event::StartTyping);
-    page.keys(b"x");
-    page.give(Event::Paste { text: "x".into(), bracketed: true });
-    assert_eq!(page.viewer.view().typing, Typing::Never);
-    assert!(page.inputs().is_empty());
-}
-
-#[test]
-fn a_paste_is_bounded_by_credit_and_goes_whole() {
-    let mut sharer = Sharer::new(15);
-    let mut page = live(&mut sharer, 1);
-    page.give(Event::StartTyping);
-    page.give(Event::Paste { text: "p".repeat(200_000), bracketed: false });
-    let first = page.inputs().len();
-    assert!((3..=4).contains(&first), "64 KiB of credit: {first}");
-    let mut opener = opener(&sharer, &page);
-    let view = Seen { seen: ChainPoint::start(sharer.scope()), beat: 1 };
-    let (mut pasted, mut next) = (0, 0);
-    while pasted < 200_000 {
-        for frame in page.inputs().split_off(next) {
-            let Frame::Input { body, .. } = frame else { continue };
-            let Some(Input::Paste { total: 200_000, part }) = opener.open(&view, &body) else { panic!() };
-            pasted += part.len();
-            next += 1;
-        }
-        page.frame(&Frame::Taken { channel: Channel(1), body: opener.seal_taken().into() });
-    }
-    assert_eq!(pasted, 200_000);
-    page.give(Event::Paste { text: "a\nb".into(), bracketed: false });
-    assert!(page.viewer.view().paste.is_some());
-    let before = page.inputs().len();
-    page.give(Event::AnswerPaste { typed: false });
-    assert_eq!(page.inputs().len(), before);
-}
-
-#[test]
-fn ends_are_told_apart() {
-    let mut sharer = Sharer::new(16);
-    let mut page = live(&mut sharer, 0);
-    let reason = EndReason::Exited { code: Some(3), signal: None };
-    let last = sharer.note(Note::Ended(reason.clone()));
-    page.event(last);
-    let word = sharer.attest(sharer.events.point());
-    page.frame(&word);
-    let end = End { epoch: sharer.header.epoch, point: sharer.events.point(), reason: reason.clone() };
-    let message = RelayToViewer::SessionEnded {
-        channel: Channel(1),
-        reason: EndedBecause::Sharer,
-        end: Some(end.sign(&sharer.owner)),
-        final_number: 1,
-    };
-    page.control(&message);
-    assert_eq!(page.viewer.view().state, State::Ended(reason));
-    assert_eq!((page.text().as_str(), page.viewer.view().shown), ("\x1bcscreen ", Shown::Screen));
-
-    let mut page = live(&mut Sharer::new(17), 0);
-    page.control(&message);
-    assert_eq!(page.viewer.view().state, State::ClosedByRelay(Closed::Relay), "somebody else's end");
-}
-
-#[test]
-fn a_forged_snapshot_shows_nothing() {
-    let mut sharer = Sharer::new(18);
-    let mut page = Page::open(&sharer, 0);
-    page.greet();
-    page.joined(&sharer, false);
-    let mut snapshot = sharer.snapshot("\x1bcA", None);
-    let mut body = snapshot.screen[0].to_vec();
-    body[30] ^= 1;
-    snapshot.screen[0] = body.into();
-    page.snapshot(&snapshot, Part::Screen);
-    assert_eq!((page.text(), page.viewer.view().shown), (String::new(), Shown::Nothing));
-    let good = sharer.snapshot("\x1bcA", None);
-    page.snapshot(&good, Part::Screen);
-    assert_eq!(page.text(), "\x1bcA");
-}
-
-proptest! {
-    /// Any packets at any time: no panic, and nothing stands unsigned for more than five seconds.
-    #[test]
-    fn any_packets_are_survived(
-        packets in proptest::collection::vec((0u8..14, proptest::collection::vec(any::<u8>(), 0..90), 0u64..3_000), 0..40)
-    ) {
-        let mut sharer = Sharer::new(20);
-        let mut page = live(&mut sharer, 1);
-        page.give(Event::StartTyping);
-        for (kind, bytes, wait) in packets {
-            let frame = [&[kind, 1][..], &bytes].concat();
-            page.give(Event::Packet(Packet::Binary(frame.into())));
-            page.give(Event::Packet(Packet::Text(String::from_utf8_lossy(&bytes).into_owned())));
-            page.keys(&bytes);
-            page.pass(wait);
-            if matches!(page.viewer.stage, Stage::Greeting { .. }) || page.viewer.stage == Stage::Apart {
-                page.greet();
-            }
-        }
-    }
-
-    /// Whatever a relay drops, doubles, or swaps: what is shown is a run of the sharer's own output.
-    #[test]
-    fn a_relay_can_only_withhold(order in proptest::collection::vec(0usize..24, 0..60), snapshot_at in 0usize..24) {
-        let mut sharer = Sharer::new(21);
-        let mut page = live(&mut sharer, 0);
-        let mut whole = String::from("\x1bcscreen ");
-        let mut events = Vec::new();
-        let mut snapshot = None;
-        for n in 0..24 {
-            if n == snapshot_at {
-                snapshot = Some(sharer.snapshot(&whole, None));
-            }
-            let text = format!("<{n}>");
-            whole.push_str(&text);
-            events.push(sharer.output(&text));
-        }
-        for n in order {
-            if n == snapshot_at {
-                page.snapshot(snapshot.as_ref().unwrap(), Part::Screen);
-            }
-            page.event(events[n].clone());
-            prop_assert!(whole.starts_with(&page.text()), "{:?}", page.text());
-        }
-        // The control: an honest snapshot brings all of it.
-        let last = sharer.snapshot(&whole, None);
-        page.event(events[23].clone());
-        page.snapshot(&last, Part::Screen);
-        let seen = page.viewer.epoch.as_ref().unwrap().seen().map(|point| point.number);
-        prop_assert!(seen == Some(24) && page.text() == whole, "{seen:?} {:?}", page.text());
-    }
-}
-
-#[test]
-fn kinds_of_events_are_bound_by_the_seal() {
-    let mut sharer = Sharer::new(22);
-    let mut page = live(&mut sharer, 0);
-    let mut event = sharer.output("x");
-    event.kind = EventKind::Note;
-    page.event(event);
-    assert_eq!(page.viewer.view().state, State::Diverged(Divergence::Seal));
-    drop(sharer.content.clone());
 }

@@ -27,7 +27,7 @@ pub struct LostInput {
 
 /// An input connection, from its key to its end.
 #[derive(Debug)]
-pub(super) struct Typing {
+pub(super) struct InputConnection {
     key: AgreementKey,
     sealer: Option<InputSealer>,
     queue: VecDeque<Input>,
@@ -46,7 +46,7 @@ fn size(input: &Input) -> usize {
     }
 }
 
-impl Typing {
+impl InputConnection {
     /// Begins an input connection with a key of its own.
     pub(super) fn new(key: AgreementKey) -> Self {
         Self {

@@ -1,6 +1,9 @@
 //! What goes into a viewer, and what comes out.
 
+use super::pane::PaneId;
+use super::pills::{Order, Selection};
 use crate::event::WindowSize;
+use crate::id::TaskId;
 use crate::link::Link;
 use crate::wire::Packet;
 
@@ -16,8 +19,10 @@ pub enum Event {
         /// The WebSocket close code.
         code: Option<u16>,
     },
-    /// The terminal has parsed everything up to this write.
+    /// A terminal has parsed everything up to this write.
     Parsed {
+        /// Whose terminal.
+        pane: PaneId,
         /// The ticket of the write.
         ticket: u64,
     },
@@ -25,16 +30,34 @@ pub enum Event {
     Timeout,
     /// The person looks again, or the network is back.
     Wake,
-    /// The person wants to type.
+    /// The person wants to look at something else, or at a child that is not known yet as soon as it is.
+    Select(Selection),
+    /// The person wants the pills in another order.
+    Order(Order),
+    /// The person wants a child's pill in front, or not any more.
+    Pin {
+        /// Which.
+        task: TaskId,
+        /// In front.
+        pinned: bool,
+    },
+    /// The person wants to type into what is selected.
     StartTyping,
-    /// The person does not want to type any more.
+    /// The person does not want to type there any more.
     StopTyping,
-    /// The person saw what may be lost, and goes on.
+    /// The person saw what may be lost there, and goes on.
     GoOn,
-    /// The person pressed keys: bytes as a terminal sends them.
-    Keys(Vec<u8>),
-    /// The person pasted text.
+    /// The person pressed keys in a terminal; they go nowhere if it is not the selected one.
+    Keys {
+        /// Whose terminal.
+        pane: PaneId,
+        /// Bytes as a terminal sends them.
+        bytes: Vec<u8>,
+    },
+    /// The person pasted text into a terminal; it goes nowhere if that is not the selected one.
     Paste {
+        /// Whose terminal.
+        pane: PaneId,
         /// The text.
         text: String,
         /// Whether the program asked for pastes in brackets.
@@ -45,11 +68,16 @@ pub enum Event {
         /// It is.
         typed: bool,
     },
-    /// The program set a title through the terminal.
-    Title(String),
+    /// A program set a title through its terminal.
+    Title {
+        /// Whose terminal.
+        pane: PaneId,
+        /// The title.
+        title: String,
+    },
     /// The person saw the notice.
     NoticeSeen,
-    /// The person wants to try again.
+    /// The person wants to try again what is selected.
     Retry,
 }
 
@@ -65,8 +93,10 @@ pub enum Effect {
     Close,
     /// Send a message.
     Send(Packet),
-    /// Begin the terminal anew at this size with these bytes, which start with a reset, in one write.
+    /// Begin a terminal anew at this size with these bytes, which start with a reset, in one write.
     Rebuild {
+        /// Whose terminal; it is made if it is not there.
+        pane: PaneId,
         /// To be given back when it is parsed.
         ticket: u64,
         /// The terminal's size.
@@ -74,17 +104,32 @@ pub enum Effect {
         /// What to write.
         bytes: Vec<u8>,
     },
-    /// Write to the terminal.
+    /// Write to a terminal.
     Write {
+        /// Whose terminal.
+        pane: PaneId,
         /// To be given back when it is parsed.
         ticket: u64,
         /// What to write; whole characters.
         bytes: Vec<u8>,
     },
-    /// Give the terminal another size, behind everything written before.
-    Resize(WindowSize),
-    /// Empty the terminal, its scrollback included: what it holds must not be seen.
-    Wipe,
+    /// Give a terminal another size, behind everything written before.
+    Resize {
+        /// Whose terminal.
+        pane: PaneId,
+        /// The size.
+        window: WindowSize,
+    },
+    /// Empty a terminal, its scrollback included: what it holds must not be seen.
+    Wipe {
+        /// Whose terminal.
+        pane: PaneId,
+    },
+    /// A terminal is not needed any more; nothing more comes for it.
+    Drop {
+        /// Whose terminal.
+        pane: PaneId,
+    },
     /// The link types: keep its secret out of sight, and show this link instead.
     KeepSecret {
         /// Watches the same session.

@@ -1,7 +1,11 @@
 //! What a viewer shows beside the terminal: a plain value, with the words people read.
 
+use std::sync::Arc;
+
 use super::epoch::Divergence;
+use super::pane::PaneId;
 use super::paste::PasteQuestion;
+use super::pills::{Bar, ChildSession};
 use super::typing::LostInput;
 use crate::event::{EndReason, WindowSize};
 use crate::keys::grant::Right;
@@ -46,6 +50,8 @@ pub enum State {
     Failed(Failure),
     /// What arrived is not what the sharer sent; nothing is shown.
     Diverged(Divergence),
+    /// A child that has no session to be shown.
+    Child(ChildSession),
 }
 
 /// Why the relay closed the session for this link.
@@ -105,6 +111,7 @@ impl State {
             Self::ClosedByRelay(_) => "Closed by the relay",
             Self::Failed(_) => "Not available",
             Self::Diverged(_) => "Stopped",
+            Self::Child(session) => session.word(),
         }
     }
 
@@ -114,7 +121,8 @@ impl State {
             Self::Reconnecting { since }
             | Self::Seeking { since, left_s: None }
             | Self::Stale { since }
-            | Self::SharerAway { since } => Some(*since),
+            | Self::SharerAway { since }
+            | Self::Child(ChildSession::Unreachable { since, .. }) => Some(*since),
             Self::Connecting
             | Self::CatchingUp
             | Self::Live
@@ -122,7 +130,8 @@ impl State {
             | Self::Ended(_)
             | Self::ClosedByRelay(_)
             | Self::Failed(_)
-            | Self::Diverged(_) => None,
+            | Self::Diverged(_)
+            | Self::Child(_) => None,
         }
     }
 
@@ -135,6 +144,7 @@ impl State {
     pub fn sentence(&self) -> Option<String> {
         Some(match self {
             Self::Connecting | Self::CatchingUp | Self::Live => return None,
+            Self::Child(session) => return session.sentence(),
             Self::Reconnecting { .. } => "The connection to the relay is gone. Trying again.".into(),
             Self::Seeking { left_s: Some(left), .. } => format!(
                 "There is no such session at this relay, or the link is not whole. The relay was started a moment \
@@ -179,7 +189,7 @@ fn ended(reason: &EndReason) -> String {
             format!("The program has finished with status {code}. This is its last screen.")
         }
         EndReason::Exited { signal: Some(signal), .. } => {
-            let signal = super::epoch::readable(signal);
+            let signal = super::text::readable(signal, super::text::MAX_TITLE);
             format!("The program was ended by {signal}. This is its last screen.")
         }
         EndReason::Exited { .. } => "The program has finished. This is its last screen.".into(),
@@ -219,6 +229,9 @@ pub enum Typing {
 /// Everything a viewer shows beside the terminal's own contents. It holds no secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct View {
+    /// The selected pane, whose terminal is to be seen; all else here is about it. `None`: what is selected has no
+    /// session to be shown.
+    pub pane: Option<PaneId>,
     /// Where it stands.
     pub state: State,
     /// Whether the terminal may be looked at.
@@ -239,4 +252,26 @@ pub struct View {
     pub notice: Option<&'static str>,
     /// How often connecting failed since it last worked: after the first, a sentence is due.
     pub attempts: u32,
+    /// The pill bar, once there is a child.
+    pub bar: Option<Arc<Bar>>,
+}
+
+impl View {
+    /// Nothing but a state.
+    pub(super) fn nothing(state: State, title: Option<String>, bar: Option<Arc<Bar>>) -> Self {
+        Self {
+            pane: None,
+            state,
+            shown: Shown::Nothing,
+            title,
+            viewers: 0,
+            window: None,
+            right: None,
+            typing: Typing::Never,
+            paste: None,
+            notice: None,
+            attempts: 0,
+            bar,
+        }
+    }
 }

@@ -179,3 +179,22 @@ pub enum RelayToViewer {
         final_number: u64,
     },
 }
+
+impl RelayToViewer {
+    /// The session's channel.
+    pub fn channel(&self) -> Channel {
+        match self {
+            Self::JoinedSuccessfully { channel, .. }
+            | Self::FailedToJoin { channel, .. }
+            | Self::HeaderUpdated { channel, .. }
+            | Self::Answer { channel, .. }
+            | Self::SharerPresence { channel, .. }
+            | Self::ParticipantListUpdated { channel, .. }
+            | Self::UpdateSourceTaskId { channel, .. }
+            | Self::TasksUpdated { channel, .. }
+            | Self::Resyncing { channel }
+            | Self::InputRefused { channel, .. }
+            | Self::SessionEnded { channel, .. } => *channel,
+        }
+    }
+}

@@ -10,7 +10,7 @@ use shared::keys::epoch::{AgreementKey, Header, InputSecret};
 use shared::keys::grant::Right;
 use shared::seal::{BeatSealer, EventSealer};
 use shared::sharer::RoomState;
-use shared::viewer::{Shown, State};
+use shared::viewer::{Event, Shown, State};
 use shared::wire::close::EndedBecause;
 use shared::wire::frame::Frame;
 use shared::wire::sharer::RelayToSharer;
@@ -89,8 +89,16 @@ fn arbitrary_packets_are_survived() {
         // A relay that believed what was said in the sharer's name forgets it.
         world.kill_relay(0, 0);
         world.run(60_000);
-        // The control: whoever comes now, at a relay that keeps to the protocol, is served.
+        // The control: whoever comes now, at a relay that keeps to the protocol, is served; and so is everybody who was
+        // there, whatever they were told.
         if world.programs[0].room == RoomState::Open {
+            for index in 0..2 {
+                if world.view(index).state.is_final() {
+                    world.update(index, Event::Retry);
+                    world.run(10_000);
+                }
+                world.assert_exact(index);
+            }
             let link = world.link(Right::Type);
             let fresh = world.add_viewer(link);
             world.run(10_000);

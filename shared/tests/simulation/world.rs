@@ -12,7 +12,7 @@ use shared::link::Link;
 use shared::relay::{Outgoing, PeerId, PeerInfo, Relay, RelayConfig};
 use shared::sharer::{self, ModelDump, ModelInput, RoomState, SessionConfig, Sharer};
 use shared::time::Now;
-use shared::viewer::{Effect, Event, Shown, State, Typing, View, Viewer};
+use shared::viewer::{Effect, Event, PaneId, Shown, State, Typing, View, Viewer};
 use shared::wire::Packet;
 use shared::wire::frame::Frame;
 use shared::wire::sharer::SharerToRelay;
@@ -471,7 +471,7 @@ impl<S: Screen> World<S> {
                 if stuck > self.ms {
                     return self.later(stuck - self.ms, Job::Parsed(index, ticket));
                 }
-                self.update(index, Event::Parsed { ticket });
+                self.update(index, Event::Parsed { pane: PaneId::OWN, ticket });
             }
             Job::RelayUp => self.start_relay(),
         }
@@ -832,19 +832,19 @@ impl<S: Screen> World<S> {
                         self.send(id, Way::Up, packet);
                     }
                 }
-                Effect::Rebuild { ticket, window, bytes } => {
+                Effect::Rebuild { ticket, window, bytes, .. } => {
                     let mut screen = S::fresh(window);
                     screen.feed(&bytes);
                     self.viewers[index].screen = screen;
                     self.parse(index, ticket);
                 }
-                Effect::Write { ticket, bytes } => {
+                Effect::Write { ticket, bytes, .. } => {
                     self.viewers[index].screen.feed(&bytes);
                     self.parse(index, ticket);
                 }
-                Effect::Resize(window) => self.viewers[index].screen.resize(window),
-                Effect::Wipe => self.viewers[index].screen = S::fresh(WINDOW),
-                Effect::KeepSecret { .. } => {}
+                Effect::Resize { window, .. } => self.viewers[index].screen.resize(window),
+                Effect::Wipe { .. } => self.viewers[index].screen = S::fresh(WINDOW),
+                Effect::KeepSecret { .. } | Effect::Drop { .. } => {}
             }
         }
     }
@@ -868,9 +868,10 @@ impl<S: Screen> World<S> {
         let at = self.ms;
         self.viewers[index].pressed.push(Pressed { at, bytes: bytes.to_vec(), typed: false, told: false });
         let event = if bytes.len() > 100 {
-            Event::Paste { text: String::from_utf8(bytes.to_vec()).unwrap(), bracketed: false }
+            let text = String::from_utf8(bytes.to_vec()).unwrap();
+            Event::Paste { pane: PaneId::OWN, text, bracketed: false }
         } else {
-            Event::Keys(bytes.to_vec())
+            Event::Keys { pane: PaneId::OWN, bytes: bytes.to_vec() }
         };
         self.update(index, event);
         true

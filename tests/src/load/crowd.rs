@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use shared::viewer::Event;
 
 use super::machine::{cpu, cpu_since, peak};
 use super::scene::{MARK, Scene, settled};
@@ -57,7 +56,7 @@ pub async fn measure(scene: &Scene, count: usize) -> Crowd {
     let before: Vec<(u64, u64)> = viewers.iter().map(|viewer| (viewer.drawn, viewer.rebuilds)).collect();
     viewers[0].typing().await;
     let used = cpu(pid);
-    viewers[0].act(Event::Keys(b"g".to_vec())).await;
+    viewers[0].keys(b"g").await;
     join_all(viewers.iter_mut().map(finish)).await;
     let used = cpu_since(pid, used);
     let (drawn, rebuilt) = viewers.iter().zip(&before).fold((0, 0), |(drawn, rebuilt), (viewer, before)| {

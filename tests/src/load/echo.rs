@@ -5,8 +5,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use shared::viewer::Event;
-
 use super::floor::PAUSE;
 use super::sample::Samples;
 use super::scene::Scene;
@@ -51,7 +49,7 @@ pub async fn measure(scene: &Scene, place: Where, keys: usize) -> Samples {
     for key in 0..keys {
         let before = viewer.drawn;
         let start = Instant::now();
-        viewer.act(Event::Keys(vec![b'a' + u8::try_from(key % 26).unwrap_or_default()])).await;
+        viewer.keys(&[b'a' + u8::try_from(key % 26).unwrap_or_default()]).await;
         viewer.until("the echo", |viewer| viewer.drawn > before).await;
         samples.push(start.elapsed());
         viewer.idle(PAUSE).await;
@@ -77,7 +75,7 @@ impl Flood {
             event_loop.expect("an event loop").block_on(async {
                 let mut viewer = Viewer::new(&link, None, Tape::default());
                 viewer.typing().await;
-                viewer.act(Event::Keys(b"\r".to_vec())).await;
+                viewer.keys(b"\r").await;
                 while !stopped.load(Ordering::Relaxed) {
                     let _turned = tokio::time::timeout(Duration::from_millis(100), viewer.turn()).await;
                     poured.store(viewer.drawn > 5_000_000, Ordering::Relaxed);

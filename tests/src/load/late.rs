@@ -2,8 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use shared::viewer::Event;
-
 use super::sample::Samples;
 use super::scene::{MARK, Scene, settled};
 use super::screen::{Drawn, Tape, picture};
@@ -33,7 +31,7 @@ pub async fn measure(scene: &Scene, times: usize) -> Late {
     let mut first = settled(&sharer.write_link(), Tape::default()).await;
     first.patience(Duration::from_mins(5));
     first.typing().await;
-    first.act(Event::Keys(b"g".to_vec())).await;
+    first.keys(b"g").await;
     first.until("the end of the log", |viewer| viewer.screen.shows(MARK)).await;
     first.idle(Duration::from_secs(1)).await;
     drop(first);

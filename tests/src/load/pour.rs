@@ -2,8 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use shared::viewer::Event;
-
 use super::crowd::exact;
 use super::sample::rate;
 use super::scene::{MARK, Scene, settled};
@@ -44,7 +42,7 @@ pub async fn one(scene: &Scene) -> Poured {
     viewer.screen.restart();
     let (rebuilt, passed, size) = (viewer.rebuilds, viewer.passed.down, scene.log.len());
     viewer.patience(Duration::from_mins(5));
-    viewer.act(Event::Keys(b"g".to_vec())).await;
+    viewer.keys(b"g").await;
     viewer.until("the first byte", |viewer| viewer.screen.written > 0 || viewer.rebuilds > rebuilt).await;
     let start = Instant::now();
     viewer.until("the end of the log", |viewer| viewer.screen.shows(MARK)).await;

@@ -2,8 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use shared::viewer::Event;
-
 use super::sample::Samples;
 use super::scene::{Scene, settled};
 use super::screen::Tape;
@@ -25,12 +23,12 @@ pub async fn measure(scene: &Scene, times: usize) -> Samples {
         let mut viewer = settled(&sharer.write_link(), Tape::default()).await;
         viewer.typing().await;
         viewer.slow(RATE);
-        viewer.act(Event::Keys(b"\r".to_vec())).await;
+        viewer.keys(b"\r").await;
         viewer.idle(FLOOD).await;
         viewer.until("a flood", |viewer| viewer.drawn > RATE).await;
         viewer.until("typing to go on", Viewer::types).await;
         let start = Instant::now();
-        viewer.act(Event::Keys(vec![3])).await;
+        viewer.keys(&[3]).await;
         viewer.until("the stop", |viewer| viewer.screen.shows(b"STOPPED")).await;
         samples.push(start.elapsed());
     }

@@ -3,7 +3,6 @@
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
-use shared::viewer::Event;
 
 use super::crowd::{exact, finish, gather};
 use super::machine::{cpu, cpu_since, memory};
@@ -38,7 +37,7 @@ async fn run(scene: &Scene, hold: Option<Duration>) -> Run {
     viewers[0].typing().await;
     let (producer, relayer) = (sharer.process.pid(), relay.process.pid());
     let (used, held, start) = (cpu(producer), memory(relayer), Instant::now());
-    viewers[0].act(Event::Keys(b"g".to_vec())).await;
+    viewers[0].keys(b"g").await;
     let reading = if hold.is_some() { 4 } else { 5 };
     join_all(viewers.iter_mut().take(reading).map(finish)).await;
     let used = cpu_since(producer, used);

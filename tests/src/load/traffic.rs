@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use shared::viewer::Event;
-
 use super::scene::{Scene, settled};
 use super::screen::Tape;
 use crate::proxy::Proxy;
@@ -50,7 +48,7 @@ pub async fn typed(scene: &Scene, time: Duration) -> Traffic {
     let before = line.count();
     let keys = time.as_millis() / 200;
     for _ in 0..keys {
-        line.viewer.act(Event::Keys(b"k".to_vec())).await;
+        line.viewer.keys(b"k").await;
         line.viewer.idle(Duration::from_millis(200)).await;
     }
     #[expect(clippy::cast_precision_loss, reason = "a few hundred")]

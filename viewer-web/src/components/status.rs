@@ -1,20 +1,25 @@
 //! Where the session stands, in a word that is true.
 
 use leptos::prelude::*;
-use shared::viewer::State;
+use shared::viewer::{ChildSession, State};
 
 use super::Face;
 /// How a state looks: its colour and whether it moves.
 fn look(state: &State) -> &'static str {
     match state {
         State::Live => "live",
-        State::Connecting | State::CatchingUp => "busy",
+        State::Connecting
+        | State::CatchingUp
+        | State::Child(ChildSession::NotStarted | ChildSession::Starting) => "busy",
         State::Reconnecting { .. }
         | State::Seeking { .. }
         | State::Stale { .. }
-        | State::SharerAway { .. } => "waiting",
-        State::Ended(_) | State::ClosedByRelay(_) => "over",
-        State::Failed(_) | State::Diverged(_) => "bad",
+        | State::SharerAway { .. }
+        | State::Child(ChildSession::Unreachable { .. }) => "waiting",
+        State::Ended(_)
+        | State::ClosedByRelay(_)
+        | State::Child(ChildSession::Live | ChildSession::Ended) => "over",
+        State::Failed(_) | State::Diverged(_) | State::Child(ChildSession::Failed { .. }) => "bad",
     }
 }
 

@@ -7,7 +7,7 @@ use shared::viewer::{Event, Shown, State};
 use super::banner::can_retry;
 use super::{Action, Face};
 
-/// The terminal; `mounted` is told its element once.
+/// The terminals' place; `mounted` is told its element once.
 #[component]
 pub(crate) fn Terminal(mounted: UnsyncCallback<web_sys::HtmlElement>, host: String) -> impl IntoView {
     let face = Face::here();
@@ -43,9 +43,7 @@ pub(crate) fn Terminal(mounted: UnsyncCallback<web_sys::HtmlElement>, host: Stri
     let hover = Memo::new(move |_| face.page.with(|page| page.hover.clone()));
     view! {
         <main class="frame" data-shown=look class:old=old>
-            <div class="stage" aria-hidden=move || matches!(shown.get(), Shown::Nothing | Shown::Hidden).then_some("true")>
-                <div class="screen" aria-label="Terminal" node_ref=node></div>
-            </div>
+            <div class="stage" node_ref=node aria-hidden=move || matches!(shown.get(), Shown::Nothing | Shown::Hidden).then_some("true")></div>
             <Curtain host=host/>
             <div class="target" class:none=move || hover.with(String::is_empty)>{hover}</div>
         </main>
@@ -97,7 +95,8 @@ fn Curtain(host: String) -> impl IntoView {
                 busy: true,
                 again: false,
             },
-            state @ (State::Seeking { .. }
+            state @ (State::Child(_)
+            | State::Seeking { .. }
             | State::Stale { .. }
             | State::SharerAway { .. }
             | State::Ended(_)

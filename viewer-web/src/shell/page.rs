@@ -23,6 +23,15 @@ pub(crate) fn clear() {
     }
 }
 
+/// A new block of this class at the end of `parent`, for a terminal.
+pub(crate) fn append(parent: &web_sys::HtmlElement, class: &str) -> Option<web_sys::HtmlElement> {
+    let element = document()?.create_element("div").ok()?.dyn_into::<web_sys::HtmlElement>().ok()?;
+    element.set_class_name(class);
+    element.set_attribute("aria-label", "Terminal").ok()?;
+    parent.append_child(&element).ok()?;
+    Some(element)
+}
+
 /// What the address bar asks for.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Asked {

@@ -9,10 +9,11 @@ use leptos::prelude::{Set as _, WriteSignal};
 use shared::entropy::Entropy;
 use shared::link::Link;
 use shared::time::Moment;
-use shared::viewer::{Effect, Event, View, Viewer};
+use shared::viewer::{Effect, Event, PaneId, View, Viewer};
 
 use super::clock::Clock;
 use super::page;
+use super::screens::Screens;
 use super::socket::{Heard, Socket};
 use crate::xterm::Screen;
 
@@ -20,7 +21,7 @@ use crate::xterm::Screen;
 pub(crate) struct Runner {
     viewer: RefCell<Viewer>,
     clock: Clock,
-    screen: Rc<Screen>,
+    screens: Rc<Screens>,
     socket: RefCell<Option<Socket>>,
     /// Tells a socket's reports from those of the ones before it.
     serial: Cell<u64>,
@@ -36,7 +37,7 @@ impl Runner {
     /// Begins to watch; `None` if the browser has no randomness.
     pub(crate) fn start(
         link: Link,
-        screen: Rc<Screen>,
+        screens: Rc<Screens>,
         view: WriteSignal<Option<View>>,
         watch: WriteSignal<Option<String>>,
     ) -> Option<Rc<Self>> {
@@ -46,7 +47,7 @@ impl Runner {
         let runner = Rc::new(Self {
             viewer: RefCell::new(viewer),
             clock,
-            screen,
+            screens,
             socket: RefCell::new(None),
             serial: Cell::new(0),
             timer: RefCell::new(None),
@@ -85,12 +86,23 @@ impl Runner {
                         self.waiting.borrow_mut().push_back(Event::Disconnected { code: None });
                     }
                 }
-                Effect::Rebuild { ticket, window, bytes } => self.screen.rebuild(ticket, window, &bytes),
-                Effect::Write { ticket, bytes } => self.screen.write(ticket, &bytes),
-                Effect::Resize(window) => self.screen.resize(window),
-                Effect::Wipe => self.screen.wipe(),
+                Effect::Rebuild { pane, ticket, window, bytes } => {
+                    self.on_screen(pane, |screen| screen.rebuild(ticket, window, &bytes));
+                }
+                Effect::Write { pane, ticket, bytes } => {
+                    self.on_screen(pane, |screen| screen.write(ticket, &bytes));
+                }
+                Effect::Resize { pane, window } => self.on_screen(pane, |screen| screen.resize(window)),
+                Effect::Wipe { pane } => self.on_screen(pane, Screen::wipe),
+                Effect::Drop { pane } => self.screens.drop_pane(pane),
                 Effect::KeepSecret { watch } => page::keep_secret(self.viewer.borrow().link(), &watch),
             }
+        }
+    }
+
+    fn on_screen(&self, pane: PaneId, act: impl FnOnce(&Screen)) {
+        if let Some(screen) = self.screens.of(pane) {
+            act(&screen);
         }
     }
 
@@ -128,6 +140,7 @@ impl Runner {
         };
         if self.shown.borrow().as_ref() != Some(&view) {
             self.shown.replace(Some(view.clone()));
+            self.screens.show(view.pane);
             self.watch.set(watch.map(|link| link.to_string()));
             self.view.set(Some(view));
         }

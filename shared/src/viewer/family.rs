@@ -1,0 +1,142 @@
+//! The children of the link's own session: what its owner's cards say of them, and whether that is the present.
+
+use std::collections::BTreeMap;
+
+use super::epoch::Epoch;
+use crate::card::{CardReader, Reach};
+use crate::chain::{ATTEST_AT_REST_MS, ATTEST_WITHIN_MS};
+use crate::id::{SessionId, TaskId};
+use crate::keys::epoch::EpochId;
+use crate::keys::grant::GrantSecret;
+use crate::orchestration::task::Task;
+use crate::orchestration::tree::{Merged, Tree};
+use crate::time::{Moment, Now, UnixMs};
+use crate::wire::task::TaskRow;
+
+/// Cards that the owner did not vouch for again by then, in milliseconds, may be old ones that somebody holds on to.
+const VOUCHED_FOR_MS: u64 = ATTEST_AT_REST_MS + ATTEST_WITHIN_MS;
+
+/// What opens a child's session, by grants that were made for this link's session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Opening {
+    pub(super) session: SessionId,
+    /// The most that this link may do there.
+    pub(super) secret: GrantSecret,
+    /// Only watches.
+    pub(super) watch: GrantSecret,
+}
+
+/// Everything known of the children. What is known stays, whatever happens to the connection.
+#[derive(Debug, Default)]
+pub(super) struct Family {
+    tree: Tree,
+    reach: BTreeMap<TaskId, Reach>,
+    reader: Option<(EpochId, CardReader)>,
+    /// The owner has not vouched for the cards that are here since then.
+    unvouched: Option<Now>,
+    /// The owner vouched for exactly these cards last.
+    vouched: Option<Now>,
+    /// Grows with every change of what is known.
+    pub(super) version: u64,
+}
+
+impl Family {
+    fn reader(&mut self, epoch: &Epoch) -> &mut CardReader {
+        let id = epoch.header.epoch;
+        if self.reader.as_ref().is_none_or(|(of, _)| *of != id) {
+            self.reader = None;
+        }
+        let fresh = || (id, CardReader::new(&epoch.opened, epoch.scope(), epoch.header.owner));
+        &mut self.reader.get_or_insert_with(fresh).1
+    }
+
+    /// Takes in rows of the owner's epoch. What its owner did not seal and sign for that place might as well not have
+    /// come; that it is missing shows in the next attestation.
+    pub(super) fn rows(&mut self, now: Now, epoch: &Epoch, rows: &[TaskRow]) {
+        let mut cards = Vec::new();
+        let reader = self.reader(epoch);
+        for row in rows {
+            cards.extend(reader.read(&row.task_id, row.revision, &row.card).ok().flatten());
+        }
+        reader.settle();
+        if cards.is_empty() {
+            return;
+        }
+        self.unvouched.get_or_insert(now);
+        self.version += 1;
+        for card in cards {
+            let (id, revision) = (card.task.id.clone(), card.task.revision);
+            if self.tree.get(&id).is_some_and(|known| known.revision > revision)
+                || self.tree.merge(card.task) == Merged::Refused
+            {
+                continue;
+            }
+            match card.reach {
+                Some(reach) => self.reach.insert(id, reach),
+                None => self.reach.remove(&id),
+            };
+        }
+    }
+
+    /// The owner signed the digest of all cards.
+    pub(super) fn attested(&mut self, now: Now, epoch: &Epoch, digest: [u8; 32]) {
+        if self.reader(epoch).attested(now.mono, digest) {
+            (self.unvouched, self.vouched) = (None, Some(now));
+        }
+    }
+
+    /// Joined again: the relay has to show that what is here is still so.
+    pub(super) fn joined(&mut self, now: Now) {
+        if !self.tree.is_empty() {
+            self.unvouched = Some(now);
+        }
+    }
+
+    /// From when on what is known must not pass for the present, and since when it may be old.
+    pub(super) fn doubt(&self) -> Option<(Moment, UnixMs)> {
+        let held_back = self.reader.as_ref().and_then(|(_, reader)| reader.doubted_since());
+        let last = self.vouched.or(self.unvouched)?;
+        let unvouched = self.unvouched.map(|since| since.mono).into_iter().chain(held_back).min();
+        let at = match unvouched {
+            Some(since) => since.after(ATTEST_WITHIN_MS),
+            None => last.mono.after(VOUCHED_FOR_MS),
+        };
+        Some((at, last.wall))
+    }
+
+    /// Whether the task is a child that people are shown.
+    pub(super) fn knows(&self, own: SessionId, id: &TaskId) -> bool {
+        self.children(own).any(|task| task.id == *id)
+    }
+
+    /// The task with that id.
+    pub(super) fn get(&self, id: &TaskId) -> Option<&Task> {
+        self.tree.get(id)
+    }
+
+    /// The task of the session itself, if its owner says what it is.
+    pub(super) fn own(&self, own: SessionId) -> Option<&Task> {
+        self.tree.iter().find(|task| task.session == Some(own))
+    }
+
+    /// The direct children. A session's cards are about its children, so no word of the relay's is needed; a task whose
+    /// parent is another child is none.
+    pub(super) fn children(&self, own: SessionId) -> impl Iterator<Item = &Task> {
+        let parent = self.own(own).map(|task| task.id.clone());
+        let is_child = move |task: &&Task| {
+            let of_another = task
+                .parent
+                .as_ref()
+                .is_some_and(|of| Some(of) != parent.as_ref() && self.tree.get(of).is_some());
+            Some(&task.id) != parent.as_ref() && !of_another
+        };
+        self.tree.iter().filter(is_child)
+    }
+
+    /// What opens a child's session, if it has one that this link reaches.
+    pub(super) fn opening(&self, id: &TaskId) -> Option<Opening> {
+        let (task, reach) = (self.tree.get(id)?, self.reach.get(id)?);
+        let secret = reach.typing.as_ref().unwrap_or(&reach.watch).clone();
+        Some(Opening { session: task.session.filter(|_| !task.removed)?, secret, watch: reach.watch.clone() })
+    }
+}
