@@ -6,7 +6,7 @@ use shared::entropy::Entropy;
 use shared::event::{EndReason, Event as Opened, EventKind, Note, WindowSize};
 use shared::id::{Channel, ParticipantId};
 use shared::input::{Input, InputSealer, View};
-use shared::keys::epoch::{AgreementKey, Header, InputSecret};
+use shared::keys::epoch::{AgreementKey, ContentKey, Header, InputSecret, Scope};
 use shared::keys::grant::Right;
 use shared::seal::{BeatSealer, EventSealer};
 use shared::sharer::RoomState;
@@ -112,7 +112,7 @@ fn arbitrary_packets_are_survived() {
     assert!(!full || served > 16, "only {served}");
 }
 
-fn begin(rights: &[Right]) -> World<ByteLog> {
+pub(crate) fn begin(rights: &[Right]) -> World<ByteLog> {
     let mut world = World::new(1, Stepping::Own);
     world.trace = Some(Vec::new());
     world.output(0, b"$ ");
@@ -128,18 +128,18 @@ fn begin(rights: &[Right]) -> World<ByteLog> {
     world
 }
 
-fn frame(packet: &Packet) -> Option<Frame> {
+pub(crate) fn frame(packet: &Packet) -> Option<Frame> {
     match packet {
         Packet::Binary(bytes) => Frame::decode(bytes).ok(),
         Packet::Text(_) => None,
     }
 }
 
-fn binary(frame: &Frame) -> Packet {
+pub(crate) fn binary(frame: &Frame) -> Packet {
     Packet::Binary(frame.encode())
 }
 
-fn text(message: &RelayToViewer) -> Packet {
+pub(crate) fn text(message: &RelayToViewer) -> Packet {
     Packet::Text(encode(message))
 }
 
@@ -205,17 +205,19 @@ fn a_relay_can_only_lose_input() {
 }
 
 /// A reader's share of what the sharer keeps secret, and of what the relay saw.
-struct Colluder {
+pub(crate) struct Colluder {
+    pub(crate) content: ContentKey,
+    pub(crate) scope: Scope,
     events: EventSealer,
     beats: BeatSealer,
     next: u64,
     /// The newest snapshot and the attestations since.
-    manifest: Vec<Packet>,
+    pub(crate) manifest: Vec<Packet>,
 }
 
 impl Colluder {
     /// A reader with the watch link, and a relay that tells it everything.
-    fn of(world: &World<ByteLog>) -> Self {
+    pub(crate) fn of(world: &World<ByteLog>) -> Self {
         let session = world.programs[0].id;
         let mut header = None;
         let (mut next, mut manifest) = (1, Vec::new());
@@ -242,7 +244,8 @@ impl Colluder {
         let opened = header.open_box(&world.link(Right::Watch).secret).unwrap();
         let events = EventSealer::new(&opened.content, header.scope());
         let beats = BeatSealer::new(&opened.content, header.scope());
-        let mut colluder = Self { events, beats, next, manifest };
+        let (content, scope) = (opened.content, header.scope());
+        let mut colluder = Self { content, scope, events, beats, next, manifest };
         for _ in 1..next {
             drop(colluder.events.seal(EventKind::Output, b""));
         }
@@ -266,7 +269,7 @@ impl Colluder {
 }
 
 /// Nothing reaches the viewer but what is injected.
-fn isolate(world: &mut World<ByteLog>, index: usize) {
+pub(crate) fn isolate(world: &mut World<ByteLog>, index: usize) {
     world.tamper = Some(Box::new(
         move |_, end, _, packet| {
             if end == End::Viewer(index) { vec![] } else { vec![(0, packet.clone())] }

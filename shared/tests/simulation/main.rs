@@ -18,6 +18,7 @@
 )]
 
 mod faults;
+mod forged;
 mod hostile;
 mod laws;
 mod network;
