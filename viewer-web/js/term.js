@@ -2,7 +2,6 @@
 // Bundled to term.bundle.js by scripts/bundle-js.sh.
 import { Terminal } from "@xterm/xterm";
 import { SearchAddon } from "@xterm/addon-search";
-import { Unicode11Addon } from "@xterm/addon-unicode11";
 import { WebLinksAddon } from "@xterm/addon-web-links";
 import { WebglAddon } from "@xterm/addon-webgl";
 
@@ -65,9 +64,6 @@ class Screen {
       theme: THEMES[dark ? "dark" : "light"],
       minimumContrastRatio: dark ? 1 : 3,
     });
-    // Widths as the sharer's terminal model counts them, before the first byte.
-    term.loadAddon(new Unicode11Addon());
-    term.unicode.activeVersion = "11";
     term.loadAddon(new WebLinksAddon((_event, uri) => {
       const url = safe(uri);
       if (url) window.open(url, "_blank", "noopener,noreferrer");
@@ -224,9 +220,12 @@ class Screen {
     const stage = host.parentElement;
     // What fits cannot be scrolled out of its frame, not even by a focused field.
     stage.classList.toggle("zoomed", this.zoom > 1);
-    const style = getComputedStyle(stage);
-    const width = stage.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
-    const height = stage.clientHeight - parseFloat(style.paddingTop) - parseFloat(style.paddingBottom);
+    let width = stage.clientWidth;
+    let height = stage.clientHeight;
+    for (const style of [getComputedStyle(stage), getComputedStyle(host)]) {
+      width -= parseFloat(style.paddingLeft) + parseFloat(style.paddingRight);
+      height -= parseFloat(style.paddingTop) + parseFloat(style.paddingBottom);
+    }
     if (width < 20 || height < 20) return;
     const cell = () => term._core._renderService?.dimensions?.css?.cell;
     let size = term.options.fontSize;
