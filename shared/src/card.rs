@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::reader::CardReader;
 pub use self::set::CardSet;
-use crate::encoding::{Blob, fixed_bytes};
+use crate::encoding::{Blob, fixed_bytes, from_json};
 use crate::entropy::Entropy;
 use crate::id::TaskId;
 use crate::keys::epoch::{ContentKey, InputSecret, Scope, Subkey};
@@ -209,7 +209,7 @@ impl CardOpener {
             Ok(zeroize::Zeroizing::new(plain))
         };
         let plain = open(&self.key, BODY, &sealed.body)?;
-        let body: Body = serde_json::from_slice(&plain).ok().ok_or(CardError::Malformed)?;
+        let body: Body = from_json(&plain).ok_or(CardError::Malformed)?;
         if (&body.task.id, body.task.revision) != (place.task, place.revision) || !body.task.is_good() {
             return Err(CardError::Malformed);
         }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::encoding::fixed_bytes;
+use crate::encoding::{fixed_bytes, from_json};
 use crate::event::EventKind;
 use crate::keys::epoch::{EpochId, Scope};
 use crate::keys::hash;
@@ -127,7 +127,7 @@ impl Answer {
 
     /// The answer, if `owner` signed it.
     pub fn verify(signed: &Signed, owner: &OwnerPublic) -> Option<Self> {
-        serde_json::from_slice(signed.verify(owner, Purpose::Answer)?).ok()
+        from_json(signed.verify(owner, Purpose::Answer)?)
     }
 }
 
@@ -151,6 +151,6 @@ impl End {
 
     /// The end, if `owner` signed it.
     pub fn verify(signed: &Signed, owner: &OwnerPublic) -> Option<Self> {
-        serde_json::from_slice(signed.verify(owner, Purpose::End)?).ok()
+        from_json(signed.verify(owner, Purpose::End)?)
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::encoding::{Extensible, put_varint, take_varint};
+use crate::encoding::{Extensible, from_json, put_varint, take_varint};
 use crate::platform;
 
 /// The largest body of one event after unpacking, in bytes (DESIGN 3).
@@ -149,12 +149,11 @@ impl Event {
         let body = unpack(plain, MAX_EVENT)?;
         Some(match kind {
             EventKind::Output => Self::Output(body),
-            EventKind::Note => match serde_json::from_slice(&body) {
-                Ok(note) => Self::Note(note),
+            EventKind::Note => {
+                let json: serde_json::Value = from_json(&body)?;
                 // A later version's note is still JSON; anything else is malformed.
-                Err(_) if serde_json::from_slice::<serde::de::IgnoredAny>(&body).is_ok() => Self::Unknown,
-                Err(_) => return None,
-            },
+                serde_json::from_value(json).map_or(Self::Unknown, Self::Note)
+            }
         })
     }
 }

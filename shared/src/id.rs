@@ -3,16 +3,9 @@
 use core::fmt;
 use core::str::FromStr;
 
-use data_encoding::{Encoding, Specification};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
-use std::sync::LazyLock;
 
-/// RFC 4648 base32, lower case, without padding: survives URLs, double clicks and being read aloud.
-static BASE32: LazyLock<Option<Encoding>> = LazyLock::new(|| {
-    let mut spec = Specification::new();
-    spec.symbols.push_str("abcdefghijklmnopqrstuvwxyz234567");
-    spec.encoding().ok()
-});
+use crate::encoding::BASE32;
 
 /// A session's id: the first 16 bytes of a hash of its owner's public key, so that whoever holds the id can
 /// check the key (DESIGN 3). Written as 26 characters of lower-case base32.
@@ -21,10 +14,7 @@ pub struct SessionId(pub [u8; 16]);
 
 impl fmt::Display for SessionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &*BASE32 {
-            Some(base32) => f.write_str(&base32.encode(&self.0)),
-            None => Err(fmt::Error),
-        }
+        f.write_str(&BASE32.encode(&self.0))
     }
 }
 
@@ -43,8 +33,7 @@ impl FromStr for SessionId {
     type Err = NotASessionId;
 
     fn from_str(text: &str) -> Result<Self, NotASessionId> {
-        let decode = || BASE32.as_ref()?.decode(text.as_bytes()).ok()?.try_into().ok();
-        decode().map(Self).ok_or(NotASessionId)
+        BASE32.decode(text).and_then(|bytes| bytes.try_into().ok()).map(Self).ok_or(NotASessionId)
     }
 }
 

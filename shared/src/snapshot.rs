@@ -8,7 +8,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::chain::ChainPoint;
-use crate::encoding::fixed_bytes;
+use crate::encoding::{fixed_bytes, from_json};
 use crate::entropy::Entropy;
 use crate::event::{WindowSize, pack, unpack};
 use crate::keys::epoch::{ContentKey, EpochId, Scope, Subkey};
@@ -88,7 +88,7 @@ pub struct Manifest {
 impl Manifest {
     /// The manifest, if `owner` signed it and its bounds hold.
     pub fn verify(signed: &Signed, owner: &OwnerPublic) -> Option<Self> {
-        let manifest: Self = serde_json::from_slice(signed.verify(owner, Purpose::Snapshot)?).ok()?;
+        let manifest: Self = from_json(signed.verify(owner, Purpose::Snapshot)?)?;
         let bounded = |part: &PartOutline| {
             part.frames >= 1 && part.frames as usize <= MAX_PART_FRAMES && part.size as usize <= MAX_PART
         };

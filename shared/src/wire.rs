@@ -12,6 +12,9 @@ pub mod task;
 pub mod viewer;
 
 use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
+
+use crate::encoding::from_json;
 
 /// The WebSocket path on a relay.
 pub const SOCKET_PATH: &str = "/api/v1/socket";
@@ -46,21 +49,15 @@ pub fn decode<M: DeserializeOwned>(text: &str) -> Result<M, ControlError> {
     if text.len() > MAX_CONTROL {
         return Err(ControlError::Malformed);
     }
-    serde_json::from_str(text).map_err(|_error| unknown_or_malformed(text))
-}
-
-fn unknown_or_malformed(text: &str) -> ControlError {
-    let name = match serde_json::from_str::<serde_json::Value>(text) {
-        Ok(serde_json::Value::String(name)) => Some(name),
-        Ok(serde_json::Value::Object(fields)) if fields.len() == 1 => {
-            fields.into_iter().next().map(|(name, _)| name)
-        }
-        _ => None,
+    let Some(json) = from_json::<Value>(text.as_bytes()) else { return Err(ControlError::Malformed) };
+    let name = match &json {
+        Value::String(name) => Some(name),
+        Value::Object(fields) if fields.len() == 1 => fields.keys().next(),
+        Value::Object(_) | Value::Array(_) | Value::Number(_) | Value::Bool(_) | Value::Null => None,
     };
-    match name {
-        Some(name) => ControlError::Unknown(name.chars().take(64).collect()),
-        None => ControlError::Malformed,
-    }
+    let unknown =
+        name.map_or(ControlError::Malformed, |name| ControlError::Unknown(name.chars().take(64).collect()));
+    serde_json::from_value(json).map_err(|_error| unknown)
 }
 
 /// One message on a WebSocket, as machines hand it out and take it in.

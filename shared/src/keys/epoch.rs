@@ -8,7 +8,7 @@ use x25519_dalek::{PublicKey, StaticSecret};
 use super::grant::{Grant, GrantSecret, Right, TokenHash};
 use super::owner::{OwnerKey, OwnerPublic, Purpose, Signed};
 use super::{LABEL, derive};
-use crate::encoding::{Blob, fixed_bytes};
+use crate::encoding::{Blob, fixed_bytes, from_json};
 use crate::entropy::Entropy;
 use crate::id::SessionId;
 use crate::time::UnixMs;
@@ -226,14 +226,14 @@ impl Header {
             protocol: u32,
             owner: OwnerPublic,
         }
-        let prefix: Prefix = serde_json::from_slice(&signed.body.0).ok().ok_or(HeaderError::Malformed)?;
+        let prefix: Prefix = from_json(&signed.body.0).ok_or(HeaderError::Malformed)?;
         if prefix.owner.session_id() != session || signed.verify(&prefix.owner, Purpose::Header).is_none() {
             return Err(HeaderError::NotTheOwners);
         }
         if prefix.protocol != PROTOCOL_VERSION {
             return Err(HeaderError::Version(prefix.protocol));
         }
-        let header: Self = serde_json::from_slice(&signed.body.0).ok().ok_or(HeaderError::Malformed)?;
+        let header: Self = from_json(&signed.body.0).ok_or(HeaderError::Malformed)?;
         if header.boxes.len() > MAX_BOXES {
             return Err(HeaderError::Malformed);
         }

@@ -1,6 +1,6 @@
 //! zstd in pure Rust; a viewer sends little, and never compresses.
 
-use std::io::Read as _;
+use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 
 /// A viewer compresses nothing.
 pub fn compress(_plain: &[u8]) -> Option<Vec<u8>> {
@@ -8,9 +8,10 @@ pub fn compress(_plain: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// Decompresses one frame of exactly `size` bytes.
-pub fn decompress(packed: &[u8], size: usize) -> Option<Vec<u8>> {
-    let mut decoder = ruzstd::decoding::StreamingDecoder::new(packed).ok()?;
-    let mut plain = Vec::with_capacity(size);
-    decoder.by_ref().take(size as u64 + 1).read_to_end(&mut plain).ok()?;
-    (plain.len() == size).then_some(plain)
+pub fn decompress(mut packed: &[u8], size: usize) -> Option<Vec<u8>> {
+    let mut decoder = FrameDecoder::new();
+    decoder.init(&mut packed).ok()?;
+    // Stops at the first block that goes beyond, whatever window the frame asks for.
+    let finished = decoder.decode_blocks(&mut packed, BlockDecodingStrategy::UptoBytes(size + 1)).ok()?;
+    decoder.collect().filter(|plain| finished && plain.len() == size)
 }

@@ -20,7 +20,8 @@ fn session() -> Option<Storage> {
 /// The settings, or the defaults where there are none or they cannot be read.
 pub(crate) fn settings() -> Settings {
     let text = local().and_then(|storage| storage.get_item(SETTINGS).ok()?);
-    let mut settings: Settings = text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+    let mut settings: Settings =
+        text.and_then(|text| shared::encoding::from_json(text.as_bytes())).unwrap_or_default();
     settings.zoom = if settings.zoom.is_finite() { settings.zoom.clamp(0.5, 4.0) } else { 1.0 };
     settings
 }
