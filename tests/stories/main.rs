@@ -10,11 +10,14 @@
 mod browser_control;
 mod browser_errors;
 mod browser_hello;
+mod browser_input;
 mod browser_look;
 mod browser_programs;
 mod browser_read;
 mod browser_reconnect;
 mod browser_revoke;
+mod browser_size;
+mod browser_terminal;
 mod browser_write;
 mod guards;
 mod proxy;

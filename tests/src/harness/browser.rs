@@ -51,7 +51,8 @@ impl Browser {
 
     /// Starts a browser with the size of a phone, touch and a phone's pixel ratio.
     pub async fn phone() -> Self {
-        let browser = Self::sized(390, 844).await;
+        // By flag: with a pixel ratio that is only emulated xterm.js draws its canvas for the window's own.
+        let browser = Self::with_flags(390, 844, &["--force-device-scale-factor=3"]).await;
         let metrics = json!({"width": 390, "height": 844, "deviceScaleFactor": 3, "mobile": true});
         browser.cdp("Emulation.setDeviceMetricsOverride", metrics).await;
         browser
@@ -62,6 +63,11 @@ impl Browser {
 
     /// Starts a browser with a window of this size in CSS pixels.
     pub async fn sized(width: u32, height: u32) -> Self {
+        Self::with_flags(width, height, &[]).await
+    }
+
+    /// The same, with more of Chromium's flags.
+    pub async fn with_flags(width: u32, height: u32, flags: &[&str]) -> Self {
         let sandbox = Sandbox::new();
         let mut command = sandbox.command("chromedriver");
         command.arg("--port=0");
@@ -79,7 +85,7 @@ impl Browser {
         .await;
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
 
-        let mut arguments: Vec<String> = FLAGS.iter().map(|&flag| flag.to_owned()).collect();
+        let mut arguments: Vec<String> = FLAGS.iter().chain(flags).map(|&flag| flag.to_owned()).collect();
         arguments.push(format!("--user-data-dir={}", sandbox.path().join("chromium").display()));
         arguments.push(format!("--window-size={width},{height}"));
         let mut capabilities = Capabilities::new();

@@ -131,4 +131,51 @@ impl Browser {
         };
         super::until("the page to show the reference's screen", LONG, look).await;
     }
+
+    /// The middle of the first cell that shows `text`, in CSS pixels.
+    pub async fn cell(&self, text: &str) -> (f64, f64) {
+        let place = self
+            .until(
+                &format!("{text:?} on the screen"),
+                &format!(
+                    "(() => {{
+                       const term = {FIND}, buffer = term.buffer.active;
+                       const place = document.querySelector('.xterm-screen').getBoundingClientRect();
+                       for (let y = 0; y < term.rows; y += 1) {{
+                         const x = buffer.getLine(buffer.viewportY + y).translateToString(true).indexOf({});
+                         if (x >= 0) return [place.left + (x + .5) * place.width / term.cols, place.top + (y + .5) * place.height / term.rows];
+                       }}
+                     }})()",
+                    json!(text)
+                ),
+            )
+            .await;
+        (place[0].as_f64().expect("a number"), place[1].as_f64().expect("a number"))
+    }
+
+    /// Moves the pointer onto the text.
+    pub async fn point(&self, text: &str) -> (f64, f64) {
+        let (x, y) = self.cell(text).await;
+        // xterm.js looks for links when the pointer has moved within a cell.
+        for nudge in [0.0, 1.0] {
+            self.cdp("Input.dispatchMouseEvent", json!({"type": "mouseMoved", "x": x + nudge, "y": y})).await;
+        }
+        (x + 1.0, y)
+    }
+
+    /// Clicks on the text.
+    pub async fn click(&self, text: &str) {
+        let (x, y) = self.point(text).await;
+        self.click_at(x, y, 1).await;
+    }
+
+    /// Clicks so many times in one place, in CSS pixels.
+    pub async fn click_at(&self, x: f64, y: f64, times: u32) {
+        for count in 1..=times {
+            for kind in ["mousePressed", "mouseReleased"] {
+                let event = json!({"type": kind, "x": x, "y": y, "button": "left", "clickCount": count});
+                self.cdp("Input.dispatchMouseEvent", event).await;
+            }
+        }
+    }
 }

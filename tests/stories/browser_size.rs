@@ -1,0 +1,32 @@
+//! What opening a link costs in bytes.
+
+use e2e::harness::{Browser, Recording, Sandbox, Sharer};
+
+/// Everything, packed by brotli, with pill bar and transcript (issue 2).
+const MOST: u64 = 350 * 1024;
+
+#[tokio::test]
+async fn all_that_the_page_loads_is_small() {
+    let sandbox = Sandbox::new();
+    let recording = Recording::bash(&sandbox, "");
+    let sharer = Sharer::share(&sandbox, recording.shared(&[])).await;
+    let browser = Browser::start().await;
+    browser.open(&sharer.read_link()).await;
+    browser.status("live").await;
+    let loaded = browser
+        .run(
+            "return [...performance.getEntriesByType('navigation'), ...performance.getEntriesByType('resource')]
+               .map((entry) => [new URL(entry.name).pathname, entry.encodedBodySize, entry.decodedBodySize])",
+        )
+        .await;
+    let loaded = loaded.as_array().unwrap();
+    let named = |part: &str| loaded.iter().any(|entry| entry[0].as_str().unwrap().contains(part));
+    assert!(named(".wasm") && named("term.bundle.js") && named(".css") && named("/s/"), "{loaded:#?}");
+    for entry in loaded {
+        let [packed, whole] = [1, 2].map(|at| entry[at].as_u64().unwrap());
+        assert!(0 < packed && packed < whole, "it came packed: {entry}");
+    }
+    let all: u64 = loaded.iter().map(|entry| entry[1].as_u64().unwrap()).sum();
+    assert!(all <= MOST, "{all} bytes: {loaded:#?}");
+    browser.close().await;
+}
