@@ -14,10 +14,12 @@
 mod buffer;
 mod effect;
 mod epoch;
+mod groups;
 mod input;
 mod model;
 mod owner;
 mod packets;
+mod programs;
 mod session;
 mod snapshots;
 mod step;
@@ -30,6 +32,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 
+use self::groups::Groups;
+use self::programs::Programs;
 use self::session::{SMALL, Session};
 use self::step::Step;
 use self::turns::Turns;
@@ -45,7 +49,7 @@ use crate::wire::close::CloseCode;
 use crate::wire::frame::Frame;
 
 pub use self::effect::{ConnectionState, Effect, RoomState};
-pub use self::model::{Mark, ModelDump, ModelInput};
+pub use self::model::{Begin, Mark, ModelDump, ModelInput};
 pub use self::owner::Links;
 pub use self::session::SessionConfig;
 
@@ -54,6 +58,10 @@ pub struct Sharer {
     entropy: Entropy,
     uplink: Uplink,
     sessions: BTreeMap<SessionId, Session>,
+    programs: Programs,
+    groups: Groups,
+    /// Sessions whose share does not stand any more, and what stood on it may not yet know.
+    fallen: BTreeSet<SessionId>,
     turns: Turns,
     deadlines: BTreeSet<(Moment, SessionId)>,
     state: ConnectionState,
@@ -78,17 +86,20 @@ impl Sharer {
             entropy,
             uplink,
             sessions: BTreeMap::new(),
+            programs: Programs::default(),
+            groups: Groups::default(),
+            fallen: BTreeSet::new(),
             turns: Turns::default(),
             deadlines: BTreeSet::new(),
             state: ConnectionState::Idle,
-            step: Step { now, ..Step::default() },
+            step: Step::new(now),
         }
     }
 
     /// Shares one more session, with keys of its own. It is announced as soon as there is a connection.
     pub fn open(&mut self, now: Now, config: SessionConfig) -> SessionId {
         self.begin(now);
-        let session = Session::new(config, self.entropy.fork(), &mut self.step);
+        let session = Session::new(config, Begin::Fresh, self.entropy.fork(), &mut self.step);
         let id = session.id();
         self.sessions.insert(id, session);
         self.settle(id);
@@ -104,13 +115,8 @@ impl Sharer {
     /// Forgets a session that has ended. Of one that has not, nobody hears anything more.
     pub fn forget(&mut self, now: Now, session: SessionId) {
         self.begin(now);
-        if let Some(gone) = self.sessions.remove(&session) {
-            self.uplink.forget(session);
-            self.turns.forget(session);
-            if let Some(at) = gone.deadline {
-                self.deadlines.remove(&(at, session));
-            }
-        }
+        self.remove(session);
+        self.programs.forget(session);
         self.advance();
     }
 
@@ -142,12 +148,24 @@ impl Sharer {
     /// Removes the grants with these rights and everything they opened, and makes new ones in their place. Says
     /// whether there was one.
     pub fn revoke(&mut self, now: Now, session: SessionId, rights: &[Right]) -> bool {
-        self.with(now, session, |session, step| session.revoke(rights, step)).unwrap_or(false)
+        self.begin(now);
+        let any = self.step_session(session, |session, step| session.revoke(rights, step)).unwrap_or(false);
+        if any {
+            self.renew_children(session);
+        }
+        self.advance();
+        any
     }
 
     /// Adds a grant to type to a session that was read-only. Says whether there was none.
     pub fn allow_typing(&mut self, now: Now, session: SessionId) -> bool {
-        self.with(now, session, Session::allow_typing).unwrap_or(false)
+        self.begin(now);
+        let any = self.step_session(session, Session::allow_typing).unwrap_or(false);
+        if any {
+            self.widen_children(session);
+        }
+        self.advance();
+        any
     }
 
     /// Connects now if it waits to: the network is back, or the owner looks.
@@ -177,6 +195,7 @@ impl Sharer {
 
     /// The program exited.
     pub fn handle_exit(&mut self, now: Now, session: SessionId, code: Option<i32>, signal: Option<String>) {
+        self.programs.exited(session);
         self.with(now, session, |session, step| session.end(EndReason::Exited { code, signal }, step));
     }
 
@@ -201,7 +220,7 @@ impl Sharer {
     /// The next message for the socket.
     pub fn poll_transmit(&mut self) -> Option<Packet> {
         loop {
-            if let Some(text) = self.step.control.pop_front() {
+            if let Some(text) = self.step.next_control() {
                 return Some(Packet::Text(text));
             }
             if let Some((id, Opening { channel, number, challenge })) = self.uplink.next_claim() {
@@ -211,7 +230,13 @@ impl Sharer {
                 }
                 continue;
             }
-            let (id, frame) = self.next_frame()?;
+            let Some((id, frame)) = self.next_frame() else {
+                // Cards may have come instead.
+                if self.step.has_control() {
+                    continue;
+                }
+                return None;
+            };
             let bytes = frame.encode();
             self.uplink.count(bytes.len());
             self.turns.sent(id, bytes.len() as u64);
@@ -232,7 +257,8 @@ impl Sharer {
             let why = self.sessions.get(id).and_then(|session| session.poll_timeout(self.step.now));
             (*at, why.map_or("session", |(_, word)| word))
         });
-        self.uplink.poll_timeout().into_iter().chain(session).min()
+        let groups = self.groups.next().filter(|_| self.uplink.is_greeted()).map(|at| (at, "end a group"));
+        self.uplink.poll_timeout().into_iter().chain(session).chain(groups).min()
     }
 
     /// A deadline passed, or just time.
@@ -252,10 +278,17 @@ impl Sharer {
     /// The next frame and whose it is: what is small first, then whose turn it is, as far as credit goes.
     fn next_frame(&mut self) -> Option<(SessionId, Frame)> {
         while let Some(id) = self.turns.next_small().filter(|_| self.uplink.has_room_for(SMALL)) {
-            match self.sessions.get_mut(&id).and_then(|session| session.next_small(self.step.now)) {
-                Some(frame) => return Some((id, frame)),
-                None => self.turns.rest_small(),
+            if let Some(session) = self.sessions.get_mut(&id) {
+                // Before an attestation that names them.
+                session.say_cards(&mut self.step);
+                if self.step.has_control() {
+                    return None;
+                }
+                if let Some(frame) = session.next_small(self.step.now) {
+                    return Some((id, frame));
+                }
             }
+            self.turns.rest_small();
         }
         while let Some(id) = self.turns.next() {
             let session = self.sessions.get_mut(&id);
@@ -333,11 +366,38 @@ impl Sharer {
         }
         let answered = session.has_ended() || session.room() != RoomState::Pending;
         self.uplink.note(id, session.needs_relay(), session.wants_room(), answered);
+        if !session.is_shared() && self.programs.of(id).is_some() {
+            self.fallen.insert(id);
+        }
+    }
+
+    /// Takes a session out; nothing more of it leaves.
+    fn remove(&mut self, session: SessionId) -> Option<Session> {
+        let gone = self.sessions.remove(&session)?;
+        self.uplink.forget(session);
+        self.turns.forget(session);
+        self.fallen.remove(&session);
+        gone.deadline.map(|at| self.deadlines.remove(&(at, session)));
+        Some(gone)
+    }
+
+    /// Ends of groups, once there is a relay to hear of them.
+    fn say_groups(&mut self) {
+        self.uplink.wanted_by_groups = !self.groups.is_empty();
+        if self.uplink.is_greeted() {
+            for message in self.groups.due(self.step.now) {
+                self.step.say(&message);
+            }
+        }
     }
 
     /// Does what has become possible for the connection.
     fn advance(&mut self) {
         let now = self.step.now;
+        while let Some(session) = self.fallen.pop_first() {
+            self.handle_fallen(session);
+        }
+        self.say_groups();
         let no_use = self.uplink.is_of_no_use().then_some((CloseCode::GoingAway, 0));
         if let Some((code, at_least_ms)) = self.step.give_up.take().or(no_use) {
             self.step.effect(Effect::Close(code));
@@ -359,7 +419,7 @@ impl Sharer {
             self.step.effect(Effect::Connect);
         }
         self.step.alone = self.uplink.is_alone();
-        self.step.control.clear();
+        self.step.hush(None);
         self.turns.clear();
         self.each(Session::leave);
     }

@@ -8,22 +8,25 @@
 )]
 
 use bytes::Bytes;
+use shared::card::CardReader;
 use shared::chain::{Answer, Attestation, ChainPoint, ViewerChallenge};
 use shared::entropy::Entropy;
 use shared::event::{Event, Note, WindowSize};
-use shared::id::{Channel, SessionId};
+use shared::id::{Channel, SessionId, TaskId};
 use shared::input::{Input, InputSealer, View};
 use shared::keys::epoch::{AgreementKey, Header, Opened, PROTOCOL_VERSION};
 use shared::keys::grant::Right;
 use shared::link::Link;
+use shared::orchestration::task::Task;
 use shared::relay::{Outgoing, PeerId, PeerInfo, Relay, RelayConfig};
 use shared::seal::EventOpener;
-use shared::sharer::{Effect, ModelDump, ModelInput, SessionConfig, Sharer};
+use shared::sharer::{Begin, Effect, ModelDump, ModelInput, SessionConfig, Sharer};
 use shared::snapshot::{Manifest, Part, PartReader};
-use shared::time::Now;
+use shared::time::{Now, UnixMs};
 use shared::wire::close::EndedBecause;
 use shared::wire::frame::Frame;
 use shared::wire::source::SessionSource;
+use shared::wire::task::TaskRow;
 use shared::wire::viewer::{JoinPayload, RelayToViewer, ViewerToRelay};
 use shared::wire::{Packet, decode, encode};
 
@@ -47,6 +50,7 @@ struct Watcher {
     out: Vec<Packet>,
     ended: Option<EndedBecause>,
     end_event: bool,
+    rows: Vec<TaskRow>,
 }
 
 struct World {
@@ -83,6 +87,7 @@ impl Watcher {
                         assert!(self.answer.is_some());
                     }
                     RelayToViewer::SessionEnded { reason, .. } => self.ended = Some(reason),
+                    RelayToViewer::TasksUpdated { rows, .. } => self.rows.extend(rows),
                     RelayToViewer::FailedToJoin { reason, .. } => panic!("{reason:?}"),
                     _ => {}
                 }
@@ -262,7 +267,10 @@ impl World {
     /// Joins with the link of this right; returns the watcher's index.
     fn join(&mut self, right: Right) -> usize {
         let links = self.sharer.links(self.session, "http://h").unwrap();
-        let link = if right == Right::Type { links.write.unwrap() } else { links.read };
+        self.join_by(if right == Right::Type { links.write.unwrap() } else { links.read }, right)
+    }
+
+    fn join_by(&mut self, link: Link, right: Right) -> usize {
         let peer = PeerId(10 + self.watchers.len() as u64);
         let own = AgreementKey::generate(&mut Entropy::from_seed([u8::try_from(peer.0).unwrap(); 32]));
         self.relay.handle_connected(self.now(), peer, Self::info());
@@ -292,6 +300,7 @@ impl World {
             out: vec![Packet::Text(encode(&join))],
             ended: None,
             end_event: false,
+            rows: Vec::new(),
         });
         self.flow();
         self.watchers.len() - 1
@@ -381,4 +390,48 @@ fn a_revoked_link_is_out_and_the_others_go_on() {
     assert!(!world.watchers.get(typist).unwrap().screen.ends_with(b"after"));
     let watcher = world.watchers.get(reader).unwrap();
     assert!(ends_like(watcher, &world.log) && watcher.screen.ends_with(b"before after"));
+}
+
+/// Statements 8, 37 and 47 with a relay between: the parent's link alone opens the child, until the group stops.
+#[test]
+fn a_parents_link_opens_its_child_until_the_group_stops() {
+    let mut world = World::new();
+    world.sharer.close(world.now(), world.session);
+    world.flow();
+    let config = SessionConfig {
+        title: "group".into(),
+        read_only: false,
+        compress: true,
+        window: WindowSize { cols: 80, rows: 24 },
+        source: SessionSource::default(),
+    };
+    let (parent, child) = (TaskId("parent".into()), TaskId("child".into()));
+    let task = |id: &TaskId, above: Option<&TaskId>| Task::new(id.clone(), above.cloned(), "name", UnixMs(1));
+    let now = world.now();
+    assert!(world.sharer.host(now, task(&parent, None), config.clone()));
+    assert!(world.sharer.host(now, task(&child, Some(&parent)), config));
+    world.session = world.sharer.share(now, &parent, Begin::Screen).unwrap();
+    world.flow();
+    let at = world.join(Right::Watch);
+    world.pass(1_000);
+    let watcher = world.watchers.get(at).unwrap();
+    let (header, opened) = (watcher.header.as_ref().unwrap(), watcher.opened.as_ref().unwrap());
+    let row = watcher.rows.last().unwrap();
+    let mut reader = CardReader::new(opened, header.scope(), header.owner);
+    let card = reader.read(&row.task_id, row.revision, &row.card).unwrap().unwrap();
+    let session = card.task.session.unwrap();
+    assert_eq!((card.task.id, row.session_id), (child.clone(), Some(session)));
+    let link = Link { base: "http://h".into(), session, secret: card.reach.unwrap().watch };
+    let below = world.join_by(link, Right::Watch);
+    world.sharer.handle_output(world.now(), session, &Bytes::from_static(b"of the child"));
+    world.pass(1_000);
+    assert!(world.watchers.get(below).unwrap().screen.ends_with(b"of the child"), "the control");
+    assert!(world.sharer.unshare(world.now(), &parent));
+    world.sharer.handle_output(world.now(), session, &Bytes::from_static(b"never"));
+    world.flow();
+    for watcher in &world.watchers {
+        assert_eq!(watcher.ended, Some(EndedBecause::Sharer));
+        assert!(!watcher.screen.ends_with(b"never"));
+    }
+    assert_eq!(world.sharer.session_of(&child), None);
 }

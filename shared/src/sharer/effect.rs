@@ -1,7 +1,8 @@
 //! What the owner does for the machine.
 
 use super::ModelInput;
-use crate::id::SessionId;
+use crate::id::{SessionId, TaskId};
+use crate::orchestration::task::Task;
 use crate::wire::close::CloseCode;
 
 /// The connection to the relay, for people.
@@ -43,6 +44,16 @@ pub enum Effect {
     Connection(ConnectionState),
     /// A room's state changed.
     Room(SessionId, RoomState),
+    /// A hosted program is shared from here on: its output, sizes and exit go to this session, and its terminal
+    /// model answers for it.
+    Opened {
+        /// The program's task.
+        task: TaskId,
+        /// Its session.
+        session: SessionId,
+    },
+    /// What is said of a hosted program's task changed.
+    Task(Box<Task>),
     /// For the session's terminal model.
     Model(SessionId, ModelInput),
     /// Write to the session's PTY; report with [`super::Sharer::handle_typed`].

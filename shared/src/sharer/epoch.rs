@@ -3,13 +3,14 @@
 use std::collections::VecDeque;
 
 use super::owner::Owner;
+use crate::card::CardSealer;
 use crate::chain::{BEAT_GOOD_FOR_MS, ChainHash, ChainPoint};
 use crate::entropy::Entropy;
 use crate::event::Event;
 use crate::keys::epoch::{
     AgreementKey, ContentKey, EpochId, Header, InputGrant, InputSecret, PROTOCOL_VERSION, Scope,
 };
-use crate::keys::grant::{Grant, GrantSecret, Right};
+use crate::keys::grant::{Grant, GrantSecret};
 use crate::keys::owner::Signed;
 use crate::seal::{BeatSealer, EventSealer, SealedEvent};
 use crate::snapshot::SnapshotSealer;
@@ -30,6 +31,7 @@ pub(super) struct Epoch {
     events: EventSealer,
     pub(super) snapshots: SnapshotSealer,
     beats: BeatSealer,
+    pub(super) cards: CardSealer,
     /// Hashes of the newest events; the last belongs to the newest.
     points: VecDeque<ChainHash>,
     /// When the newest beats were issued.
@@ -43,9 +45,11 @@ impl Epoch {
         let scope = Scope { session: owner.id(), epoch: id };
         let content = ContentKey(entropy.array());
         let events = EventSealer::new(&content, scope);
+        let input_secret = InputSecret(entropy.array());
         Self {
             scope,
-            input_secret: InputSecret(entropy.array()),
+            cards: CardSealer::new(&content, &input_secret, scope),
+            input_secret,
             agreement: AgreementKey::generate(entropy),
             revision: 0,
             snapshots: SnapshotSealer::new(&content, scope),
@@ -64,9 +68,10 @@ impl Epoch {
     /// Signs the next revision of the header, with a box for each of `grants`.
     pub(super) fn header(&mut self, owner: &Owner, entropy: &mut Entropy) -> Signed {
         self.revision = self.revision.saturating_add(1);
-        let watch = owner.grant(Right::Watch).map_or(GrantSecret([0; 16]), |grant| grant.secret.clone());
-        let input = InputGrant { secret: self.input_secret.clone(), watch };
-        let seal = |grant: &Grant| Header::seal_box(self.scope, grant, &self.content, &input, entropy);
+        let seal = |(grant, watch): (&Grant, GrantSecret)| {
+            let input = InputGrant { secret: self.input_secret.clone(), watch };
+            Header::seal_box(self.scope, grant, &self.content, &input, entropy)
+        };
         let header = Header {
             protocol: PROTOCOL_VERSION,
             features: Vec::new(),
@@ -74,7 +79,7 @@ impl Epoch {
             epoch: self.id(),
             revision: self.revision,
             agreement: self.agreement.public(),
-            boxes: owner.grants().iter().map(seal).collect(),
+            boxes: owner.grants().map(seal).collect(),
         };
         header.sign(&owner.key)
     }

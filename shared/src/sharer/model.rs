@@ -19,6 +19,8 @@ pub struct Mark {
 pub enum ModelInput {
     /// Output.
     Output(Bytes),
+    /// Forget what has scrolled off: it is not shared.
+    Forget,
     /// A new size.
     Resize(WindowSize),
     /// Everything before it belongs to events up to here; the owner reports it with
@@ -44,4 +46,15 @@ pub struct ModelDump {
     pub screen: Vec<u8>,
     /// Bytes that bring a fresh terminal to history and screen, if they were asked for.
     pub full: Option<Vec<u8>>,
+}
+
+/// Where in a program's life sharing begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Begin {
+    /// With the program: its terminal is empty.
+    Fresh,
+    /// At what is on the screen now; nothing of what has scrolled off.
+    Screen,
+    /// At what is on the screen and what has scrolled off.
+    History,
 }

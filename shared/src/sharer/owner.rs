@@ -1,8 +1,9 @@
 //! What outlives epochs: the owner key and the grants.
 
+use crate::card::Reach;
 use crate::entropy::Entropy;
 use crate::id::SessionId;
-use crate::keys::grant::{Grant, GrantRow, Right};
+use crate::keys::grant::{Grant, GrantRow, GrantSecret, Right};
 use crate::keys::owner::OwnerKey;
 use crate::link::Link;
 
@@ -15,15 +16,22 @@ pub struct Links {
     pub write: Option<Link>,
 }
 
-/// Owner key and grants: one to watch, and one to type unless the session is read-only.
+/// Owner key and grants: one to watch, and one to type unless the session is read-only; the same once more for the
+/// parent while it reaches this session.
 pub(super) struct Owner {
     pub(super) key: OwnerKey,
     grants: Vec<Grant>,
+    /// Made for the parent: they share nothing with the session's own links, and go when the parent's share does.
+    for_parent: Vec<Grant>,
+}
+
+fn of(grants: &[Grant], right: Right) -> Option<&Grant> {
+    grants.iter().find(|grant| grant.right == right)
 }
 
 impl Owner {
     pub(super) fn new(read_only: bool, entropy: &mut Entropy) -> Self {
-        let mut owner = Self { key: OwnerKey::generate(entropy), grants: Vec::new() };
+        let mut owner = Self { key: OwnerKey::generate(entropy), grants: Vec::new(), for_parent: Vec::new() };
         owner.replace(Right::Watch, entropy);
         if !read_only {
             owner.replace(Right::Type, entropy);
@@ -35,12 +43,42 @@ impl Owner {
         self.key.session_id()
     }
 
-    pub(super) fn grants(&self) -> &[Grant] {
-        &self.grants
+    /// All grants, each with the watch grant of its kind: who types through the parent learns no link of the
+    /// session's own.
+    pub(super) fn grants(&self) -> impl Iterator<Item = (&Grant, GrantSecret)> {
+        [&self.grants, &self.for_parent].into_iter().flat_map(|grants| {
+            let watch = of(grants, Right::Watch).map_or(GrantSecret([0; 16]), |grant| grant.secret.clone());
+            grants.iter().map(move |grant| (grant, watch.clone()))
+        })
     }
 
     pub(super) fn grant(&self, right: Right) -> Option<&Grant> {
-        self.grants.iter().find(|grant| grant.right == right)
+        of(&self.grants, right)
+    }
+
+    /// What the parent's links open, if they do.
+    pub(super) fn reach(&self) -> Option<Reach> {
+        let watch = of(&self.for_parent, Right::Watch)?.secret.clone();
+        let typing = of(&self.for_parent, Right::Type).map(|grant| grant.secret.clone());
+        Some(Reach { watch, typing })
+    }
+
+    /// Makes, anew, grants for the parent: to watch, and to type only where a link of the session's own may.
+    pub(super) fn make_for_parent(&mut self, typing: bool, entropy: &mut Entropy) {
+        self.for_parent = vec![Grant::generate(Right::Watch, entropy)];
+        self.let_parent_type(typing, entropy);
+    }
+
+    /// Adds a grant to type for the parent.
+    pub(super) fn let_parent_type(&mut self, typing: bool, entropy: &mut Entropy) {
+        if typing && self.grant(Right::Type).is_some() && of(&self.for_parent, Right::Type).is_none() {
+            self.for_parent.push(Grant::generate(Right::Type, entropy));
+        }
+    }
+
+    /// Removes the parent's grants. Says whether there were any.
+    pub(super) fn drop_for_parent(&mut self) -> bool {
+        !std::mem::take(&mut self.for_parent).is_empty()
     }
 
     /// Draws the grant with this right anew, or for the first time. Says whether one was removed.
@@ -57,7 +95,7 @@ impl Owner {
     pub(super) fn rows(&self) -> Vec<GrantRow> {
         let row =
             |grant: &Grant| GrantRow { token_hash: grant.secret.token(self.id()).hash(), right: grant.right };
-        self.grants.iter().map(row).collect()
+        self.grants().map(|(grant, _)| row(grant)).collect()
     }
 
     pub(super) fn link(&self, right: Right, base: &str) -> Option<Link> {

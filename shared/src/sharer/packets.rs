@@ -52,11 +52,14 @@ impl Sharer {
 
     fn claim_all(&mut self) {
         self.each(|_, _| {});
+        self.groups.say_all();
         self.uplink.expect_answers();
     }
 
     fn handle_message(&mut self, message: RelayToSharer) {
-        // Nothing is said about groups yet.
+        if let RelayToSharer::GroupEnded { session_ids } = &message {
+            return self.groups.acknowledge(session_ids);
+        }
         let Some(channel) = message.channel() else { return };
         let refused = matches!(message, RelayToSharer::FailedToInitialize { .. });
         self.on(channel, |session, step| session.handle_message(message, step));

@@ -1,11 +1,13 @@
 //! One session: keys, epoch, what is kept and sent, input, and its end. It knows the connection only as a
 //! channel that is open or not.
 
+mod cards;
 mod ending;
 mod program;
 mod room;
 mod sending;
 
+use self::cards::Cards;
 use self::ending::Ending;
 use self::room::Room;
 use self::sending::Attests;
@@ -16,7 +18,7 @@ use super::input::Inputs;
 use super::owner::{Links, Owner};
 use super::snapshots::Snapshots;
 use super::step::Step;
-use super::{Effect, Mark, ModelInput, RoomState};
+use super::{Begin, Effect, Mark, ModelInput, RoomState};
 use crate::chain::ChainPoint;
 use crate::entropy::Entropy;
 use crate::event::{Event, Note, WindowSize};
@@ -62,6 +64,7 @@ pub(super) struct Session {
     pub(super) buffer: Buffer,
     snapshots: Snapshots,
     inputs: Inputs,
+    cards: Cards,
 
     attests: Attests,
     next_beat: Moment,
@@ -76,6 +79,8 @@ pub(super) struct Session {
     people: (Option<u64>, u32, u32),
     ending: Option<Ending>,
     ended: bool,
+    /// How often its room was claimed: after the first time some relay may know of it.
+    claims: u32,
     /// The deadline under which the connection knows it.
     pub(super) deadline: Option<Moment>,
 }
@@ -83,7 +88,7 @@ pub(super) struct Session {
 /// Getters and commands.
 impl Session {
     /// Draws owner key, grants and the first epoch.
-    pub(super) fn new(config: SessionConfig, mut entropy: Entropy, step: &mut Step) -> Self {
+    pub(super) fn new(config: SessionConfig, begin: Begin, mut entropy: Entropy, step: &mut Step) -> Self {
         let now = step.now;
         let owner = Owner::new(config.read_only, &mut entropy);
         let mut epoch = Epoch::begin(&owner, None, &mut entropy, now);
@@ -103,6 +108,7 @@ impl Session {
             buffer: Buffer::default(),
             snapshots: Snapshots::default(),
             inputs: Inputs::default(),
+            cards: Cards::default(),
             attests: Attests { at: now.mono, ..Attests::default() },
             next_beat: now.mono,
             beat: None,
@@ -112,12 +118,22 @@ impl Session {
             people: (None, 0, 0),
             ending: None,
             ended: false,
+            claims: 0,
             deadline: None,
         };
-        // The model's dumps say the title too, so that late joiners learn it the same way.
-        let title = format!("\x1b]2;{}\x1b\\", session.title);
-        session.model(ModelInput::Output(title.into()), step);
+        if begin == Begin::Fresh {
+            // The model's dumps say the title too, so that late joiners learn it the same way.
+            let title = format!("\x1b]2;{}\x1b\\", session.title);
+            session.model(ModelInput::Output(title.into()), step);
+        }
+        if begin == Begin::Screen {
+            session.model(ModelInput::Forget, step);
+        }
         session.describe(step);
+        if begin != Begin::Fresh {
+            // What the terminal shows already is in no event.
+            session.skip(0, step);
+        }
         session
     }
 
@@ -200,17 +216,25 @@ impl Session {
         if std::mem::take(&mut self.resized) {
             self.seal(&Event::Note(Note::Resize(self.window)), step);
         }
-        self.seal(&Event::Note(Note::Skipped { bytes }), step);
-        self.skipped = self.epoch.point().number;
+        self.skip(bytes, step);
         if self.room.is_open() {
             self.snapshots.want(true);
         }
+    }
+
+    /// Only a snapshot shows what was before.
+    fn skip(&mut self, bytes: u64, step: &mut Step) {
+        self.seal(&Event::Note(Note::Skipped { bytes }), step);
+        self.skipped = self.epoch.point().number;
     }
 
     /// The first events of an epoch: what a viewer needs to know before there is output.
     fn describe(&mut self, step: &mut Step) {
         self.seal(&Event::Note(Note::Resize(self.window)), step);
         self.seal(&Event::Note(Note::Title(self.title.clone())), step);
+        if self.source.task_id.is_some() {
+            self.seal(&Event::Note(Note::SourceTask(self.source.clone())), step);
+        }
     }
 
     /// Everything old is forgotten; what was shown so far comes as a snapshot of the new epoch.
@@ -224,10 +248,10 @@ impl Session {
         self.resized = false;
         self.describe(step);
         // What earlier epochs showed is in no event of this one: only a snapshot brings it.
-        self.seal(&Event::Note(Note::Skipped { bytes: 0 }), step);
-        self.skipped = self.epoch.point().number;
+        self.skip(0, step);
         step.effect(Effect::LinksChanged(self.id));
         self.inputs.begin_epoch();
+        self.cards.begin_epoch();
         if self.room.is_open() {
             self.issue_beat(step.now);
             self.send_header(step);

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use super::Effect;
+use crate::id::Channel;
 use crate::time::{Moment, Now};
 use crate::wire::close::CloseCode;
 use crate::wire::encode;
@@ -10,6 +11,8 @@ use crate::wire::sharer::SharerToRelay;
 
 /// Control messages that wait for the socket; a relay that asks for more without reading is left.
 const MOST_CONTROL: usize = 8_192;
+/// While more wait, latest values do not join them.
+const FEW_CONTROL: usize = 64;
 /// The least wait after a refusal that is not about this connection, in milliseconds.
 pub(super) const REFUSED_MS: u64 = 10_000;
 
@@ -20,12 +23,16 @@ pub(super) struct Step {
     /// Whether no relay is there, and none is being connected to.
     pub(super) alone: bool,
     pub(super) effects: VecDeque<Effect>,
-    pub(super) control: VecDeque<String>,
+    control: VecDeque<(Option<Channel>, String)>,
     /// The connection is to be given up, and made again not before so many milliseconds.
     pub(super) give_up: Option<(CloseCode, u64)>,
 }
 
 impl Step {
+    pub(super) fn new(now: Now) -> Self {
+        Self { now, ..Self::default() }
+    }
+
     pub(super) fn mono(&self) -> Moment {
         self.now.mono
     }
@@ -39,8 +46,27 @@ impl Step {
         if self.control.len() >= MOST_CONTROL {
             self.give_up(CloseCode::ProtocolError, REFUSED_MS);
         } else {
-            self.control.push_back(encode(message));
+            self.control.push_back((message.channel(), encode(message)));
         }
+    }
+
+    /// Whether the socket has little to say, so that what is a latest value may be said now.
+    pub(super) fn has_room(&self) -> bool {
+        self.control.len() < FEW_CONTROL
+    }
+
+    pub(super) fn has_control(&self) -> bool {
+        !self.control.is_empty()
+    }
+
+    /// The next control message.
+    pub(super) fn next_control(&mut self) -> Option<String> {
+        self.control.pop_front().map(|(_, text)| text)
+    }
+
+    /// Nothing that waits on a channel is said any more; `None`: on any.
+    pub(super) fn hush(&mut self, channel: Option<Channel>) {
+        self.control.retain(|(of, _)| channel.is_some() && *of != channel);
     }
 
     /// Gives the connection up; the first reason stays.

@@ -6,6 +6,8 @@
     reason = "a test looks at some messages only"
 )]
 
+mod groups;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use proptest::prelude::*;
@@ -120,6 +122,8 @@ impl World {
                 | Effect::Viewers { .. }
                 | Effect::Connection(_)
                 | Effect::Room(..)
+                | Effect::Opened { .. }
+                | Effect::Task(_)
                 | Effect::LinksChanged(_) => {}
             }
         }
@@ -140,7 +144,7 @@ impl World {
             let Some(input) = self.model.pop_front() else { return };
             match input {
                 ModelInput::Output(bytes) => self.log.extend_from_slice(&bytes),
-                ModelInput::Resize(_) => {}
+                ModelInput::Resize(_) | ModelInput::Forget => {}
                 ModelInput::Mark(mark) => self.sharer.handle_model_passed(self.now(), self.id, mark),
                 ModelInput::Snapshot { mark, full } => {
                     let window = WindowSize { cols: 80, rows: 24 };

@@ -48,6 +48,8 @@ pub(super) struct Uplink {
     unanswered: BTreeSet<SessionId>,
     /// Sessions that have a use for a relay; without any there is no connection.
     wanting: BTreeSet<SessionId>,
+    /// Ends of groups wait to be acknowledged.
+    pub(super) wanted_by_groups: bool,
     credit: u64,
     sent: u64,
     consumed: u64,
@@ -66,6 +68,7 @@ impl Uplink {
             unclaimed: BTreeSet::new(),
             unanswered: BTreeSet::new(),
             wanting: BTreeSet::new(),
+            wanted_by_groups: false,
             credit: CREDIT,
             sent: 0,
             consumed: 0,
@@ -77,7 +80,7 @@ impl Uplink {
             (Stage::Stopped(_), _) => ConnectionState::Refused,
             (_, Phase::Greeted(_)) if self.unanswered.is_empty() => ConnectionState::Connected,
             (Stage::Connecting(_) | Stage::Connected(_), _) => ConnectionState::Connecting,
-            (Stage::Waiting(_), _) if self.wanting.is_empty() => ConnectionState::Idle,
+            (Stage::Waiting(_), _) if !self.is_wanted() => ConnectionState::Idle,
             (Stage::Waiting(_), _) => ConnectionState::Waiting,
         }
     }
@@ -97,7 +100,11 @@ impl Uplink {
 
     /// Whether there is a socket, or an attempt, that nobody needs any more.
     pub(super) fn is_of_no_use(&self) -> bool {
-        self.wanting.is_empty() && !self.is_alone()
+        !self.is_wanted() && !self.is_alone()
+    }
+
+    fn is_wanted(&self) -> bool {
+        self.wanted_by_groups || !self.wanting.is_empty()
     }
 
     pub(super) fn hurry(&mut self, now: Now) {
@@ -106,7 +113,7 @@ impl Uplink {
 
     /// Begins an attempt if one is due and wanted.
     pub(super) fn poll_connect(&mut self, now: Now) -> bool {
-        !self.wanting.is_empty() && self.connection.poll_connect(now)
+        self.is_wanted() && self.connection.poll_connect(now)
     }
 
     /// The socket is open; `false` if nobody asked for it.
@@ -159,7 +166,7 @@ impl Uplink {
         if let Phase::Greeting(since) = self.phase {
             return Some((since.after(HANDSHAKE_MS), "give up the handshake"));
         }
-        self.connection.poll_timeout().filter(|_| !self.wanting.is_empty() || !self.is_alone())
+        self.connection.poll_timeout().filter(|_| self.is_wanted() || !self.is_alone())
     }
 
     /// A deadline passed. Says whether the socket, or the attempt, is to be dropped.
@@ -229,6 +236,11 @@ impl Uplink {
     pub(super) fn has_room_for(&self, bytes: usize) -> bool {
         let flying = self.sent.saturating_sub(self.consumed);
         flying == 0 || flying + bytes as u64 <= self.credit
+    }
+
+    #[cfg(test)]
+    pub(super) fn sent_so_far(&self) -> u64 {
+        self.sent
     }
 
     pub(super) fn count(&mut self, bytes: usize) {

@@ -215,3 +215,19 @@ impl RelayToSharer {
         }
     }
 }
+
+impl SharerToRelay {
+    /// The session's channel; `None` for what is of the whole connection.
+    pub fn channel(&self) -> Option<Channel> {
+        match self {
+            Self::Initialize { channel, .. }
+            | Self::UpdateHeader { channel, .. }
+            | Self::UpdateSourceTaskId { channel, .. }
+            | Self::UpdateTasks { channel, .. }
+            | Self::Answer { channel, .. }
+            | Self::InputRefused { channel, .. }
+            | Self::EndSession { channel, .. } => Some(*channel),
+            Self::EndGroup { .. } => None,
+        }
+    }
+}

@@ -702,7 +702,7 @@ impl<S: Screen> World<S> {
                     ModelInput::Mark(_) => {
                         program.boundaries.insert(program.truth.state());
                     }
-                    ModelInput::Snapshot { .. } => {}
+                    ModelInput::Snapshot { .. } | ModelInput::Forget => {}
                 }
                 program.model_queue.push_back(input);
                 if program.model_queue.len() == 1 {
@@ -720,7 +720,10 @@ impl<S: Screen> World<S> {
                 let index = self.program(index, id);
                 self.programs[index].ended = true;
             }
-            sharer::Effect::Viewers { .. } | sharer::Effect::LinksChanged(_) => {}
+            sharer::Effect::Viewers { .. }
+            | sharer::Effect::LinksChanged(_)
+            | sharer::Effect::Opened { .. }
+            | sharer::Effect::Task(_) => {}
         }
     }
 
@@ -739,6 +742,7 @@ impl<S: Screen> World<S> {
             match input {
                 ModelInput::Output(bytes) => model.feed(&bytes),
                 ModelInput::Resize(window) => model.resize(window),
+                ModelInput::Forget => {}
                 ModelInput::Mark(mark) => {
                     self.machine_of(index, |machine, now, id| machine.handle_model_passed(now, id, mark));
                 }

@@ -364,7 +364,7 @@ impl Host {
                 Effect::Room(_, RoomState::Replaced) => {
                     self.event(&Line::Connection { state: "replaced" });
                 }
-                Effect::Room(..) => {}
+                Effect::Room(..) | Effect::Opened { .. } | Effect::Task(_) => {}
                 Effect::LinksChanged(_) => {
                     if let Ok(links) = self.links() {
                         self.event(&Line::Links { links });

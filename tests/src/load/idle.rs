@@ -104,6 +104,8 @@ async fn run(url: String, presence: Arc<AtomicU64>, ready: tokio::sync::oneshot:
                 | Effect::Viewers { .. }
                 | Effect::Connection(_)
                 | Effect::Room(..)
+                | Effect::Opened { .. }
+                | Effect::Task(_)
                 | Effect::LinksChanged(_)
                 | Effect::Ended(_) => {}
             }
@@ -157,6 +159,7 @@ fn model(
     match input {
         ModelInput::Output(bytes) => terminal.feed(&bytes),
         ModelInput::Resize(window) => terminal.resize(window),
+        ModelInput::Forget => terminal.feed(b"\x1b[3J"),
         ModelInput::Mark(mark) => machine.handle_model_passed(now(start), session, mark),
         ModelInput::Snapshot { mark, full } => {
             let window: WindowSize = terminal.size();

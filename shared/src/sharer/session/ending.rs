@@ -7,6 +7,7 @@ use crate::sharer::Effect;
 use crate::sharer::step::Step;
 use crate::time::Moment;
 use crate::wire::sharer::SharerToRelay;
+use crate::wire::task::OwnedEnd;
 
 /// How long the end waits for viewers, in milliseconds (DESIGN 4).
 const END_WITHIN_MS: u64 = 1_000;
@@ -19,7 +20,21 @@ pub(super) struct Ending {
     pub(super) acknowledged: bool,
 }
 
+impl Ending {
+    /// Whether the relay has said that it knows.
+    pub(super) fn was_told(&self) -> bool {
+        self.said && self.acknowledged
+    }
+}
+
 impl Session {
+    /// The end of an unshared session, for a relay that gets nothing else of it any more.
+    pub(super) fn owned_end(&self) -> OwnedEnd {
+        let reason = self.ending.as_ref().map_or(EndReason::Unshared, |ending| ending.reason.clone());
+        let end = End { epoch: self.epoch.id(), point: self.epoch.point(), reason };
+        OwnedEnd { owner: self.owner.key.public(), end: end.sign(&self.owner.key) }
+    }
+
     /// Begins the end; the first reason stays.
     pub(in crate::sharer) fn end(&mut self, reason: EndReason, step: &mut Step) {
         if self.ending.is_some() {

@@ -92,7 +92,15 @@ impl Session {
             source: self.source.clone(),
         };
         self.room = Room::Claiming(channel, epoch, step.mono());
+        self.claims = self.claims.saturating_add(1);
         step.say(&SharerToRelay::Initialize { channel, payload: Box::new(payload) });
+    }
+
+    /// What it still wanted to say is not said.
+    pub(in crate::sharer) fn hush(&self, step: &mut Step) {
+        if let Room::Claiming(channel, ..) | Room::Open(channel) = self.room {
+            step.hush(Some(channel));
+        }
     }
 
     /// The connection is gone, and with it everything that was on its way.
@@ -181,6 +189,7 @@ impl Session {
 
     fn open_room(&mut self, channel: Channel, claimed: EpochId, acknowledged: Option<u64>, step: &mut Step) {
         self.room = Room::Open(channel);
+        self.cards.say_all();
         self.attests.due = true;
         self.issue_beat(step.now);
         let latest = self.epoch.point().number;

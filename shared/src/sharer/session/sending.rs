@@ -26,10 +26,11 @@ pub(super) struct Attests {
 }
 
 impl Session {
-    /// Whether an acknowledgement, an attestation or a beat is to go.
+    /// Whether cards, an acknowledgement, an attestation or a beat are to go.
     pub(in crate::sharer) fn has_small(&self, now: Now) -> bool {
         self.room.is_open()
             && (self.attests.due
+                || self.cards.has_news()
                 || self.beat.is_some()
                 || self.inputs.next_report().is_some_and(|at| at <= now.mono))
     }
@@ -81,7 +82,7 @@ impl Session {
         let Room::Open(channel) = self.room else { return None };
         let sent = self.buffer.sent();
         let point = self.buffer.sent_point().or_else(|| self.epoch.point_at(sent))?;
-        let (beat, cards) = (self.epoch.beat_number(), [0; 32]);
+        let (beat, cards) = (self.epoch.beat_number(), self.epoch.cards.digest());
         let attestation = Attestation { scope: self.epoch.scope, point, beat, cards };
         let signature = attestation.sign(&self.owner.key);
         self.attests.number = sent;

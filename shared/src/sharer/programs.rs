@@ -1,0 +1,353 @@
+//! The programs that this process hosts, shared or not, and what is shared because a parent is.
+//!
+//! A program is known by its task. One without a parent may be a parent; its direct children are shared with it by the rule in [`cascade`], which is asked again after every change. A child's own
+//! children are never shared because of anybody. Bound: [`MAX_TASKS`] and the parent.
+
+use std::collections::BTreeMap;
+
+use super::session::Session;
+use super::{Begin, Effect, SessionConfig, Sharer};
+use crate::card::{Card, Reach};
+use crate::id::{SessionId, TaskId};
+use crate::orchestration::cascade::{self, Act, Child, Share};
+use crate::orchestration::task::{MAX_TASKS, Task};
+use crate::time::Now;
+use crate::wire::source::SessionSource;
+use crate::wire::task::OwnedEnd;
+
+/// A hosted program.
+pub(super) struct Program {
+    task: Task,
+    config: SessionConfig,
+    /// Its newest session; it may be over.
+    session: Option<SessionId>,
+    /// Shared on its own.
+    own: bool,
+    /// Its owner stopped sharing it while its parent was shared.
+    withheld: bool,
+    /// It exited.
+    over: bool,
+    /// What its parent's links open of it.
+    reach: Option<Reach>,
+}
+
+/// All of them.
+#[derive(Default)]
+pub(super) struct Programs {
+    all: BTreeMap<TaskId, Program>,
+    by_session: BTreeMap<SessionId, TaskId>,
+}
+
+impl Programs {
+    pub(super) fn of(&self, session: SessionId) -> Option<&TaskId> {
+        self.by_session.get(&session)
+    }
+
+    pub(super) fn forget(&mut self, session: SessionId) {
+        self.by_session.remove(&session);
+    }
+
+    pub(super) fn exited(&mut self, session: SessionId) {
+        if let Some(program) = self.by_session.get(&session).and_then(|task| self.all.get_mut(task)) {
+            program.over = true;
+        }
+    }
+
+    fn children(&self, parent: &TaskId) -> Vec<TaskId> {
+        let child = |(id, program): (&TaskId, &Program)| {
+            (program.task.parent.as_ref() == Some(parent) && id != parent).then(|| id.clone())
+        };
+        self.all.iter().filter_map(child).collect()
+    }
+
+    /// Whether its children are shared with it: only those of who is nobody's child.
+    fn is_root(&self, task: &TaskId) -> bool {
+        self.all.get(task).is_some_and(|program| program.task.parent.is_none())
+    }
+}
+
+/// Hosted programs.
+impl Sharer {
+    /// A program starts; nothing of it is shared, unless its parent is. The session's source is given by its task and its
+    /// parent; `config` says the rest. `false`: there are too many, or one of that id.
+    pub fn host(&mut self, now: Now, task: Task, config: SessionConfig) -> bool {
+        self.begin(now);
+        let (id, parent) = (task.id.clone(), task.parent.clone());
+        if !task.is_good() || self.programs.all.len() > MAX_TASKS || self.programs.all.contains_key(&id) {
+            return false;
+        }
+        let over = task.state.is_final();
+        let task = Task { revision: 0, session: None, removed: false, ..task };
+        let program = Program { task, config, session: None, own: false, withheld: false, over, reach: None };
+        self.programs.all.insert(id.clone(), program);
+        self.inherit(&id);
+        self.tell(&id);
+        if let Some(parent) = parent {
+            self.give_task(&parent);
+            self.reconcile(&parent, Begin::Fresh);
+        }
+        self.reconcile(&id, Begin::Screen);
+        self.advance();
+        true
+    }
+
+    /// What is to be said of a hosted program's task changed: a whole value, of which session, parent, kind and revision
+    /// are this machine's.
+    pub fn handle_task(&mut self, now: Now, task: Task) {
+        self.begin(now);
+        let id = task.id.clone();
+        if let Some(program) = self.programs.all.get_mut(&id) {
+            let Task { revision, session, removed, parent, kind, started, .. } = program.task.clone();
+            let value = Task { revision, parent, started, kind, session, removed, ..task };
+            program.over |= value.state.is_final();
+            if value != program.task {
+                program.task = Task { revision: revision.saturating_add(1), ..value };
+                self.tell_parent(&id);
+            }
+        }
+        self.advance();
+    }
+
+    /// Shares a hosted program: the first time, or again with new keys. What is shared stays as it is, and a child that is
+    /// shared with its parent is then shared on its own too. `None`: there is no such program, or it has ended.
+    pub fn share(&mut self, now: Now, task: &TaskId, begin: Begin) -> Option<SessionId> {
+        self.begin(now);
+        let program = self.programs.all.get_mut(task).filter(|program| !program.over)?;
+        (program.own, program.withheld) = (true, false);
+        let parent = program.task.parent.clone();
+        if !self.is_program_shared(task) {
+            self.open_program(task, begin);
+        }
+        self.reconcile(task, if begin == Begin::History { begin } else { Begin::Screen });
+        if let Some(parent) = parent {
+            self.reconcile(&parent, Begin::Screen);
+        }
+        self.tell(task);
+        self.advance();
+        self.session_of(task)
+    }
+
+    /// Stops sharing a hosted program, and with a parent everything that was shared because of it: from here on nothing of
+    /// them leaves but that they ended, until the relay has acknowledged it. `false`: it was not shared.
+    pub fn unshare(&mut self, now: Now, task: &TaskId) -> bool {
+        self.begin(now);
+        if !self.is_program_shared(task) {
+            return false;
+        }
+        let mut ends = Vec::new();
+        self.stop_program(task, &mut ends);
+        let parent = self.programs.all.get(task).and_then(|program| program.task.parent.clone());
+        let with_parent = parent.is_some_and(|parent| self.is_program_shared(&parent));
+        if let Some(program) = self.programs.all.get_mut(task) {
+            (program.own, program.withheld) = (false, with_parent);
+        }
+        self.reconcile_into(task, Begin::Screen, &mut ends);
+        self.tell(task);
+        self.groups.add(&ends);
+        self.advance();
+        true
+    }
+
+    /// The session of a hosted program, while it is shared.
+    pub fn session_of(&self, task: &TaskId) -> Option<SessionId> {
+        let session = self.programs.all.get(task)?.session?;
+        self.sessions.get(&session).filter(|session| session.is_shared()).map(|_| session)
+    }
+
+    /// What is said of a hosted program's task.
+    pub fn task(&self, task: &TaskId) -> Option<&Task> {
+        self.programs.all.get(task).map(|program| &program.task)
+    }
+
+    fn is_program_shared(&self, task: &TaskId) -> bool {
+        self.session_of(task).is_some()
+    }
+}
+
+/// The cascade.
+impl Sharer {
+    /// Does about every child what the rule says, as things stand.
+    pub(super) fn reconcile(&mut self, parent: &TaskId, begin: Begin) {
+        let mut ends = Vec::new();
+        self.reconcile_into(parent, begin, &mut ends);
+        self.groups.add(&ends);
+    }
+
+    fn reconcile_into(&mut self, parent: &TaskId, begin: Begin, ends: &mut Vec<OwnedEnd>) {
+        if !self.programs.is_root(parent) {
+            return;
+        }
+        let above = self.session_of(parent).and_then(|session| self.sessions.get(&session));
+        let (shared, typing) = (above.is_some(), above.is_some_and(Session::may_type));
+        for id in self.programs.children(parent) {
+            let Some(program) = self.programs.all.get(&id) else { continue };
+            let session = self.session_of(&id);
+            let share = match session {
+                None => Share::Private,
+                Some(_) if program.own => Share::Own,
+                Some(_) => Share::Cascaded,
+            };
+            let reached = session.and_then(|session| self.sessions.get(&session)?.reach()).is_some();
+            let child = Child { share, reached, runs: !program.over, withheld: program.withheld };
+            match cascade::act(shared, child) {
+                Act::Open => {
+                    self.open_program(&id, begin);
+                    self.let_parent_in(&id, typing);
+                }
+                Act::Reach => self.let_parent_in(&id, typing),
+                Act::Leave => {
+                    if let Some(session) = session {
+                        self.step_session(session, Session::leave_parent);
+                    }
+                    if let Some(program) = self.programs.all.get_mut(&id) {
+                        program.task.removed = true;
+                    }
+                }
+                Act::End => self.stop_program(&id, ends),
+                Act::Nothing if shared && reached => self.let_parent_in(&id, typing),
+                Act::Nothing => {}
+            }
+            if !shared && let Some(program) = self.programs.all.get_mut(&id) {
+                program.withheld = false;
+            }
+            self.tell(&id);
+        }
+    }
+
+    /// Every link of the parent's that was removed opens nothing of its children any more.
+    pub(super) fn renew_children(&mut self, parent: SessionId) {
+        let Some(task) = self.programs.of(parent).cloned().filter(|task| self.programs.is_root(task)) else {
+            return;
+        };
+        let typing = self.sessions.get(&parent).is_some_and(Session::may_type);
+        for id in self.programs.children(&task) {
+            if let Some(session) = self.session_of(&id) {
+                self.step_session(session, |session, step| session.renew_parent(typing, step));
+            }
+            self.tell(&id);
+        }
+    }
+
+    /// A parent's links may type now: so may they in its children.
+    pub(super) fn widen_children(&mut self, parent: SessionId) {
+        if let Some(task) = self.programs.of(parent).cloned() {
+            self.reconcile(&task, Begin::Screen);
+        }
+    }
+
+    /// The share of a session does not stand any more, for whatever reason.
+    pub(super) fn handle_fallen(&mut self, session: SessionId) {
+        let Some(task) = self.programs.of(session).cloned() else { return };
+        let parent = self.programs.all.get(&task).and_then(|program| program.task.parent.clone());
+        let with_parent = parent.is_some_and(|parent| self.is_program_shared(&parent));
+        let current = |program: &&mut Program| program.session == Some(session);
+        if let Some(program) = self.programs.all.get_mut(&task).filter(current) {
+            program.own = false;
+            // Nobody asked for another share of what was stopped.
+            program.withheld |= with_parent && !program.over;
+        }
+        self.reconcile(&task, Begin::Screen);
+        self.tell(&task);
+    }
+
+    fn let_parent_in(&mut self, id: &TaskId, typing: bool) {
+        if let Some(session) = self.session_of(id) {
+            self.step_session(session, |session, step| session.let_parent_in(typing, step));
+        }
+        if let Some(program) = self.programs.all.get_mut(id) {
+            program.task.removed = false;
+        }
+    }
+
+    fn open_program(&mut self, id: &TaskId, begin: Begin) {
+        self.inherit(id);
+        let orchestrates = !self.programs.children(id).is_empty();
+        let Some(program) = self.programs.all.get_mut(id) else { return };
+        if orchestrates {
+            program.config.source.task_id = Some(id.clone());
+        }
+        let at = self.step.effects.len();
+        let session = Session::new(program.config.clone(), begin, self.entropy.fork(), &mut self.step);
+        let sid = session.id();
+        (program.session, program.reach) = (Some(sid), None);
+        // The owner learns whose session it is before it hears of it.
+        self.step.effects.insert(at, Effect::Opened { task: id.clone(), session: sid });
+        self.sessions.insert(sid, session);
+        self.programs.by_session.insert(sid, id.clone());
+        self.settle(sid);
+    }
+
+    fn stop_program(&mut self, id: &TaskId, ends: &mut Vec<OwnedEnd>) {
+        let Some(session) = self.session_of(id) else { return };
+        if let Some(gone) = self.remove(session) {
+            gone.hush(&mut self.step);
+            ends.extend(gone.end_with_group(&mut self.step));
+        }
+        self.programs.forget(session);
+    }
+
+    /// A child is of its parent's kind, with its own task.
+    fn inherit(&mut self, id: &TaskId) {
+        let Some(parent) = self.programs.all.get(id).and_then(|program| program.task.parent.clone()) else {
+            return;
+        };
+        let above = self.programs.all.get(&parent).map(|parent| parent.config.source.kind);
+        if let (Some(program), Some(kind)) = (self.programs.all.get_mut(id), above) {
+            program.task.kind = kind;
+            program.config.source = SessionSource { kind, task_id: Some(id.clone()) };
+        }
+    }
+
+    /// A parent's session gets its task with the first child.
+    fn give_task(&mut self, parent: &TaskId) {
+        if let Some(session) = self.session_of(parent) {
+            self.step_session(session, |session, step| {
+                let source = SessionSource { task_id: Some(parent.clone()), ..session.source().clone() };
+                session.set_source(&source, step);
+            });
+        }
+    }
+
+    /// Notes what became of a program's session, and says so if it is news.
+    fn tell(&mut self, id: &TaskId) {
+        let shared = self.session_of(id);
+        let reach = shared.and_then(|session| self.sessions.get(&session)?.reach());
+        let Some(program) = self.programs.all.get(id) else { return };
+        let parent = program.task.parent.clone();
+        let above = parent.is_some_and(|parent| self.is_program_shared(&parent));
+        let Some(program) = self.programs.all.get_mut(id) else { return };
+        // The transcript of what has exited stays open to the parent's links, until the parent's share ends.
+        let kept = shared.is_none() && program.over && above;
+        let reach = if kept { program.reach.clone() } else { reach };
+        let session = if kept { program.session } else { shared };
+        let removed = program.withheld || program.task.removed;
+        let same =
+            (program.task.session, program.task.removed) == (session, removed) && program.reach == reach;
+        if program.task.revision == 0 || !same {
+            program.reach = reach;
+            let revision = program.task.revision.saturating_add(1);
+            program.task = Task { revision, session, removed, ..program.task.clone() };
+            self.step.effect(Effect::Task(Box::new(program.task.clone())));
+        }
+        self.say_card(id);
+    }
+
+    fn tell_parent(&mut self, id: &TaskId) {
+        if let Some(program) = self.programs.all.get(id) {
+            self.step.effect(Effect::Task(Box::new(program.task.clone())));
+        }
+        self.say_card(id);
+    }
+
+    /// Gives the parent's session the newest card; one it has already is no news to it.
+    fn say_card(&mut self, id: &TaskId) {
+        let Some(program) = self.programs.all.get(id) else { return };
+        let Some(parent) = program.task.parent.clone().filter(|parent| self.programs.is_root(parent)) else {
+            return;
+        };
+        let card = Card { task: program.task.clone(), reach: program.reach.clone() };
+        if let Some(session) = self.session_of(&parent) {
+            self.step_session(session, |session, _| session.set_card(card));
+        }
+    }
+}
