@@ -1,9 +1,9 @@
-//! The link: `{base}/s/{session_id}#{grant secret}`.
+//! The link: `{base}/s/{session_id}#{grant secret}`, and `/{task id}` behind it where a child is to be selected.
 
 use core::fmt;
 
 use crate::encoding::from_base64;
-use crate::id::SessionId;
+use crate::id::{SessionId, TaskId};
 use crate::keys::grant::GrantSecret;
 
 /// A parsed link. Its `Display` holds the secret; its `Debug` does not.
@@ -37,6 +37,11 @@ pub enum LinkError {
 impl Link {
     /// Reads a link as somebody pasted it; surrounding white space is forgiven.
     pub fn parse(text: &str) -> Result<Self, LinkError> {
+        Self::parse_deep(text).map(|(link, _)| link)
+    }
+
+    /// Reads a link, and the child that it says to select. The child's name opens nothing: it is the link that does.
+    pub fn parse_deep(text: &str) -> Result<(Self, Option<TaskId>), LinkError> {
         let text = text.trim();
         let (before, fragment) = match text.split_once('#') {
             Some((before, fragment)) => (before, Some(fragment)),
@@ -48,9 +53,27 @@ impl Link {
         }
         let session = id.trim_end_matches('/').parse().ok().ok_or(LinkError::Session)?;
         let fragment = fragment.filter(|f| !f.is_empty()).ok_or(LinkError::NoSecret)?;
-        let secret = from_base64(fragment).and_then(|b| b.try_into().ok()).ok_or(LinkError::Secret)?;
-        Ok(Self { base: base.to_owned(), session, secret: GrantSecret(secret) })
+        let (secret, child) = match fragment.split_once('/') {
+            Some((secret, child)) => (secret, Some(TaskId(child.to_owned())).filter(is_plain)),
+            None => (fragment, None),
+        };
+        let secret = from_base64(secret).and_then(|b| b.try_into().ok()).ok_or(LinkError::Secret)?;
+        Ok((Self { base: base.to_owned(), session, secret: GrantSecret(secret) }, child))
     }
+
+    /// Writes the link so that a child is selected when it is opened, if its id can stand in an address.
+    pub fn deep(&self, child: Option<&TaskId>) -> String {
+        match child.filter(|child| is_plain(child)) {
+            Some(child) => format!("{self}/{}", child.0),
+            None => self.to_string(),
+        }
+    }
+}
+
+/// Whether a task's id stands in an address as it is: UUIDs do.
+fn is_plain(id: &TaskId) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    (1..=64).contains(&id.0.len()) && id.0.chars().all(plain)
 }
 
 impl fmt::Display for Link {
@@ -90,5 +113,23 @@ mod tests {
         ] {
             assert_eq!(Link::parse(text), Err(error), "{text}");
         }
+    }
+
+    #[test]
+    fn a_link_may_name_the_child_to_select() {
+        let link = Link {
+            base: "https://example.org".into(),
+            session: SessionId([3; 16]),
+            secret: GrantSecret([7; 16]),
+        };
+        let child = TaskId("0190c0de-0000-7000-8000-000000000000".into());
+        let deep = link.deep(Some(&child));
+        assert_eq!(Link::parse_deep(&deep), Ok((link.clone(), Some(child))));
+        assert_eq!(Link::parse(&deep), Ok(link.clone()), "it opens what it opened");
+        for odd in ["", "a b", "é", "<b>", "a/b", &"x".repeat(65)] {
+            assert_eq!(Link::parse_deep(&format!("{link}/{odd}")), Ok((link.clone(), None)), "{odd}");
+            assert_eq!(link.deep(Some(&TaskId(odd.into()))), link.to_string());
+        }
+        assert_eq!(Link::parse(&format!("{}/x", deep.split('#').next().unwrap())), Err(LinkError::Session));
     }
 }

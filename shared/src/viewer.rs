@@ -161,6 +161,17 @@ impl Viewer {
         }
     }
 
+    /// What may stand in an address bar: a link to the opened session that watches, and the child that is selected or
+    /// waited for. It stays the parent's for who has the parent's.
+    pub fn address(&self) -> Option<String> {
+        let own = self.panes.own().watch_link()?;
+        let child = match (&self.wished, &self.choice.selected) {
+            (Some(id), _) | (None, Selection::Child(id)) => Some(id),
+            (None, Selection::Own) => None,
+        };
+        Some(own.deep(child))
+    }
+
     /// The link that was opened.
     pub fn link(&self) -> &Link {
         &self.panes.own().link

@@ -1,7 +1,8 @@
 //! A viewer without a page: the very machine that the page runs, on a real socket, before a screen of the test's choice.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use futures_util::{SinkExt as _, StreamExt as _};
@@ -9,7 +10,7 @@ use shared::entropy::Entropy;
 use shared::event::WindowSize;
 use shared::link::Link;
 use shared::time::Now;
-use shared::viewer::{Effect, Event, PaneId, State, Typing, Viewer as Machine};
+use shared::viewer::{Bar, Effect, Event, PaneId, State, Typing, Viewer as Machine};
 use shared::wire::{NATIVE_SUBPROTOCOL, Packet};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
@@ -107,8 +108,10 @@ pub struct Viewer<S> {
     rate: Option<u64>,
     busy_until: Instant,
     patience: Duration,
-    /// What it draws on.
+    /// What the link's own session draws on.
     pub screen: S,
+    /// What children's panes were given, from their last beginning on.
+    pub children: BTreeMap<PaneId, Vec<u8>>,
     /// What passed.
     pub passed: Passed,
     /// How often the terminal was begun anew.
@@ -137,6 +140,7 @@ impl<S: Screen> Viewer<S> {
             busy_until: start,
             patience: super::harness::LONG,
             screen,
+            children: BTreeMap::new(),
             passed: Passed::default(),
             rebuilds: 0,
             drawn: 0,
@@ -156,6 +160,21 @@ impl<S: Screen> Viewer<S> {
     /// Where the machine stands.
     pub fn state(&self) -> State {
         self.machine.view().state
+    }
+
+    /// The pill bar, once there is a child.
+    pub fn bar(&self) -> Option<Arc<Bar>> {
+        self.machine.view().bar
+    }
+
+    /// What the selected child's pane was given; `None` where it has none.
+    pub fn child(&self) -> Option<&[u8]> {
+        self.children.get(&self.machine.view().pane?).map(Vec::as_slice)
+    }
+
+    /// A link to what is selected, and to no more.
+    pub fn watch_link(&self) -> Option<Link> {
+        self.machine.watch_link()
     }
 
     /// Whether keys go to the session.
@@ -292,17 +311,27 @@ impl<S: Screen> Viewer<S> {
                 Effect::Close => self.socket = None,
                 Effect::Send(packet) => self.send(packet).await,
                 Effect::Rebuild { pane, ticket, window, bytes } => {
-                    self.screen.rebuild(window, &bytes);
-                    self.rebuilds += 1;
-                    self.parsed(pane, ticket, bytes.len()).await;
+                    let size = bytes.len();
+                    if pane == PaneId::OWN {
+                        self.screen.rebuild(window, &bytes);
+                        self.rebuilds += 1;
+                    } else {
+                        self.children.insert(pane, bytes);
+                    }
+                    self.parsed(pane, ticket, size).await;
                 }
                 Effect::Write { pane, ticket, bytes } => {
-                    self.screen.write(&bytes);
+                    if pane == PaneId::OWN {
+                        self.screen.write(&bytes);
+                    } else {
+                        self.children.entry(pane).or_default().extend_from_slice(&bytes);
+                    }
                     self.parsed(pane, ticket, bytes.len()).await;
                 }
-                Effect::Resize { window, .. } => self.screen.resize(window),
-                Effect::Wipe { .. } => self.screen.wipe(),
-                Effect::KeepSecret { .. } | Effect::Drop { .. } => {}
+                Effect::Resize { pane: PaneId::OWN, window } => self.screen.resize(window),
+                Effect::Wipe { pane: PaneId::OWN } => self.screen.wipe(),
+                Effect::Wipe { pane } | Effect::Drop { pane } => drop(self.children.remove(&pane)),
+                Effect::Resize { .. } | Effect::KeepSecret { .. } => {}
             }
         }
     }

@@ -3,8 +3,9 @@
 use std::rc::Rc;
 
 use leptos::prelude::*;
+use shared::id::TaskId;
 use shared::link::Link;
-use shared::viewer::{Event, PaneId, Typing, View};
+use shared::viewer::{Event, PaneId, Selection, Typing, View};
 
 use crate::components::banner::Banner;
 use crate::components::find::Find;
@@ -32,7 +33,7 @@ pub(crate) fn App() -> impl IntoView {
         Asked::Start => view! { <Start problem=None go=page::open/> }.into_any(),
         Asked::Damaged(error) => view! { <Trouble sentence=error.to_string()/> }.into_any(),
         Asked::Refused(sentence) => view! { <Trouble sentence=sentence.to_owned()/> }.into_any(),
-        Asked::Session(link) => view! { <Session link=link/> }.into_any(),
+        Asked::Session { link, child } => view! { <Session link=link child=child/> }.into_any(),
     }
 }
 
@@ -52,7 +53,7 @@ struct Parts {
 
 /// A session: bar, terminal, and what has to be said about it.
 #[component]
-fn Session(link: Link) -> impl IntoView {
+fn Session(link: Link, child: Option<TaskId>) -> impl IntoView {
     let (view, set_view) = signal(None::<View>);
     let (watch_link, set_watch_link) = signal(None::<String>);
     let settings = RwSignal::new(storage::settings());
@@ -191,7 +192,12 @@ fn Session(link: Link) -> impl IntoView {
             screen
         });
         match Runner::start(link.clone(), Rc::clone(&screens), set_view, set_watch_link) {
-            Some(runner) => parts.set_value(Some(Parts { screens, runner })),
+            Some(runner) => {
+                if let Some(child) = child.clone() {
+                    runner.give(Event::Select(Selection::Child(child)));
+                }
+                parts.set_value(Some(Parts { screens, runner }));
+            }
             None => page.update(|page| {
                 page.said = Some(
                     "This browser has no source of randomness; nothing can be opened safely.".to_owned(),

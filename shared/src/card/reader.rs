@@ -10,7 +10,7 @@ use crate::time::Moment;
 
 /// The digests of earlier states that an attestation may still name: cards and attestations travel apart, so one that
 /// names a state we have passed is late, and no sign of anything.
-const MAX_PASSED: usize = 16;
+const MAX_PASSED: usize = 256;
 
 /// Reads an epoch's cards, and finds out whether some are held back.
 ///
@@ -67,17 +67,19 @@ impl CardReader {
         self.wanted = self.wanted.filter(|(wanted, _)| *wanted != digest);
     }
 
-    /// The owner attested this digest, by a verified attestation no older than the last. Whether it is that of exactly
-    /// the cards that are here.
-    pub fn attested(&mut self, now: Moment, digest: [u8; 32]) -> bool {
-        let same = digest == self.set.digest();
-        if same {
+    /// The digest of the cards that are here.
+    pub fn digest(&self) -> [u8; 32] {
+        self.set.digest()
+    }
+
+    /// The owner attested this digest, by a verified attestation no older than the last.
+    pub fn attested(&mut self, now: Moment, digest: [u8; 32]) {
+        if digest == self.set.digest() {
             self.wanted = None;
         } else if digest != [0; 32] && !self.passed.contains(&digest) {
             let since = self.wanted.map_or(now, |(_, since)| since);
             self.wanted = Some((digest, since));
         }
-        same
     }
 
     /// Since when the owner vouches for other cards than those that are here. Cards and attestations travel apart, so

@@ -1,6 +1,6 @@
 //! The children of the link's own session: what its owner's cards say of them, and whether that is the present.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use super::epoch::Epoch;
 use crate::card::{CardReader, Reach};
@@ -15,6 +15,10 @@ use crate::wire::task::TaskRow;
 
 /// Cards that the owner did not vouch for again by then, in milliseconds, may be old ones that somebody holds on to.
 const VOUCHED_FOR_MS: u64 = ATTEST_AT_REST_MS + ATTEST_WITHIN_MS;
+
+/// States of the cards that wait for the owner's word; beyond, the oldest ones' word is not recognised. It comes every
+/// 5 s at most.
+const MAX_STATES: usize = 256;
 
 /// What opens a child's session, by grants that were made for this link's session.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,10 +36,12 @@ pub(super) struct Family {
     tree: Tree,
     reach: BTreeMap<TaskId, Reach>,
     reader: Option<(EpochId, CardReader)>,
-    /// The owner has not vouched for the cards that are here since then.
-    unvouched: Option<Now>,
-    /// The owner vouched for exactly these cards last.
+    /// The cards' states since the one that the owner vouched for last: their digests, and when each began.
+    states: VecDeque<([u8; 32], Now)>,
+    /// When the owner vouched for one of them last.
     vouched: Option<Now>,
+    /// When there was first something to vouch for on this connection.
+    since: Option<Now>,
     /// Grows with every change of what is known.
     pub(super) version: u64,
 }
@@ -62,7 +68,14 @@ impl Family {
         if cards.is_empty() {
             return;
         }
-        self.unvouched.get_or_insert(now);
+        let digest = reader.digest();
+        self.states.push_back((digest, now));
+        if self.states.len() > MAX_STATES
+            && let Some((_, began)) = self.states.pop_front()
+            && let Some((_, next)) = self.states.front_mut()
+        {
+            *next = began;
+        }
         self.version += 1;
         for card in cards {
             let (id, revision) = (card.task.id.clone(), card.task.revision);
@@ -80,23 +93,31 @@ impl Family {
 
     /// The owner signed the digest of all cards.
     pub(super) fn attested(&mut self, now: Now, epoch: &Epoch, digest: [u8; 32]) {
-        if self.reader(epoch).attested(now.mono, digest) {
-            (self.unvouched, self.vouched) = (None, Some(now));
+        let reader = self.reader(epoch);
+        reader.attested(now.mono, digest);
+        let present = reader.digest() == digest;
+        let state = self.states.iter().position(|(of, _)| *of == digest);
+        if let Some(at) = state {
+            // The word for a state is one for all before it.
+            self.states.drain(..=at);
+        }
+        if present || state.is_some() {
+            (self.vouched, self.since) = (Some(now), None);
         }
     }
 
     /// Joined again: the relay has to show that what is here is still so.
     pub(super) fn joined(&mut self, now: Now) {
-        if !self.tree.is_empty() {
-            self.unvouched = Some(now);
-        }
+        self.since = (!self.tree.is_empty()).then_some(now);
     }
 
     /// From when on what is known must not pass for the present, and since when it may be old.
     pub(super) fn doubt(&self) -> Option<(Moment, UnixMs)> {
         let held_back = self.reader.as_ref().and_then(|(_, reader)| reader.doubted_since());
-        let last = self.vouched.or(self.unvouched)?;
-        let unvouched = self.unvouched.map(|since| since.mono).into_iter().chain(held_back).min();
+        let first = self.states.front().map(|(_, began)| *began).into_iter().chain(self.since);
+        let first = first.min_by_key(|now| now.mono);
+        let last = self.vouched.or(first)?;
+        let unvouched = first.map(|since| since.mono).into_iter().chain(held_back).min();
         let at = match unvouched {
             Some(since) => since.after(ATTEST_WITHIN_MS),
             None => last.mono.after(VOUCHED_FOR_MS),

@@ -22,6 +22,9 @@ pub(super) const ASK_FOR_MS: u64 = 60_000;
 /// ... and after that, or where the relay says that it forgot nothing, by a page that was live, this often. A relay
 /// bears one wrong link every 2.5 s from an address.
 const ASK_RARELY_MS: u64 = 10_000;
+/// A child that its parent's card vouches for is asked for this often, in milliseconds, for as long as a session that a
+/// relay may have forgotten: its room may be about to be made.
+const ASK_FOR_CHILD_MS: u64 = 2_500;
 
 impl Pane {
     /// Asks to be let in.
@@ -149,14 +152,19 @@ impl Pane {
             Refusal::NotFound { retry } => {
                 let now = uplink.now();
                 let since = self.not_found.get_or_insert(now).mono;
-                let young = *retry && now.mono.since(since) < ASK_FOR_MS;
+                let young = (*retry || self.task.is_some()) && now.mono.since(since) < ASK_FOR_MS;
                 if !young && !self.was_live {
                     return self.fail(uplink, Failure::NotFound);
                 }
                 if !young {
                     self.keyboard.give_up();
                 }
-                self.ask_again(uplink, if young { ASK_AGAIN_MS } else { ASK_RARELY_MS });
+                let wait = match (young, *retry) {
+                    (true, true) => ASK_AGAIN_MS,
+                    (true, false) => ASK_FOR_CHILD_MS,
+                    (false, _) => ASK_RARELY_MS,
+                };
+                self.ask_again(uplink, wait);
             }
             Refusal::RateLimited { retry_after_ms } => {
                 self.notice = Some("The relay asks this page to wait a little.");

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::epoch::Epoch;
 use super::joining::ASK_FOR_MS;
 use super::pane::{Pane, Stage};
-use super::pills::Bar;
+use super::pills::{Bar, ChildSession};
 use super::view::{Shown, State, View};
 use crate::chain::BEAT_GOOD_FOR_MS;
 use crate::time::{Moment, Now};
@@ -59,7 +59,7 @@ impl Pane {
             return Shown::Nothing;
         }
         let late = self.proof_deadline().is_some_and(|at| now.mono >= at);
-        let apart = matches!(state, State::Reconnecting { .. } | State::Seeking { .. });
+        let apart = matches!(state, State::Reconnecting { .. } | State::Seeking { .. } | State::Child(_));
         match (late, apart) {
             (false, _) => Shown::Screen,
             (true, true) => Shown::Unconfirmed,
@@ -69,7 +69,11 @@ impl Pane {
 
     /// Everything about it that people see beside its terminal.
     pub(super) fn view(&self, now: Now, attempts: u32, bar: Option<Arc<Bar>>) -> View {
-        let state = self.state(now);
+        let mut state = self.state(now);
+        if let (State::Seeking { since, .. }, Some(_)) = (&state, &self.task) {
+            // Its parent's owner vouches for it: the link is whole.
+            state = State::Child(ChildSession::Unreachable { since: *since, retry: true });
+        }
         let shown = self.shown(now, &state);
         View {
             pane: Some(self.id),

@@ -1,5 +1,6 @@
 //! The page itself: address bar, clipboard, full screen.
 
+use shared::id::TaskId;
 use shared::link::{Link, LinkError};
 use wasm_bindgen::prelude::Closure;
 use wasm_bindgen::{JsCast, JsValue};
@@ -38,7 +39,12 @@ pub(crate) enum Asked {
     /// The page where a link is pasted.
     Start,
     /// A session.
-    Session(Link),
+    Session {
+        /// Opens it.
+        link: Link,
+        /// Is to be selected.
+        child: Option<TaskId>,
+    },
     /// A link that leads nowhere.
     Damaged(LinkError),
     /// The page must not run.
@@ -57,13 +63,13 @@ pub(crate) fn asked() -> Asked {
     if !location.pathname().unwrap_or_default().contains("/s/") {
         return Asked::Start;
     }
-    match Link::parse(&location.href().unwrap_or_default()) {
-        Ok(mut link) => {
+    match Link::parse_deep(&location.href().unwrap_or_default()) {
+        Ok((mut link, child)) => {
             let kept = storage::grant(&link.session.to_string(), &link.secret.to_base64());
             if let Some(secret) = kept.and_then(|text| shared::keys::grant::GrantSecret::from_base64(&text)) {
                 link.secret = secret;
             }
-            Asked::Session(link)
+            Asked::Session { link, child }
         }
         Err(error) => Asked::Damaged(error),
     }
@@ -83,8 +89,13 @@ pub(crate) fn keep_secret(types: &Link, watch: &Link) {
         storage::keep_grant(&types.session.to_string(), &watch.secret.to_base64(), &types.secret.to_base64());
     // Without storage a reload would lose the right to type; but a link that types is never left in sight.
     let _ = kept;
+    show_address(&watch.to_string());
+}
+
+/// Puts an address into the address bar; nothing is loaded.
+pub(crate) fn show_address(address: &str) {
     if let Some(history) = window().and_then(|window| window.history().ok()) {
-        drop(history.replace_state_with_url(&JsValue::NULL, "", Some(&watch.to_string())));
+        drop(history.replace_state_with_url(&JsValue::NULL, "", Some(address)));
     }
 }
 

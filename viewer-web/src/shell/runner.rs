@@ -31,6 +31,8 @@ pub(crate) struct Runner {
     shown: RefCell<Option<View>>,
     view: WriteSignal<Option<View>>,
     watch: WriteSignal<Option<String>>,
+    /// What the address bar shows.
+    address: RefCell<Option<String>>,
 }
 
 impl Runner {
@@ -55,6 +57,7 @@ impl Runner {
             shown: RefCell::new(None),
             view,
             watch,
+            address: RefCell::new(None),
         });
         runner.run(effects);
         runner.settle();
@@ -134,10 +137,14 @@ impl Runner {
 
     /// Shows the new view, and waits for the next deadline.
     fn settle(self: &Rc<Self>) {
-        let (view, deadline, watch) = {
+        let (view, deadline, watch, address) = {
             let viewer = self.viewer.borrow();
-            (viewer.view(), viewer.poll_timeout(), viewer.watch_link())
+            (viewer.view(), viewer.poll_timeout(), viewer.watch_link(), viewer.address())
         };
+        if let Some(address) = address.filter(|address| self.address.borrow().as_ref() != Some(address)) {
+            page::show_address(&address);
+            self.address.replace(Some(address));
+        }
         if self.shown.borrow().as_ref() != Some(&view) {
             self.shown.replace(Some(view.clone()));
             self.screens.show(view.pane);
