@@ -2,9 +2,12 @@
 
 use std::ffi::OsString;
 use std::io::{self, Read, Write};
+use std::os::fd::AsRawFd as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
+use filedescriptor::{FileDescriptor, POLLOUT, pollfd};
 use portable_pty::{CommandBuilder, MasterPty, PtySize, native_pty_system};
 use rustix::process::{
     Pid, Signal, WaitOptions, kill_process, kill_process_group, test_kill_process, waitpid,
@@ -138,9 +141,18 @@ impl Ended {
     }
 }
 
+/// A PTY that takes anything at all takes this much, in bytes: its buffer is kept in pages.
+const TAKEN_AT_ONCE: usize = 256;
+
 /// Writes into the PTY; shared by those who type.
 #[derive(Clone)]
-pub struct Typing(Arc<Mutex<Box<dyn Write + Send>>>);
+pub struct Typing(Arc<Mutex<Writer>>);
+
+struct Writer {
+    write: Box<dyn Write + Send>,
+    /// To ask whether a write would wait.
+    ask: Option<FileDescriptor>,
+}
 
 impl std::fmt::Debug for Typing {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -152,9 +164,22 @@ impl Typing {
     /// Writes all of it, as fast as the program reads.
     pub fn write(&self, bytes: &[u8]) -> io::Result<()> {
         let mut writer = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        writer.write_all(bytes)?;
-        writer.flush()
+        writer.write.write_all(bytes)?;
+        writer.write.flush()
     }
+
+    /// Writes all of it if that needs no waiting; otherwise nothing, and says `false`.
+    pub fn write_now(&self, bytes: &[u8]) -> bool {
+        let Ok(mut writer) = self.0.try_lock() else { return false };
+        let free = bytes.len() <= TAKEN_AT_ONCE && writer.ask.as_ref().is_some_and(takes_bytes);
+        free && writer.write.write_all(bytes).is_ok()
+    }
+}
+
+fn takes_bytes(pty: &FileDescriptor) -> bool {
+    let mut ask = [pollfd { fd: pty.as_raw_fd(), events: POLLOUT, revents: 0 }];
+    filedescriptor::poll(&mut ask, Some(Duration::ZERO)).is_ok()
+        && ask.iter().all(|asked| asked.revents == POLLOUT)
 }
 
 /// A running program in its PTY.
@@ -200,7 +225,9 @@ impl Pty {
         let child = pair.slave.spawn_command(command).map_err(system)?;
         let pid = child.process_id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
         let pid = pid.ok_or_else(|| StartError::System("no process id".to_owned()))?;
-        let typing = Typing(Arc::new(Mutex::new(pair.master.take_writer().map_err(system)?)));
+        let ask = pair.master.as_raw_fd().and_then(|fd| FileDescriptor::dup(&fd).ok());
+        let writer = Writer { write: pair.master.take_writer().map_err(system)?, ask };
+        let typing = Typing(Arc::new(Mutex::new(writer)));
         Ok(Self { master: pair.master, pid, typing })
     }
 

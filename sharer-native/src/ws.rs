@@ -109,28 +109,33 @@ pub async fn connect(url: &RelayUrl) -> Result<Socket, Error> {
 }
 
 impl Socket {
-    /// Sends what `next` gives while the socket takes it, and reads one packet.
-    pub fn poll(&mut self, cx: &mut Context<'_>, mut next: impl FnMut() -> Option<Packet>) -> Poll<Step> {
-        let mut sent = false;
+    /// Sends what `next` gives while the socket takes it. `None`: there was nothing.
+    pub fn send(&mut self, cx: &mut Context<'_>, mut next: impl FnMut() -> Option<Packet>) -> Option<Step> {
+        let mut sent = None;
         while let Poll::Ready(ready) = Pin::new(&mut self.ws).poll_ready(cx) {
             if ready.is_err() {
-                return Poll::Ready(Step::Closed(None));
+                return Some(Step::Closed(None));
             }
             let message = match next() {
                 Some(Packet::Text(text)) => Message::text(text),
                 Some(Packet::Binary(bytes)) => Message::binary(bytes),
                 None => break,
             };
-            sent = true;
+            sent = Some(Step::Sent);
             if Pin::new(&mut self.ws).start_send(message).is_err() {
-                return Poll::Ready(Step::Closed(None));
+                return Some(Step::Closed(None));
             }
         }
-        if let Poll::Ready(Err(_)) = Pin::new(&mut self.ws).poll_flush(cx) {
-            return Poll::Ready(Step::Closed(None));
+        match Pin::new(&mut self.ws).poll_flush(cx) {
+            Poll::Ready(Err(_)) => Some(Step::Closed(None)),
+            Poll::Ready(Ok(())) | Poll::Pending => sent,
         }
-        if sent {
-            return Poll::Ready(Step::Sent);
+    }
+
+    /// Sends what `next` gives while the socket takes it, and reads one packet.
+    pub fn poll(&mut self, cx: &mut Context<'_>, next: impl FnMut() -> Option<Packet>) -> Poll<Step> {
+        if let Some(step) = self.send(cx, next) {
+            return Poll::Ready(step);
         }
         loop {
             let Poll::Ready(read) = Pin::new(&mut self.ws).poll_next(cx) else { return Poll::Pending };

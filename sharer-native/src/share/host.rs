@@ -23,6 +23,7 @@ use super::bell::{Bells, Place};
 use super::hosted::{Found, Hosted, Hosting};
 use super::orphans::Orphans;
 use super::tasks::Tasks;
+use super::typist::Typed;
 use super::uplink::{Change, Uplink};
 use super::{banner, browser, seat};
 use crate::clock;
@@ -201,6 +202,10 @@ impl Host {
         loop {
             self.finish_programs();
             self.end_when_done();
+            // What a viewer waits for leaves before the model's thread is woken for the same bytes.
+            let machine = &mut self.machine;
+            let change = self.uplink.send(|| machine.poll_transmit()).await;
+            self.take_change(change);
             self.run_effects();
             if self.finished {
                 break;
@@ -347,9 +352,10 @@ impl Host {
                         hosted.feed(input);
                     }
                 }
-                Effect::Type(_, bytes) => {
-                    if let Some(hosted) = self.hosted.get_mut(&FIRST) {
-                        hosted.type_input(bytes);
+                Effect::Type(session, bytes) => {
+                    let typed = self.hosted.get_mut(&FIRST).map(|hosted| hosted.type_input(bytes));
+                    if let Some(Typed::Now(bytes)) = typed {
+                        self.machine.handle_typed(clock::now(), session, bytes);
                     }
                 }
                 Effect::Viewers { count, executors, .. } => {

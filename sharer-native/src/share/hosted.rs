@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use super::bell::Bell;
 use super::model::{Model, News};
 use super::output::Output;
-use super::typist::Typist;
+use super::typist::{Typed, Typist};
 use crate::pty::{self, Ended, Program, Pty, StartError};
 
 /// Output that is still on its way after the program ended is waited for this long.
@@ -137,9 +137,10 @@ impl Hosted {
     }
 
     /// Types what a viewer composed.
-    pub(super) fn type_input(&mut self, bytes: Vec<u8>) {
-        if let Some((_, typist)) = &mut self.terminal {
-            typist.type_input(bytes);
+    pub(super) fn type_input(&mut self, bytes: Vec<u8>) -> Typed {
+        match &mut self.terminal {
+            Some((_, typist)) => typist.type_input(bytes),
+            None => Typed::Now(bytes.len()),
         }
     }
 

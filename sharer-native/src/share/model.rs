@@ -9,12 +9,13 @@ use crate::term::Terminal;
 use shared::event::WindowSize;
 use shared::sharer::{Mark, ModelDump, ModelInput};
 
-/// The program is held to the model's rate once the model is this many bytes behind (DESIGN 5).
-const FAR_BEHIND: usize = 4 * 1024 * 1024;
+/// The program is held to the model's rate once the model is this many bytes behind: 12 ms of its work. So a snapshot
+/// is never older than that, and what waits for the model takes little memory (`ARCHITECTURE.md`).
+const FAR_BEHIND: usize = 512 * 1024;
 /// The thread's stack, in bytes: a dump of a deep screen takes the most, and in a test build much more.
 const STACK: usize = 512 * 1024;
 
-/// What the model has to tell; latest values.
+/// What the model has to tell; latest values. [`Self::passed`] by itself rings no bell: it is taken along.
 #[derive(Debug, Default)]
 pub(super) struct News {
     /// The newest mark it passed.
@@ -106,21 +107,28 @@ fn run(mut terminal: Terminal, answers: bool, inputs: &Receiver<ModelInput>, com
                 dump = Some(ModelDump { mark, window: terminal.size(), screen, full });
             }
         }
-        common.behind.fetch_sub(fed.min(common.behind.load(Ordering::Relaxed)), Ordering::Relaxed);
+        let behind =
+            common.behind.fetch_sub(fed.min(common.behind.load(Ordering::Relaxed)), Ordering::Relaxed);
+        // A wake-up costs a keystroke's echo more than the model does, so most of what happens here rings no bell.
+        let mut urgent = dump.is_some() || (behind >= FAR_BEHIND && behind.saturating_sub(fed) < FAR_BEHIND);
         common.wants_paste.store(terminal.wants_paste(), Ordering::Relaxed);
         let mut news = common.news.lock().unwrap_or_else(PoisonError::into_inner);
         news.passed = passed.or(news.passed);
         news.dumps.extend(dump);
         let replies = terminal.take_replies();
         // A program that asks without reading the answers gets no more of them.
-        if answers && news.replies.len() < 64 * 1024 {
+        if answers && !replies.is_empty() && news.replies.len() < 64 * 1024 {
             news.replies.extend_from_slice(&replies);
+            urgent = true;
         }
         if fed > 0 && terminal.title() != title.as_deref() {
             title = terminal.title().map(str::to_owned);
             news.title = Some(title.clone().unwrap_or_default());
+            urgent = true;
         }
         drop(news);
-        bell.ring();
+        if urgent {
+            bell.ring();
+        }
     }
 }

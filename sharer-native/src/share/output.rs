@@ -8,8 +8,9 @@ use bytes::Bytes;
 use super::bell::Bell;
 use crate::term::whole::whole_chars;
 
-/// Output that waits to be taken, in bytes; then the program waits. It is taken at the terminal model's rate.
-const MOST_WAITING: usize = 256 * 1024;
+/// Output that waits to be taken, in bytes; then the program waits. It is taken at the terminal model's rate, and what
+/// one event holds is enough to gather.
+const MOST_WAITING: usize = 64 * 1024;
 /// The most read at once, in bytes; a PTY gives about 4 KiB.
 const CHUNK: usize = 16 * 1024;
 /// The thread's stack, in bytes: it only copies.

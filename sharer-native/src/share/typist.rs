@@ -1,4 +1,7 @@
-//! What viewers type, on its way into the PTY: in a thread, because a program may not read for a long time.
+//! What viewers type, on its way into the PTY.
+//!
+//! A key goes at once: a hop to a thread costs as much as all else that a sharer does to it. What may have to wait
+//! goes through a thread, because a program may not read for a long time.
 //!
 //! Bound: the machine refuses input while 2 MiB wait here.
 
@@ -14,24 +17,47 @@ const STACK: usize = 128 * 1024;
 
 type Inputs = Receiver<(Vec<u8>, bool)>;
 
-/// The way to the thread, which starts with the first input: most programs are only watched.
+/// When input goes into the PTY.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Typed {
+    /// It is in, so many bytes.
+    Now(usize),
+    /// When the program has read enough.
+    Later,
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    /// Pieces that went to the thread and are not typed: nothing may overtake them.
+    queued: AtomicUsize,
+    /// Bytes of viewers' input that were typed.
+    typed: AtomicUsize,
+}
+
+/// The way into the PTY; its thread starts with the first input that has to wait.
 #[derive(Debug)]
 pub(super) struct Typist {
+    typing: Typing,
     waiting: Sender<(Vec<u8>, bool)>,
-    resting: Option<(Typing, Inputs, Bell)>,
-    typed: Arc<AtomicUsize>,
+    resting: Option<(Inputs, Bell)>,
+    counts: Arc<Counts>,
 }
 
 impl Typist {
     /// Types into a PTY, and rings when viewers' input was typed.
     pub(super) fn new(typing: Typing, bell: Bell) -> Self {
         let (waiting, inputs) = channel();
-        Self { waiting, resting: Some((typing, inputs, bell)), typed: Arc::default() }
+        Self { typing, waiting, resting: Some((inputs, bell)), counts: Arc::default() }
     }
 
-    /// Types what a viewer composed.
-    pub(super) fn type_input(&mut self, bytes: Vec<u8>) {
+    /// Types what a viewer composed. What does not go at once is counted by [`Self::typed`] when the bell rings.
+    pub(super) fn type_input(&mut self, bytes: Vec<u8>) -> Typed {
+        let nothing_waits = self.counts.queued.load(Ordering::Acquire) == 0;
+        if nothing_waits && self.typing.write_now(&bytes) {
+            return Typed::Now(bytes.len());
+        }
         self.send(bytes, true);
+        Typed::Later
     }
 
     /// Types what is not a viewer's: the model's answer to a query, or what a task is told.
@@ -41,31 +67,33 @@ impl Typist {
 
     /// How many bytes of viewers' input were typed since the last call.
     pub(super) fn typed(&self) -> usize {
-        self.typed.swap(0, Ordering::Relaxed)
+        self.counts.typed.swap(0, Ordering::Relaxed)
     }
 
     fn send(&mut self, bytes: Vec<u8>, counted: bool) {
-        if let Some((typing, inputs, bell)) = self.resting.take() {
-            let typed = Arc::clone(&self.typed);
-            let types = move || run(&typing, &inputs, &typed, &bell);
+        if let Some((inputs, bell)) = self.resting.take() {
+            let (typing, counts) = (self.typing.clone(), Arc::clone(&self.counts));
+            let types = move || run(&typing, &inputs, &counts, &bell);
             if let Err(error) =
                 std::thread::Builder::new().name("typist".to_owned()).stack_size(STACK).spawn(types)
             {
                 tracing::warn!(%error, "nothing can be typed");
             }
         }
+        self.counts.queued.fetch_add(1, Ordering::Relaxed);
         // The thread lives as long as this does.
         drop(self.waiting.send((bytes, counted)));
     }
 }
 
-fn run(typing: &Typing, inputs: &Inputs, typed: &AtomicUsize, bell: &Bell) {
+fn run(typing: &Typing, inputs: &Inputs, counts: &Counts, bell: &Bell) {
     for (bytes, counted) in inputs {
         if let Err(error) = typing.write(&bytes) {
             tracing::debug!(%error, "the PTY takes no input");
         }
+        counts.queued.fetch_sub(1, Ordering::Release);
         if counted {
-            typed.fetch_add(bytes.len(), Ordering::Relaxed);
+            counts.typed.fetch_add(bytes.len(), Ordering::Relaxed);
             bell.ring();
         }
     }

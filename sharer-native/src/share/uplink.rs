@@ -1,6 +1,7 @@
 //! The socket to the relay: attempts to open it, and what passes through.
 
 use std::future::{pending, poll_fn};
+use std::task::Poll;
 
 use shared::wire::Packet;
 use shared::wire::close::CloseCode;
@@ -63,6 +64,13 @@ impl Uplink {
         }
     }
 
+    /// Sends what `next` gives and the socket takes, and waits for nothing.
+    pub(super) async fn send(&mut self, mut next: impl FnMut() -> Option<Packet>) -> Change {
+        let Some(socket) = &mut self.socket else { return Change::Sent };
+        let step = poll_fn(|cx| Poll::Ready(socket.send(cx, &mut next))).await;
+        self.change(step.unwrap_or(Step::Sent))
+    }
+
     /// Sends what `next` gives and waits for what comes. Nothing is lost when this is dropped before it is ready.
     pub(super) async fn step(&mut self, next: impl FnMut() -> Option<Packet>) -> Change {
         if let Some(attempt) = &mut self.attempt {
@@ -72,7 +80,12 @@ impl Uplink {
         }
         let Some(socket) = &mut self.socket else { return pending().await };
         let mut next = next;
-        match poll_fn(|cx| socket.poll(cx, &mut next)).await {
+        let step = poll_fn(|cx| socket.poll(cx, &mut next)).await;
+        self.change(step)
+    }
+
+    fn change(&mut self, step: Step) -> Change {
+        match step {
             Step::Sent => Change::Sent,
             Step::Got(packet) => Change::Got(packet),
             Step::Closed(code) => {
