@@ -98,6 +98,8 @@ pub(super) struct Content {
     pub(super) clock: Moment,
     /// Since when somebody with credit waits for a snapshot.
     pub(super) waiting: Option<Moment>,
+    /// The event that the newest snapshot stands at for which somebody waited.
+    pub(super) awaited: Option<u64>,
     /// Whether somebody waits for history.
     pub(super) wants_full: bool,
     /// The sharer was asked for history and has none.
@@ -123,6 +125,7 @@ impl Content {
             ended: None,
             clock,
             waiting: None,
+            awaited: None,
             wants_full: false,
             has_no_history: false,
         }
@@ -138,7 +141,7 @@ impl Content {
         self.attestations.clear();
         self.beat = None;
         self.ended = None;
-        self.waiting = None;
+        (self.waiting, self.awaited) = (None, None);
         self.has_no_history = false;
     }
 
@@ -165,9 +168,11 @@ impl Content {
     pub(super) fn serve(&self) -> Option<Arc<Generation>> {
         let stored = self.store.stored()?;
         let tail = self.tail();
+        // In a flood much follows even a snapshot that was asked for just now: none would ever be fresh enough.
+        let asked_for = self.awaited.is_some() && self.awaited == self.store.number();
         let waited = || self.waiting.is_some_and(|since| self.clock.since(since) >= PATIENCE_MS);
         let final_state = self.away_since.is_some() || self.ended.is_some();
-        let good = tail <= SERVED_TAIL || final_state || (tail <= BOUND && waited());
+        let good = tail <= SERVED_TAIL || final_state || (tail <= BOUND && (asked_for || waited()));
         good.then(|| Arc::clone(&stored.generation))
     }
 

@@ -300,7 +300,7 @@ impl Room {
                 content.log.restart(number);
             }
             content.known = true;
-            content.waiting = None;
+            content.awaited = content.waiting.take().map(|_| number);
             self.trim();
             self.wake_lost(wakes);
         }

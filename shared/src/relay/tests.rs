@@ -348,6 +348,34 @@ fn a_stuck_viewer_is_bounded_and_comes_back_exact_without_further_output() {
 }
 
 #[test]
+fn a_slow_viewer_is_shown_every_snapshot_it_waited_for_however_much_follows() {
+    let (mut world, mut sharer) = shared();
+    let mut sent: u64 = viewer_at(&mut world, &sharer, 2).iter().map(Heard::bytes).sum();
+    let (mut consumed, mut screens) = (0, 0);
+    for _ in 0..200 {
+        let requested = asked(&world.sharer(1));
+        for _ in 0..6 {
+            sharer.event(&mut world, 1, 16 * 1024);
+        }
+        if requested {
+            // The model is behind: it dumps what the program wrote a while ago.
+            sharer.number -= 6;
+            sharer.snapshot(&mut world, 1, false);
+            sharer.number += 6;
+        }
+        world.wait(10);
+        let heard = world.viewer(2);
+        sent += heard.iter().map(Heard::bytes).sum::<u64>();
+        screens += heard.iter().filter(|heard| heard.is_screen()).count();
+        // It takes a sixth of what comes.
+        consumed = sent.min(consumed + 16 * 1024);
+        world.send(2, &Frame::Credit { consumed });
+    }
+    // Two seconds, and a snapshot every 100 ms at most.
+    assert!((5..=20).contains(&screens), "{screens}");
+}
+
+#[test]
 fn of_two_claims_the_higher_wins_and_the_other_is_closed_for_good() {
     let (mut world, mut sharer) = shared();
     sharer.claim(&mut world, 5, HOST);
