@@ -3,9 +3,15 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::pane::PaneId;
+use crate::time::Moment;
 
 /// Credit is granted when this much more was consumed than the relay knows, in bytes: an eighth of the whole.
 const GRANT_EVERY: u64 = 32 * 1024;
+
+/// Output pours when more than this arrived …
+const POURS: u64 = 64 * 1024;
+/// … within this time or twice as long, in milliseconds.
+const SPAN_MS: u64 = 250;
 
 /// What one connection has consumed.
 #[derive(Debug, Default)]
@@ -16,6 +22,8 @@ pub(super) struct Credit {
     writes: BTreeMap<PaneId, VecDeque<(u64, u64)>>,
     next_ticket: u64,
     unwritten: u64,
+    /// When a span began, what arrived in it, and in the one before.
+    span: (Moment, u64, u64),
 }
 
 impl Credit {
@@ -25,8 +33,20 @@ impl Credit {
     }
 
     /// A binary message of `bytes` arrived; what it carries is on its way to the terminal, or to nothing.
-    pub(super) fn received(&mut self, bytes: u64) {
+    pub(super) fn received(&mut self, now: Moment, bytes: u64) {
+        let (began, arrived, _) = self.span;
+        let age = now.since(began);
+        if age >= SPAN_MS {
+            self.span = (now, 0, if age < 2 * SPAN_MS { arrived } else { 0 });
+        }
+        self.span.1 = self.span.1.saturating_add(bytes);
         self.unwritten = self.unwritten.saturating_add(bytes);
+    }
+
+    /// Whether so much arrives that a terminal may be behind.
+    pub(super) fn pours(&self, now: Moment) -> bool {
+        let (began, arrived, before) = self.span;
+        now.since(began) < 2 * SPAN_MS && arrived.saturating_add(before) > POURS
     }
 
     /// Something is written to a terminal: what arrived so far is consumed once `ticket` is parsed.
@@ -80,13 +100,14 @@ mod tests {
     #[test]
     fn bytes_count_when_parsed() {
         let mut credit = Credit::default();
-        credit.received(40_000);
+        let now = Moment(1_000);
+        credit.received(now, 40_000);
         let ticket = credit.ticket(ONE);
         credit.settle();
         assert_eq!(credit.grant(), None);
         credit.parsed(ONE, ticket);
         assert_eq!(credit.grant(), Some(40_000));
-        credit.received(10);
+        credit.received(now, 10);
         credit.settle();
         assert_eq!(credit.grant(), None);
         assert_eq!(credit.ride(), 40_010);
@@ -96,10 +117,22 @@ mod tests {
     }
 
     #[test]
+    fn output_pours_while_much_arrives() {
+        let mut credit = Credit::default();
+        credit.received(Moment(1_000), POURS);
+        assert!(!credit.pours(Moment(1_000)));
+        credit.received(Moment(1_300), 1);
+        assert!(credit.pours(Moment(1_300)) && credit.pours(Moment(1_700)));
+        assert!(!credit.pours(Moment(1_800)));
+        credit.received(Moment(2_000), 1);
+        assert!(!credit.pours(Moment(2_000)));
+    }
+
+    #[test]
     fn each_terminal_parses_its_own() {
         let mut credit = Credit::default();
         for (pane, bytes) in [(ONE, 1), (OTHER, 10), (ONE, 100)] {
-            credit.received(bytes);
+            credit.received(Moment(1_000), bytes);
             let _ticket = credit.ticket(pane);
         }
         credit.parsed(OTHER, 3);

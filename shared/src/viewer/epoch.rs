@@ -186,6 +186,11 @@ impl Epoch {
         self.waiting_bytes = 0;
     }
 
+    /// The terminal shows the session, and what comes next continues it.
+    pub(super) fn is_shown(&self) -> bool {
+        self.screen && self.following
+    }
+
     fn resync(&mut self) {
         self.lost();
         self.steps.push_back(Step::Resync);

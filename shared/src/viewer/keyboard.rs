@@ -14,6 +14,9 @@ use crate::time::Moment;
 use crate::wire::frame::Frame;
 use crate::wire::sharer::InputRefusal;
 
+/// Keys by which a person ends, quits or suspends a program that floods: ^C, ^\ and ^Z.
+const STOPS: [u8; 3] = [0x03, 0x1c, 0x1a];
+
 /// One pane's keyboard.
 #[derive(Debug, Default)]
 pub(super) struct Keyboard {
@@ -26,6 +29,8 @@ pub(super) struct Keyboard {
     refused: bool,
     lost: Option<LostInput>,
     question: Option<(PasteQuestion, Vec<u8>)>,
+    /// A key was typed that stops a program.
+    stops: bool,
 }
 
 impl Keyboard {
@@ -180,6 +185,7 @@ impl Pane {
         if !taken {
             self.notice = Some("Keys are not sent at the moment.");
         }
+        self.keyboard.stops = taken && bytes.iter().any(|byte| STOPS.contains(byte));
     }
 
     /// The person pasted.
@@ -236,6 +242,10 @@ impl Pane {
                 consumed,
                 body: body.into(),
             });
+        }
+        // The key went first: the snapshot is to be of what it did.
+        if std::mem::take(&mut self.keyboard.stops) && uplink.pours() {
+            self.skip(uplink);
         }
     }
 }

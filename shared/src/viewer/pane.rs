@@ -239,6 +239,16 @@ impl Pane {
         }
     }
 
+    /// Leaves out what is on its way: a snapshot shows what became of a key sooner than a slow terminal gets there.
+    pub(super) fn skip(&mut self, uplink: &mut Uplink) {
+        let now = uplink.now().mono;
+        let soon = self.resync_sent.is_some_and(|sent| now.since(sent) < RESYNC_EVERY_MS);
+        if let Some(epoch) = self.epoch.as_mut().filter(|epoch| !soon && epoch.is_shown()) {
+            epoch.lost();
+            self.resync(uplink);
+        }
+    }
+
     pub(super) fn set_title(&mut self, title: &str) {
         let title = readable(title, MAX_TITLE);
         self.title = (!title.is_empty()).then_some(title);

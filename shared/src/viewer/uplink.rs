@@ -149,6 +149,11 @@ impl Uplink {
         self.credit.is_parsing()
     }
 
+    /// Whether so much arrives that a terminal may be behind.
+    pub(super) fn pours(&self) -> bool {
+        self.credit.pours(self.now.mono)
+    }
+
     /// A pane's terminal is gone: what it did not parse counts for nothing any more.
     pub(super) fn forget(&mut self, pane: PaneId) {
         self.credit.parsed(pane, u64::MAX);
@@ -257,7 +262,7 @@ impl Uplink {
         self.heard = self.now.mono;
         match packet {
             Packet::Binary(bytes) => {
-                self.credit.received(bytes.len() as u64);
+                self.credit.received(self.now.mono, bytes.len() as u64);
                 Ok(self.is_open())
             }
             Packet::Text(_) if self.is_open() => Ok(true),

@@ -326,6 +326,40 @@ fn keys_go_once_and_what_may_be_lost_is_told() {
 }
 
 #[test]
+fn a_key_that_stops_a_flood_leaves_out_the_rest_of_it() {
+    let mut sharer = Sharer::new(33);
+    let mut page = live(&mut sharer, 1);
+    page.give(Event::StartTyping);
+    let asks = |page: &Page| {
+        let resync = encode(&ViewerToRelay::Resync { channel: Channel(1) });
+        page.sent.iter().filter(|packet| **packet == Packet::Text(resync.clone())).count()
+    };
+    page.keys(b"\x03");
+    assert_eq!(asks(&page), 0, "nothing pours");
+    for _ in 0..2 {
+        let (kind, plain) = Happening::Output(vec![b'x'; 60_000]).encode(false);
+        let event = sharer.events.seal(kind, &plain);
+        page.event(event);
+    }
+    page.keys(b"q");
+    assert_eq!(asks(&page), 0, "a key that stops nothing");
+    let shown = page.text().len();
+    page.keys(b"\x03");
+    assert_eq!((page.inputs().len(), asks(&page)), (3, 1));
+    let last = |what: &dyn Fn(&Packet) -> bool| page.sent.iter().rposition(what).unwrap();
+    let input = last(
+        &|packet| matches!(packet, Packet::Binary(bytes) if matches!(Frame::decode(bytes), Ok(Frame::Input { .. }))),
+    );
+    assert!(input < last(&|packet| matches!(packet, Packet::Text(_))), "the key goes first");
+    let event = sharer.output("left out");
+    page.event(event);
+    assert_eq!(page.text().len(), shown);
+    let end = sharer.snapshot("stopped", None);
+    page.snapshot(&end, Part::Screen);
+    assert_eq!(page.text(), "stopped");
+}
+
+#[test]
 fn a_watch_link_never_types() {
     let mut sharer = Sharer::new(14);
     let mut page = live(&mut sharer, 0);
