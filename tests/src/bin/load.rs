@@ -1,5 +1,6 @@
-//! Measures the table "Speed and size" and prints it: `load [--quick] [WORD]…` measures the parts named by a word, or
-//! all of them; `load > docs/performance.md` writes the page.
+//! Measures the table "Speed and size": `load [--quick] [--keep DIR] [WORD]…` measures the parts named by a word, or all
+//! of them, and prints them; `--keep` leaves them in DIR, and `load --page DIR` prints the page of what is there:
+//! `load --page DIR > docs/performance.md`.
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -7,78 +8,92 @@
     reason = "a program that prints a page, or a panic"
 )]
 
+use std::path::PathBuf;
 use std::time::Instant;
 
 use e2e::load::floor::Floor;
 use e2e::load::machine;
+use e2e::load::page::{Part, page};
 use e2e::load::rows::{self, Size};
-use e2e::load::table::{Row, table};
+use e2e::load::table::Row;
 
-const PARTS: [&str; 9] = ["echo", "pour", "crowd", "stuck", "stop", "late", "traffic", "idle", "presence"];
+/// In the table's order.
+const PARTS: [&str; 13] = [
+    "floor", "echo", "pour", "crowd", "stuck", "stop", "late", "typing", "rest", "idle", "presence", "start",
+    "viewer",
+];
+
+/// What the profiles say about rows that are missed, written by a person.
+const WHY: &str = include_str!("../load/why.md");
 
 fn main() {
-    let (flags, words): (Vec<String>, Vec<String>) =
-        std::env::args().skip(1).partition(|word| word.starts_with("--"));
-    let size = if flags.iter().any(|flag| flag == "--quick") { Size::Quick } else { Size::Whole };
-    let parts: Vec<&str> = if words.is_empty() {
-        PARTS.into_iter().chain(["start"]).collect()
-    } else {
-        words.iter().map(String::as_str).collect()
-    };
-    let busy = machine::busy();
-    let (floor, mut all) = rows::floor(size);
-    for row in &all {
-        eprintln!("{}", row.line());
+    let mut size = Size::Whole;
+    let (mut keep, mut words) = (None, Vec::new());
+    let mut arguments = std::env::args().skip(1);
+    while let Some(argument) = arguments.next() {
+        let mut directory = || PathBuf::from(arguments.next().expect("a directory"));
+        match argument.as_str() {
+            "--quick" => size = Size::Quick,
+            "--keep" => keep = Some(directory()),
+            "--page" => {
+                let dir = directory();
+                let parts: Vec<Part> = PARTS.iter().filter_map(|name| Part::kept(&dir, name)).collect();
+                return print!("{}", page(&parts, WHY));
+            }
+            _ => words.push(argument),
+        }
+    }
+    if words.is_empty() {
+        words = PARTS.map(str::to_owned).to_vec();
     }
     // One thread measures, so that the machine's cores are for what is measured.
     let event_loop =
         tokio::runtime::Builder::new_current_thread().enable_all().build().expect("an event loop");
-    for part in parts {
+    let mut parts = Vec::new();
+    for name in words {
         let start = Instant::now();
-        let measured = event_loop.block_on(measure(part, size, &floor));
-        for row in &measured {
+        let busy = machine::busy();
+        let (floor, floors) = rows::floor(size);
+        for row in &floors {
             eprintln!("{}", row.line());
         }
-        eprintln!("({part}: {:.1} s)", start.elapsed().as_secs_f64());
-        all.extend(measured);
+        let rows = if name == "floor" { floors } else { event_loop.block_on(measure(&name, size, &floor)) };
+        for row in &rows {
+            eprintln!("{}", row.line());
+        }
+        eprintln!("({name}: {:.1} s)", start.elapsed().as_secs_f64());
+        let part = Part {
+            name,
+            floor: (floor.echo.median().as_secs_f64() * 1e6, floor.rate),
+            busy,
+            date: machine::date(),
+            machine: machine::description(),
+            rows,
+        };
+        match &keep {
+            Some(dir) => part.keep(dir),
+            None => parts.push(part),
+        }
     }
-    print!("{}", page(&floor, &all, busy));
+    if keep.is_none() {
+        print!("{}", page(&parts, ""));
+    }
 }
 
 async fn measure(part: &str, size: Size, floor: &Floor) -> Vec<Row> {
     match part {
-        "floor" => Vec::new(),
         "echo" => rows::echoes(size, floor).await,
         "pour" => rows::poured(size).await,
         "crowd" => rows::crowded(size).await,
         "stuck" => rows::stucks(size).await,
         "stop" => rows::stopped(size).await,
         "late" => rows::joined(size).await,
-        "traffic" => rows::trickled(size).await,
+        "typing" => rows::typed(size).await,
+        "rest" => rows::rested(size).await,
         "idle" => rows::idled(size).await,
         "presence" => rows::counted(size).await,
         "start" => rows::started(size).await,
-        other => panic!("no part is called {other}; there are {PARTS:?} and start"),
+        "viewer" => rows::viewed(size).await,
+        other => panic!("no part is called {other}; there are {PARTS:?}"),
     }
-}
-
-fn page(floor: &Floor, rows: &[Row], busy: f64) -> String {
-    let reached = rows.iter().filter(|row| row.reached()).count();
-    let void = if floor.holds() {
-        String::new()
-    } else {
-        "\n**The table is void: the floor itself was not reached, so other programs had the machine's cores.**\n".to_owned()
-    };
-    format!(
-        "# Performance\n\n\
-         Printed by `cargo run --release -p e2e --bin load` (after `./scripts/build`) on {}, {}; {busy:.1} processes \
-         wanted a core when it began. Everything is on loopback and shares these cores: the program, the sharer, the \
-         relay and all viewers. Figures are medians unless they say otherwise.\n{void}\n\
-         The floor pumps the same bytes from a PTY through two WebSocket hops and back, with nothing sealed, modelled \
-         or decided. {reached} of {} rows are reached.\n\n{}",
-        machine::date(),
-        machine::description(),
-        rows.len(),
-        table(rows),
-    )
 }

@@ -12,6 +12,10 @@ use super::screen::Tape;
 use crate::harness::Relay;
 use crate::viewer::Viewer;
 
+/// What a viewer has drawn of a flood when it is one: little, because one that cannot keep up is shown a few kB ten
+/// times a second; and more than any program's first screen.
+const POURS: u64 = 100_000;
+
 /// Where the relay is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Where {
@@ -78,7 +82,7 @@ impl Flood {
                 viewer.keys(b"\r").await;
                 while !stopped.load(Ordering::Relaxed) {
                     let _turned = tokio::time::timeout(Duration::from_millis(100), viewer.turn()).await;
-                    poured.store(viewer.drawn > 5_000_000, Ordering::Relaxed);
+                    poured.store(viewer.drawn > POURS, Ordering::Relaxed);
                 }
             });
         });

@@ -10,15 +10,17 @@ use shared::event::WindowSize;
 use shared::id::SessionId;
 use shared::link::Link;
 use shared::sharer::{Effect, ModelDump, ModelInput, RoomState, SessionConfig, Sharer};
+use shared::wire::frame::Frame;
 use shared::wire::source::SessionSource;
 use shared::wire::{Packet, SOCKET_PATH};
 use sharer_native::term::Terminal;
 use tokio::task::JoinHandle;
-use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::{Bytes, Message};
 
 use super::machine::{cpu, cpu_since, memory};
 use super::scene::Scene;
 use super::screen::{Tape, WINDOW, after};
+use crate::harness::Relay;
 use crate::viewer::{Socket, Viewer, dial, entropy, now};
 
 /// A session without a program: the sharer's machine before a terminal that somebody has used, on a real socket. A
@@ -26,8 +28,27 @@ use crate::viewer::{Socket, Viewer, dial, entropy, now};
 #[derive(Debug)]
 pub struct Host {
     link: String,
-    presence: Arc<AtomicU64>,
+    counts: Arc<Counts>,
     task: JoinHandle<()>,
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    presence: AtomicU64,
+    snapshot: AtomicU64,
+}
+
+impl Counts {
+    /// Counts what leaves: the newest snapshot's frames.
+    fn sent(&self, bytes: &Bytes) {
+        match Frame::decode(bytes) {
+            Ok(Frame::SnapshotManifest { .. }) => self.snapshot.store(bytes.len() as u64, Ordering::Relaxed),
+            Ok(Frame::SnapshotPart { .. }) => {
+                self.snapshot.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+            }
+            Ok(_) | Err(_) => {}
+        }
+    }
 }
 
 impl Host {
@@ -36,12 +57,12 @@ impl Host {
     /// # Panics
     /// When the relay does not let it in.
     pub async fn start(url: &str) -> Self {
-        let presence = Arc::new(AtomicU64::new(0));
+        let counts = Arc::new(Counts::default());
         let (ready, link) = tokio::sync::oneshot::channel();
-        let task = tokio::spawn(run(url.to_owned(), Arc::clone(&presence), ready));
+        let task = tokio::spawn(run(url.to_owned(), Arc::clone(&counts), ready));
         let link =
             tokio::time::timeout(crate::harness::LONG, link).await.expect("in time").expect("a session");
-        Self { link: link.to_string(), presence, task }
+        Self { link: link.to_string(), counts, task }
     }
 
     /// A link that watches.
@@ -51,7 +72,12 @@ impl Host {
 
     /// Bytes of messages about who watches that it got.
     pub fn presence(&self) -> u64 {
-        self.presence.load(Ordering::Relaxed)
+        self.counts.presence.load(Ordering::Relaxed)
+    }
+
+    /// Bytes of the newest snapshot that it gave the relay.
+    pub fn snapshot(&self) -> u64 {
+        self.counts.snapshot.load(Ordering::Relaxed)
     }
 }
 
@@ -61,7 +87,7 @@ impl Drop for Host {
     }
 }
 
-async fn run(url: String, presence: Arc<AtomicU64>, ready: tokio::sync::oneshot::Sender<Link>) {
+async fn run(url: String, counts: Arc<Counts>, ready: tokio::sync::oneshot::Sender<Link>) {
     let start = Instant::now();
     let config = SessionConfig {
         title: "idle".into(),
@@ -83,7 +109,10 @@ async fn run(url: String, presence: Arc<AtomicU64>, ready: tokio::sync::oneshot:
             let Some(open) = &mut socket else { continue };
             let message = match packet {
                 Packet::Text(text) => Message::text(text),
-                Packet::Binary(bytes) => Message::Binary(bytes),
+                Packet::Binary(bytes) => {
+                    counts.sent(&bytes);
+                    Message::Binary(bytes)
+                }
             };
             if open.send(message).await.is_err() {
                 socket = None;
@@ -133,7 +162,7 @@ async fn run(url: String, presence: Arc<AtomicU64>, ready: tokio::sync::oneshot:
             message = message => match message {
                 Some(Ok(Message::Text(text))) => {
                     if text.starts_with("{\"ParticipantListUpdated\"") {
-                        presence.fetch_add(text.len() as u64 + 4, Ordering::Relaxed);
+                        counts.presence.fetch_add(text.len() as u64 + 4, Ordering::Relaxed);
                     }
                     machine.handle_packet(now(start), &Packet::Text(text.as_str().to_owned()));
                 }
@@ -173,7 +202,7 @@ fn model(
 /// What idle sessions and viewers cost a relay.
 #[derive(Debug, Clone, Copy)]
 pub struct Idle {
-    /// Bytes of the relay's memory for each.
+    /// Bytes of the relay's memory for each; of a session, without its snapshot.
     pub each: u64,
     /// The relay's processor time, as a part of one core.
     pub cpu: f64,
@@ -203,7 +232,7 @@ pub async fn sessions(scene: &Scene, count: usize, rest: Duration) -> Idle {
     let relay = scene.relay().await;
     // What the first costs is the relay's own.
     let first = Host::start(&relay.url()).await;
-    let (hosts, idle) = cost(&relay, count, rest, async || {
+    let (hosts, mut idle) = cost(&relay, count, rest, async || {
         let url = relay.url();
         let mut hosts = Vec::new();
         while hosts.len() < count {
@@ -213,6 +242,8 @@ pub async fn sessions(scene: &Scene, count: usize, rest: Duration) -> Idle {
         hosts
     })
     .await;
+    let snapshots: u64 = hosts.iter().map(Host::snapshot).sum();
+    idle.each = idle.each.saturating_sub(snapshots / count as u64);
     drop((hosts, first));
     idle
 }
@@ -229,7 +260,9 @@ async fn watch(link: String) -> JoinHandle<()> {
 /// # Panics
 /// When the relay does not let them in.
 pub async fn viewers(scene: &Scene, count: usize, rest: Duration) -> Idle {
-    let relay = scene.relay().await;
+    // One more than are counted.
+    let most = (count + 1).to_string();
+    let relay = Relay::start(&scene.sandbox, ["--max-viewers", &most]).await;
     let host = Host::start(&relay.url()).await;
     let first = watch(host.link()).await;
     let (tasks, idle) = cost(&relay, count, rest, async || {

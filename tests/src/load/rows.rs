@@ -7,7 +7,7 @@ use super::floor::Floor;
 use super::sample::median;
 use super::scene::Scene;
 use super::table::{Bound, Row};
-use super::{corpus, crowd, floor, idle, late, pour, presence, start, stop, stuck, traffic};
+use super::{corpus, crowd, floor, idle, late, pour, presence, start, stop, stuck, traffic, view};
 
 /// How much of everything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -180,12 +180,9 @@ pub async fn joined(size: Size) -> Vec<Row> {
     rows
 }
 
-/// Bytes for keystrokes and for nothing.
-pub async fn trickled(size: Size) -> Vec<Row> {
-    let scene = Scene::new(1_000);
-    let keys = traffic::typed(&scene, Duration::from_secs(size.of(10, 60))).await;
-    // The whole one spans an attestation at rest, which comes every 120 s.
-    let rest = traffic::at_rest(&scene, Duration::from_secs(size.of(40, 240))).await;
+/// Bytes for keystrokes.
+pub async fn typed(size: Size) -> Vec<Row> {
+    let keys = traffic::typed(&Scene::new(1_000), Duration::from_secs(size.of(10, 60))).await;
     let key =
         |what: &str, bytes| Row::new(format!("bytes a keystroke, {what}"), bytes, "B", Bound::Count(32.0));
     vec![
@@ -193,6 +190,14 @@ pub async fn trickled(size: Size) -> Vec<Row> {
         key("relay to viewer", keys.viewer.down),
         key("relay to sharer", keys.sharer.up),
         key("sharer to relay", keys.sharer.down),
+    ]
+}
+
+/// Bytes for nothing.
+pub async fn rested(size: Size) -> Vec<Row> {
+    // The whole one spans an attestation at rest, which comes every 120 s.
+    let rest = traffic::at_rest(&Scene::new(1_000), Duration::from_secs(size.of(20, 130))).await;
+    vec![
         Row::new("bytes a second at rest, worst hop", rest.up().max(rest.down()), "B/s", Bound::Count(3.0))
             .note(format!("viewer {:.1}, sharer {:.1}", rest.viewer.down, rest.sharer.down)),
     ]
@@ -211,7 +216,7 @@ pub async fn idled(size: Size) -> Vec<Row> {
         let viewers = idle::viewers(&scene, count, rest).await;
         rows.extend([
             Row::new(
-                format!("relay's memory for each of {count} idle sessions"),
+                format!("relay's memory for each of {count} idle sessions, besides its snapshot"),
                 float(sessions.each) / KIB,
                 "KiB",
                 Bound::Count(16.0),
@@ -249,5 +254,22 @@ pub async fn started(size: Size) -> Vec<Row> {
         Row::new("link after launch, embedded relay", ms(embedded.median()), "ms", Bound::Time(30.0)),
         Row::new("link after launch, --relay on loopback", ms(standalone.median()), "ms", Bound::Time(20.0)),
         Row::new("binary, stripped", float(start::weight()) / 1e6, "MB", Bound::Count(12.0)),
+    ]
+}
+
+/// The page in a browser.
+pub async fn viewed(size: Size) -> Vec<Row> {
+    let opens = view::opens(size.of(3, 15)).await;
+    let flood = view::flood(size.of(5_000_000, 20_000_000)).await;
+    vec![
+        Row::new("the page, brotli", float(view::weight().await) / KIB, "KiB", Bound::Count(250.0)),
+        Row::new("page: exact screen after opening", ms(opens.median()), "ms", Bound::Time(1000.0))
+            .note(format!("worst {:.0} ms", ms(opens.percentile(100)))),
+        Row::new("page: longest task during a flood", flood.longest, "ms", Bound::Time(100.0)).note(format!(
+            "{} over 50 ms in {:.1} s",
+            flood.long,
+            flood.took.as_secs_f64()
+        )),
+        Row::new("page: exact final screen after the end", ms(flood.late), "ms", Bound::Time(1000.0)),
     ]
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::corpus;
 use super::screen::{after, picture};
-use crate::harness::{Relay, Sandbox, Sharer};
+use crate::harness::{LONG, Relay, Sandbox, Sharer, until};
 use crate::viewer::{Screen, Viewer};
 
 /// Printed behind the log, so that its end is known from a stream and from a rebuilt screen alike.
@@ -40,6 +40,45 @@ impl Scene {
     /// The shell command that waits for a key and then prints the log.
     pub fn pouring(&self) -> String {
         format!("stty raw -echo; head -c1 >/dev/null; cat {}; exec sleep 10000", self.path.display())
+    }
+
+    /// The shell command that prints the log at once.
+    pub fn printing(&self) -> String {
+        format!("stty raw -echo; cat {}; exec sleep 10000", self.path.display())
+    }
+
+    /// The shell command that prints the log after [`Self::go`], and writes down when it began and ended.
+    pub fn waiting(&self) -> String {
+        format!(
+            "stty raw -echo; while [ ! -e go ]; do sleep 0.02; done; date +%s%N >times; cat {}; date +%s%N >>times; \
+             exec sleep 10000",
+            self.path.display()
+        )
+    }
+
+    /// Lets [`Self::waiting`] begin.
+    ///
+    /// # Panics
+    /// When the home takes no files.
+    pub fn go(&self) {
+        std::fs::write(self.sandbox.path().join("go"), "").expect("a home takes files");
+    }
+
+    /// When [`Self::waiting`] began and ended, since 1970.
+    ///
+    /// # Panics
+    /// When it does not end.
+    pub async fn times(&self) -> (Duration, Duration) {
+        let path = self.sandbox.path().join("times");
+        let look = async || {
+            let text = std::fs::read_to_string(&path).unwrap_or_default();
+            let times: Vec<u64> = text.lines().filter_map(|line| line.parse().ok()).collect();
+            match times[..] {
+                [start, end] => Ok((Duration::from_nanos(start), Duration::from_nanos(end))),
+                _ => Err(text),
+            }
+        };
+        until("the program to end its log", LONG, look).await
     }
 
     /// The shell command that prints the log again and again, until Ctrl-C; then it says `word`.

@@ -21,7 +21,7 @@ pub struct Row {
     /// The median.
     pub value: f64,
     /// Its unit, as printed.
-    pub unit: &'static str,
+    pub unit: String,
     /// What it must reach.
     pub bound: Bound,
     /// What else a reader should know.
@@ -30,8 +30,8 @@ pub struct Row {
 
 impl Row {
     /// A figure.
-    pub fn new(what: impl Into<String>, value: f64, unit: &'static str, bound: Bound) -> Self {
-        Self { what: what.into(), value, unit, bound, note: String::new() }
+    pub fn new(what: impl Into<String>, value: f64, unit: impl Into<String>, bound: Bound) -> Self {
+        Self { what: what.into(), value, unit: unit.into(), bound, note: String::new() }
     }
 
     /// Adds a note.
@@ -46,9 +46,9 @@ impl Row {
         self.within(1.0)
     }
 
-    /// Whether it holds as a guard: counts exactly, times and speeds with a slack of 3.
-    pub fn guards(&self) -> bool {
-        self.within(3.0)
+    /// Whether it holds as a guard: counts exactly, times and speeds with this slack.
+    pub fn guards(&self, slack: f64) -> bool {
+        self.within(slack)
     }
 
     fn within(&self, slack: f64) -> bool {
@@ -66,7 +66,7 @@ impl Row {
             Bound::Speed(least) => ("≥", least),
         };
         let verdict = if self.reached() { "reached" } else { "**not reached**" };
-        let (value, unit) = (number(self.value), self.unit);
+        let (value, unit) = (number(self.value), &self.unit);
         format!(
             "| {} | {value} {unit} | {sign} {} {unit} | {verdict} | {} |",
             self.what,
@@ -108,11 +108,11 @@ mod tests {
     #[test]
     fn a_row_says_whether_it_is_reached_and_a_guard_forgives_time_only() {
         let time = Row::new("echo", 2.0, "ms", Bound::Time(1.0));
-        assert!(!time.reached() && time.guards());
+        assert!(!time.reached() && time.guards(3.0));
         let speed = Row::new("flood", 40.0, "MB/s", Bound::Speed(100.0));
-        assert!(!speed.reached() && speed.guards());
+        assert!(!speed.reached() && speed.guards(3.0));
         let count = Row::new("bytes", 33.0, "B", Bound::Count(32.0));
-        assert!(!count.reached() && !count.guards());
+        assert!(!count.reached() && !count.guards(3.0));
         assert_eq!(count.line(), "| bytes | 33 B | ≤ 32 B | **not reached** |  |");
     }
 }
