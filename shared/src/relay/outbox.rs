@@ -197,6 +197,11 @@ impl Viewer {
         !matches!(self.full, Full::Done)
     }
 
+    /// There is a newer history for everybody, also for those who have had one.
+    pub(super) fn offer_full(&mut self) {
+        self.full = Full::Wanted;
+    }
+
     /// A new event is in the log; whether the viewer is to be polled for it. Falls behind past the bound.
     pub(super) fn event_logged(&mut self, content: &Content) -> bool {
         if self.cursor >= content.log.latest() {

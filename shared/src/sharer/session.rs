@@ -320,7 +320,7 @@ impl Session {
     pub(super) fn handle_timeout(&mut self, step: &mut Step) {
         self.room_timeout(step);
         if self.resize_quiet.take_if(|at| *at <= step.mono()).is_some() && self.room.is_open() {
-            self.snapshots.want(true);
+            self.snapshots.want_for_all();
         }
     }
 }

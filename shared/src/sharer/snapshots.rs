@@ -34,6 +34,8 @@ struct Outgoing {
 pub(super) struct Snapshots {
     /// `Some(full)`: one is wanted that the model was not asked for yet.
     wanted: Option<bool>,
+    /// One is wanted by nobody's request: everybody is to have it.
+    for_all: bool,
     asked: Option<Request>,
     earliest: Moment,
     outgoing: VecDeque<Outgoing>,
@@ -44,14 +46,21 @@ impl Snapshots {
         self.wanted = Some(self.wanted.unwrap_or(false) || full);
     }
 
+    /// Everybody needs one with history. A relay gives everybody the one that it has not asked for itself, so this one
+    /// comes after all that it has.
+    pub(super) fn want_for_all(&mut self) {
+        self.for_all = true;
+    }
+
     /// When the model may be asked; `None` while nothing is wanted, or it has not answered yet.
     pub(super) fn due(&self) -> Option<Moment> {
-        (self.wanted.is_some() && self.asked.is_none()).then_some(self.earliest)
+        ((self.wanted.is_some() || self.for_all) && self.asked.is_none()).then_some(self.earliest)
     }
 
     /// Takes the wish, at a mark that was just made.
     pub(super) fn ask(&mut self, now: Now, mark: Mark, point: ChainPoint) -> Option<Request> {
-        let full = self.wanted.take()?;
+        let for_all = || std::mem::take(&mut self.for_all).then_some(true);
+        let full = self.wanted.take().or_else(for_all)?;
         self.earliest = now.mono.after(SPACED_MS);
         let request = Request { mark, point, full };
         self.asked = Some(request);
@@ -106,12 +115,12 @@ impl Snapshots {
 
     /// Whether nothing is wanted, asked or waiting.
     pub(super) fn is_idle(&self) -> bool {
-        self.wanted.is_none() && self.asked.is_none() && self.outgoing.is_empty()
+        self.wanted.is_none() && !self.for_all && self.asked.is_none() && self.outgoing.is_empty()
     }
 
     /// The connection broke, or the epoch ended: the relay asks again for what it needs.
     pub(super) fn forget(&mut self) {
-        self.wanted = None;
+        (self.wanted, self.for_all) = (None, false);
         self.asked = None;
         self.outgoing.clear();
     }

@@ -179,6 +179,30 @@ fn a_flood_that_was_skipped_ends_exact_without_further_output() {
 }
 
 #[test]
+fn after_a_resize_everybody_gets_a_fresh_snapshot_once() {
+    let mut world = begin(&[Right::Watch, Right::Type]);
+    world.output(0, b"some lines\r\nto be wrapped");
+    world.run(5_000);
+    let before = [world.viewers[0].rebuilds, world.viewers[1].rebuilds];
+    world.run(5_000);
+    assert_eq!(
+        before,
+        [world.viewers[0].rebuilds, world.viewers[1].rebuilds],
+        "the control: nothing comes at rest"
+    );
+    for cols in 10..20 {
+        let window = WindowSize { cols, rows: 4 };
+        world.with_program(0, |machine, now, id| machine.handle_resize(now, id, window));
+        world.run(20);
+    }
+    world.run(1_000);
+    for (index, before) in before.into_iter().enumerate() {
+        assert_eq!(world.viewers[index].rebuilds, before + 1, "one snapshot when sizes are quiet");
+        world.assert_exact(index);
+    }
+}
+
+#[test]
 fn an_exit_is_told_with_its_last_screen() {
     let mut world = begin(&[Right::Watch]);
     world

@@ -97,6 +97,7 @@ pub(crate) struct ViewerHost<S> {
     pub(crate) peer: Peer,
     pub(crate) link: Link,
     pub(crate) screen: S,
+    pub(crate) rebuilds: u64,
     pub(crate) parse_delay: u64,
     pub(crate) stuck_until: u64,
     pub(crate) pressed: Vec<Pressed>,
@@ -243,6 +244,7 @@ impl<S: Screen> World<S> {
             peer: Peer::default(),
             link,
             screen: S::fresh(WINDOW),
+            rebuilds: 0,
             parse_delay: 2,
             stuck_until: 0,
             pressed: Vec::new(),
@@ -840,6 +842,7 @@ impl<S: Screen> World<S> {
                     let mut screen = S::fresh(window);
                     screen.feed(&bytes);
                     self.viewers[index].screen = screen;
+                    self.viewers[index].rebuilds += 1;
                     self.parse(index, ticket);
                 }
                 Effect::Write { ticket, bytes, .. } => {
