@@ -85,6 +85,8 @@ pub enum Note {
     },
     /// The session's task, or its kind of source, became known.
     SourceTask(crate::wire::source::SessionSource),
+    /// The session's transcript changed.
+    Agent(crate::conversation::Change),
     /// The session is over; nothing follows.
     Ended(#[serde(deserialize_with = "crate::encoding::extensible")] EndReason),
 }

@@ -7,9 +7,9 @@
 //! ```text
 //!  5  sharer   relay   viewer        machines
 //!  4  connection
-//!  3  wire     card    snapshot    seal    chain    input
+//!  3  wire     card    pages    snapshot    seal    chain    input
 //!  2  event    orchestration    keys    link
-//!  1  id   time   entropy   encoding   platform
+//!  1  conversation   markdown   id   time   entropy   encoding   platform
 //! ```
 //!
 //! # The contract of a machine
@@ -23,6 +23,7 @@
 pub mod card;
 pub mod chain;
 pub mod connection;
+pub mod conversation;
 pub mod encoding;
 pub mod entropy;
 pub mod event;
@@ -30,7 +31,9 @@ pub mod id;
 pub mod input;
 pub mod keys;
 pub mod link;
+pub mod markdown;
 pub mod orchestration;
+pub mod pages;
 pub mod platform;
 pub mod relay;
 pub mod seal;

@@ -13,6 +13,7 @@ mod holder;
 mod log;
 mod outbox;
 mod pace;
+mod pages;
 mod peer;
 mod room;
 mod rows;
@@ -346,6 +347,7 @@ impl Relay {
             ViewerToRelay::Join { channel, payload } => return self.join(peer, channel, &payload),
             ViewerToRelay::Leave { channel }
             | ViewerToRelay::Resync { channel }
+            | ViewerToRelay::FetchTranscript { channel, .. }
             | ViewerToRelay::EndSeen { channel } => channel,
         };
         // A channel that is gone, as a message to it may have crossed that news.
@@ -353,6 +355,9 @@ impl Relay {
         let Some(room) = self.rooms.get_mut(&session) else { return };
         match message {
             ViewerToRelay::Resync { .. } => room.resync(participant, &mut self.wakes),
+            ViewerToRelay::FetchTranscript { page, most, .. } => {
+                room.fetch(participant, page, most, &mut self.wakes);
+            }
             ViewerToRelay::EndSeen { .. } => room.end_seen(participant, &mut self.wakes),
             ViewerToRelay::Leave { .. } | ViewerToRelay::Join { .. } => {
                 room.leave(participant, &mut self.wakes);
@@ -582,6 +587,8 @@ impl Relay {
             (Role::Sharer(_), Frame::Beat { number, body, .. }) => {
                 room.beat(NewestBeat { number, body }, wakes);
             }
+            (Role::Sharer(_), Frame::TranscriptPage { page, .. }) => room.content.pages.page(page),
+            (Role::Sharer(_), Frame::TranscriptHead { head, .. }) => room.transcript_head(head, wakes),
             (Role::Sharer(_), Frame::TakenFor { participant, body, .. }) => {
                 room.direct(participant, wakes, |viewer| viewer.taken(body));
             }

@@ -39,6 +39,7 @@ use self::step::Step;
 use self::turns::Turns;
 use self::uplink::{Opening, Uplink};
 use crate::chain::ChainPoint;
+use crate::conversation::{Transcript, Update};
 use crate::entropy::Entropy;
 use crate::event::{EndReason, WindowSize};
 use crate::id::{Channel, SessionId};
@@ -197,6 +198,16 @@ impl Sharer {
     pub fn handle_exit(&mut self, now: Now, session: SessionId, code: Option<i32>, signal: Option<String>) {
         self.programs.exited(session);
         self.with(now, session, |session, step| session.end(EndReason::Exited { code, signal }, step));
+    }
+
+    /// Something happened in the conversation of the session's agent.
+    pub fn say(&mut self, now: Now, session: SessionId, update: Update) {
+        self.with(now, session, |session, step| session.say(update, step));
+    }
+
+    /// The session's transcript.
+    pub fn transcript(&self, session: SessionId) -> Option<&Transcript> {
+        self.sessions.get(&session).map(Session::transcript)
     }
 
     /// The PTY took bytes of an [`Effect::Type`].

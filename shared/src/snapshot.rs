@@ -78,6 +78,9 @@ pub struct Manifest {
     pub point: ChainPoint,
     /// The terminal's size.
     pub window: WindowSize,
+    /// The newest change of the transcript up to there; 0 while there is none.
+    #[serde(default)]
+    pub transcript: u64,
     /// The screen part.
     pub screen: PartOutline,
     /// The full part, if the snapshot has one.
@@ -145,6 +148,8 @@ pub struct Dump<'a> {
     pub point: ChainPoint,
     /// The terminal's size.
     pub window: WindowSize,
+    /// The newest change of the transcript at that event.
+    pub transcript: u64,
     /// Bytes that bring a fresh terminal to the screen.
     pub screen: &'a [u8],
     /// Bytes that bring a fresh terminal to history and screen.
@@ -215,6 +220,7 @@ impl SnapshotSealer {
             id: self.id,
             point: dump.point,
             window: dump.window,
+            transcript: dump.transcript,
             screen,
             full,
         };

@@ -21,6 +21,7 @@ mod pills;
 mod proof;
 mod standing;
 mod tail;
+mod talk;
 mod text;
 mod typing;
 mod update;
@@ -39,6 +40,7 @@ use self::panes::Panes;
 use self::pills::Choice;
 use self::uplink::Uplink;
 use crate::chain::ViewerChallenge;
+use crate::conversation::Transcript;
 use crate::entropy::Entropy;
 use crate::event::WindowSize;
 use crate::id::TaskId;
@@ -54,7 +56,7 @@ pub use self::paste::PasteQuestion;
 pub use self::pills::{Bar, COLOURS, ChildSession, Details, Order, Pill, Selection, Standing, Status};
 pub use self::typing::LostInput;
 pub use self::update::{Effect, Event};
-pub use self::view::{Closed, Failure, Shown, State, Typing, View};
+pub use self::view::{Closed, Failure, Shown, State, TranscriptView, Typing, View};
 
 /// Watches, and perhaps types into, the sessions that one link opens.
 #[derive(Debug)]
@@ -189,6 +191,13 @@ impl Viewer {
                 View::nothing(State::Child(session), task.map(pills::name_of), bar)
             }
         }
+    }
+
+    /// The selected session's transcript, if it may be looked at.
+    pub fn transcript(&self) -> Option<&Transcript> {
+        let pane = self.panes.selected()?;
+        let shown = pane.view(self.uplink.now(), 0, None).shown;
+        (shown != Shown::Hidden).then(|| pane.talk.transcript())
     }
 
     /// Asks the selected session for a terminal of this size; it agrees only where nobody sits at the terminal.

@@ -9,12 +9,12 @@ use e2e::harness::root;
 /// `shared`'s modules from the bottom up: a module imports only from rows below its own, never from its own row.
 /// A path stands for all below it that has no row of its own.
 const ROWS: [&[&str]; 9] = [
-    &["id", "time", "entropy", "encoding", "platform"],
+    &["id", "time", "entropy", "encoding", "platform", "markdown"],
     &["keys", "wire::source", "conversation"],
     &["event", "link", "orchestration"],
     &["chain"],
     &["seal", "input"],
-    &["snapshot", "card"],
+    &["snapshot", "card", "pages"],
     &["wire"],
     &["connection", "orchestration::cascade"],
     &["sharer", "relay", "viewer"],

@@ -112,6 +112,7 @@ pub(crate) enum Subkey {
     Snapshot,
     Beat,
     Card,
+    Transcript,
 }
 
 impl ContentKey {
@@ -121,6 +122,7 @@ impl ContentKey {
             Subkey::Snapshot => "snapshot key",
             Subkey::Beat => "beat key",
             Subkey::Card => "card key",
+            Subkey::Transcript => "transcript key",
         };
         derive(&scope.to_bytes(), &self.0, label, &[])
     }

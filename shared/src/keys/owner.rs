@@ -38,6 +38,8 @@ pub enum Purpose {
     Answer,
     /// A child's card in its parent's session.
     Card,
+    /// The newest page of a transcript.
+    Transcript,
     /// The end of a session, also when the relay holds no event of it.
     End,
 }
@@ -51,6 +53,7 @@ impl Purpose {
             Self::Attestation => "attestation",
             Self::Answer => "answer",
             Self::Card => "card",
+            Self::Transcript => "transcript",
             Self::End => "end",
         }
     }

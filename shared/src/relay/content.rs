@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::log::Log;
+use super::pages::Pages;
 use super::rows::Rows;
 use super::store::{Generation, Store};
 use crate::chain::ChainHash;
@@ -88,6 +89,7 @@ pub(super) struct Content {
     /// Whether the room holds, or held, anything of the epoch.
     pub(super) known: bool,
     pub(super) store: Store,
+    pub(super) pages: Pages,
     attestations: VecDeque<Attested>,
     attested: u64,
     pub(super) beat: Option<NewestBeat>,
@@ -117,6 +119,7 @@ impl Content {
             log: Log::after(0),
             known: false,
             store: Store::default(),
+            pages: Pages::default(),
             attestations: VecDeque::new(),
             attested: 0,
             beat: None,
@@ -138,6 +141,7 @@ impl Content {
         self.rows.clear();
         self.log.restart(0);
         self.store.clear();
+        self.pages = Pages::default();
         self.attestations.clear();
         self.beat = None;
         self.ended = None;

@@ -12,6 +12,7 @@ use bytes::Bytes;
 
 use super::Outgoing;
 use super::content::Content;
+use super::pages::PagesDue;
 use super::store::Generation;
 use crate::chain::ViewerChallenge;
 use crate::id::Channel;
@@ -139,6 +140,7 @@ pub(super) struct Viewer {
     attested: u64,
     beat: u64,
     rows: RowsSent,
+    pub(super) pages: PagesDue,
     end_told: bool,
 }
 
@@ -175,6 +177,7 @@ impl Viewer {
             attested: 0,
             beat: 0,
             rows: RowsSent::default(),
+            pages: PagesDue::default(),
             end_told: false,
         }
     }
@@ -242,6 +245,7 @@ impl Viewer {
         self.refused = false;
         self.seen_end = false;
         self.end_told = false;
+        self.pages = PagesDue::default();
         (self.cursor, self.base, self.manifest, self.attested, self.beat) = (0, 0, 0, 0, 0);
     }
 
@@ -306,6 +310,11 @@ impl Viewer {
             if let Some(step) = self.people(content) {
                 return step;
             }
+            if !std::mem::take(&mut self.pages.went_last)
+                && let Some(step @ Step::Send(_)) = self.transcript(content, allowance)
+            {
+                return step;
+            }
             let step = self.aside(content, allowance).or_else(|| match &self.phase {
                 Phase::Lost => self.begin(content, allowance),
                 Phase::Screen { .. } => self.screen(allowance),
@@ -317,7 +326,10 @@ impl Viewer {
                     return Step::Send(frame);
                 }
                 // Rows need no credit.
-                Some(rest) => return self.tasks(content).unwrap_or(rest),
+                Some(rest) => {
+                    let rows = self.tasks(content);
+                    return rows.or_else(|| self.transcript(content, allowance)).unwrap_or(rest);
+                }
                 None => {}
             }
         }
@@ -379,6 +391,15 @@ impl Viewer {
         let text = content.rows.message(self.channel, &mut self.rows.position)?;
         self.rows.went_last = true;
         Some(Step::Send(Outgoing::Text(text)))
+    }
+
+    /// Pages of the transcript that it asked for.
+    fn transcript(&mut self, content: &Content, allowance: Allowance) -> Option<Step> {
+        let frame = self.pages.frame(self.channel, &content.pages)?;
+        Some(counted(&frame, allowance).map_or(Step::Blocked, |step| {
+            self.pages.sent(&content.pages);
+            step
+        }))
     }
 
     /// Frames that belong to no place among the events.

@@ -12,6 +12,7 @@ use crate::keys::epoch::EpochId;
 use crate::keys::grant::{GrantRow, Right};
 use crate::keys::owner::{OwnerPublic, Signed};
 use crate::orchestration::task::MAX_TASKS;
+use crate::pages::Head;
 use crate::seal::SealedEvent;
 use crate::snapshot::{Manifest, Part};
 use crate::time::Moment;
@@ -116,6 +117,7 @@ impl Room {
             channel,
             acknowledged: content.known.then(|| content.log.latest()),
             has_snapshot: content.store.stored().is_some(),
+            pages: content.pages.held(),
         };
         let mut holder = Holder::new(peer, channel, &initialized);
         for participant in self.viewers.keys() {
@@ -139,6 +141,7 @@ impl Room {
         self.pace.give_up();
         self.acknowledge_at = None;
         self.content.store.interrupt();
+        self.content.pages.interrupt();
         if self.content.ended.is_none() {
             self.content.away_since = Some(now);
             self.presence_changed(wakes);
@@ -269,6 +272,26 @@ impl Room {
         if let Some(holder) = &mut self.holder {
             holder.acknowledge();
             wakes.holder(holder);
+        }
+    }
+
+    /// The owner's word on the transcript's newest page.
+    pub(super) fn transcript_head(&mut self, signed: Signed, wakes: &mut Wakes) {
+        if let Some(head) = Head::verify(&signed, &self.owner)
+            && head.epoch == self.content.epoch
+        {
+            self.content.pages.head(signed, &head);
+            for viewer in self.viewers.values().filter(|viewer| viewer.pages.waits()) {
+                wakes.viewer(viewer, false);
+            }
+        }
+    }
+
+    /// A viewer asks for pages of the transcript.
+    pub(super) fn fetch(&mut self, participant: ParticipantId, page: u32, most: u32, wakes: &mut Wakes) {
+        if let Some(viewer) = self.viewers.get_mut(&participant) {
+            viewer.pages.fetch(page, most);
+            wakes.viewer(viewer, false);
         }
     }
 

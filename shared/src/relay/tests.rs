@@ -221,6 +221,7 @@ impl Sharer {
         let dump = Dump {
             point,
             window: WindowSize { cols: 80, rows: 24 },
+            transcript: 0,
             screen: b"screen",
             full: full.then_some(&b"history"[..]),
         };

@@ -12,6 +12,7 @@ use crate::keys::epoch::{
 };
 use crate::keys::grant::{Grant, GrantSecret};
 use crate::keys::owner::Signed;
+use crate::pages::PageSealer;
 use crate::seal::{BeatSealer, EventSealer, SealedEvent};
 use crate::snapshot::SnapshotSealer;
 use crate::time::{Moment, Now};
@@ -30,6 +31,7 @@ pub(super) struct Epoch {
     revision: u32,
     events: EventSealer,
     pub(super) snapshots: SnapshotSealer,
+    pub(super) pages: PageSealer,
     beats: BeatSealer,
     pub(super) cards: CardSealer,
     /// Hashes of the newest events; the last belongs to the newest.
@@ -53,6 +55,7 @@ impl Epoch {
             agreement: AgreementKey::generate(entropy),
             revision: 0,
             snapshots: SnapshotSealer::new(&content, scope),
+            pages: PageSealer::new(&content, scope),
             beats: BeatSealer::new(&content, scope),
             points: VecDeque::from([events.point().hash]),
             events,

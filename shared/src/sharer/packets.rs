@@ -97,6 +97,8 @@ impl Sharer {
             | Frame::Beat { .. }
             | Frame::Input { .. }
             | Frame::TakenFor { .. }
+            | Frame::TranscriptPage { .. }
+            | Frame::TranscriptHead { .. }
             | Frame::Taken { .. } => {}
         }
     }

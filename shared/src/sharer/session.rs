@@ -6,12 +6,14 @@ mod ending;
 mod program;
 mod room;
 mod sending;
+mod transcript;
 
 use self::cards::Cards;
 use self::ending::Ending;
 use self::room::Room;
 use self::sending::Attests;
 pub(super) use self::sending::SMALL;
+use self::transcript::Talk;
 use super::buffer::Buffer;
 use super::epoch::Epoch;
 use super::input::Inputs;
@@ -65,6 +67,7 @@ pub(super) struct Session {
     snapshots: Snapshots,
     inputs: Inputs,
     cards: Cards,
+    talk: Talk,
 
     attests: Attests,
     next_beat: Moment,
@@ -109,6 +112,7 @@ impl Session {
             snapshots: Snapshots::default(),
             inputs: Inputs::default(),
             cards: Cards::default(),
+            talk: Talk::default(),
             attests: Attests { at: now.mono, ..Attests::default() },
             next_beat: now.mono,
             beat: None,
@@ -243,6 +247,7 @@ impl Session {
         self.header = self.epoch.header(&self.owner, &mut self.entropy);
         self.buffer = Buffer::default();
         self.snapshots.forget();
+        self.talk.forget();
         self.beat = None;
         (self.attests.number, self.attests.uncovered) = (0, None);
         self.resized = false;
@@ -284,7 +289,8 @@ impl Session {
                 }
                 let point = self.epoch.point();
                 let mark = Mark { epoch: self.epoch.id(), number: point.number };
-                if let Some(request) = self.snapshots.ask(now, mark, point) {
+                let transcript = self.tell_transcript();
+                if let Some(request) = self.snapshots.ask(now, mark, point, transcript) {
                     self.model(ModelInput::Snapshot { mark, full: request.full }, step);
                 }
             }

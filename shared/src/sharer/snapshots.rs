@@ -20,6 +20,8 @@ const SPACED_MS: u64 = 100;
 pub(super) struct Request {
     pub(super) mark: Mark,
     pub(super) point: ChainPoint,
+    /// The newest change of the transcript there.
+    pub(super) transcript: u64,
     pub(super) full: bool,
 }
 
@@ -58,11 +60,17 @@ impl Snapshots {
     }
 
     /// Takes the wish, at a mark that was just made.
-    pub(super) fn ask(&mut self, now: Now, mark: Mark, point: ChainPoint) -> Option<Request> {
+    pub(super) fn ask(
+        &mut self,
+        now: Now,
+        mark: Mark,
+        point: ChainPoint,
+        transcript: u64,
+    ) -> Option<Request> {
         let for_all = || std::mem::take(&mut self.for_all).then_some(true);
         let full = self.wanted.take().or_else(for_all)?;
         self.earliest = now.mono.after(SPACED_MS);
-        let request = Request { mark, point, full };
+        let request = Request { mark, point, transcript, full };
         self.asked = Some(request);
         Some(request)
     }

@@ -205,7 +205,12 @@ impl World {
             self.forget();
         }
         let acknowledged = self.events.last_key_value().map(|(number, _)| *number);
-        self.say(&RelayToSharer::SessionInitialized { channel: CHANNEL, acknowledged, has_snapshot: false });
+        self.say(&RelayToSharer::SessionInitialized {
+            channel: CHANNEL,
+            acknowledged,
+            has_snapshot: false,
+            pages: None,
+        });
         self.say(&RelayToSharer::SnapshotRequested { channel: CHANNEL, full: true });
     }
 
@@ -734,7 +739,7 @@ fn tell(sharer: &mut Sharer, ms: u64, message: &RelayToSharer) {
 }
 
 fn opened(channel: Channel) -> RelayToSharer {
-    RelayToSharer::SessionInitialized { channel, acknowledged: None, has_snapshot: false }
+    RelayToSharer::SessionInitialized { channel, acknowledged: None, has_snapshot: false, pages: None }
 }
 
 #[test]

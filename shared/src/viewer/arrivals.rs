@@ -6,6 +6,7 @@ use super::uplink::Uplink;
 use super::view::{Closed, State};
 use crate::chain::ChainPoint;
 use crate::keys::owner::Signed;
+use crate::pages::Head;
 use crate::time::UnixMs;
 use crate::wire::close::EndedBecause;
 use crate::wire::frame::Frame;
@@ -123,6 +124,17 @@ impl Pane {
                     self.sharer_heard = (now.wall, now.mono);
                 }
             }
+            Frame::TranscriptHead { head, .. } => {
+                if let Some(head) = Head::verify(&head, &epoch.header.owner)
+                    && head.epoch == epoch.header.epoch
+                {
+                    self.talk.head(&head);
+                }
+            }
+            Frame::TranscriptPage { page, .. } => {
+                let scope = epoch.scope();
+                self.talk.page(&page, &epoch.opened.content, scope);
+            }
             Frame::Taken { body, .. } => {
                 if !self.keyboard.taken(&body) {
                     self.rejoin(uplink);
@@ -157,6 +169,8 @@ impl Pane {
                     uplink.effect(super::update::Effect::Resize { pane: self.id, window });
                 }
                 Step::Title(title) => self.set_title(&title),
+                Step::Agent(change) => self.talk.change(change),
+                Step::Transcript(revision) => self.talk.stands_at(revision),
                 // The owner's signature follows at once, or the relay's word; until then the event itself stands.
                 Step::Ended(_) => uplink.send(&ViewerToRelay::EndSeen { channel: self.channel }),
                 Step::Resync => self.resync(uplink),

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use super::proof::Proof;
 use super::tail::Tail;
 use crate::chain::{Answer, Attestation, ChainPoint, End, ViewerChallenge};
+use crate::conversation::Change;
 use crate::event::{EndReason, Event, Note, WindowSize};
 use crate::keys::epoch::{Header, Opened, Scope};
 use crate::keys::owner::{Signature, Signed};
@@ -28,6 +29,10 @@ pub(super) enum Step {
     Resize(WindowSize),
     /// The title that the program set.
     Title(String),
+    /// The transcript changed.
+    Agent(Change),
+    /// The transcript stands at this change where the events go on.
+    Transcript(u64),
     /// The last event: the session ended.
     Ended(EndReason),
     /// What arrived does not fit together: a snapshot is needed.
@@ -268,6 +273,7 @@ impl Epoch {
             }
             Event::Note(Note::Title(title)) => self.steps.push_back(Step::Title(title)),
             Event::Note(Note::Skipped { .. }) => self.skipped = Some(number),
+            Event::Note(Note::Agent(change)) => self.steps.push_back(Step::Agent(change)),
             Event::Note(Note::Ended(reason)) => {
                 self.ended = Some((number, reason.clone()));
                 self.steps.push_back(Step::Ended(reason));
@@ -362,6 +368,7 @@ impl Epoch {
                 self.proof.restart(manifest.point.number);
                 self.following = true;
                 self.rebuilt(manifest, part, plain);
+                self.steps.push_back(Step::Transcript(manifest.transcript));
                 self.check_answer();
                 let waiting = std::mem::take(&mut self.waiting);
                 self.waiting_bytes = 0;

@@ -2,6 +2,7 @@
 
 use super::epoch::{Divergence, Epoch};
 use super::keyboard::Keyboard;
+use super::talk::Talk;
 use super::text::{MAX_TITLE, readable};
 use super::update::Effect;
 use super::uplink::{REPLY_MS, Uplink};
@@ -78,6 +79,7 @@ pub(super) struct Pane {
     /// When something of what is shown arrived last.
     pub(super) progress: Moment,
     pub(super) keyboard: Keyboard,
+    pub(super) talk: Talk,
     pub(super) title: Option<String>,
     pub(super) window: Option<WindowSize>,
     pub(super) viewers: u32,
@@ -110,6 +112,7 @@ impl Pane {
             resync_due: false,
             progress: now.mono,
             keyboard: Keyboard::default(),
+            talk: Talk::default(),
             title: None,
             window: None,
             viewers: 0,
@@ -148,6 +151,7 @@ impl Pane {
         self.stage = Stage::Out;
         self.away_since = None;
         self.keyboard.disconnect();
+        self.talk.interrupt();
     }
 
     /// The person looks again, or the network is back.
@@ -180,6 +184,7 @@ impl Pane {
             resync.map(|at| (at, "resync")),
             stale.filter(later).map(|at| (at, "stale")),
             self.stuck_deadline().map(|at| (at, "stuck")),
+            self.talk.poll_timeout().filter(|_| joined).map(|at| (at, "transcript")),
             proof,
         ]
         .into_iter()
@@ -226,6 +231,11 @@ impl Pane {
             self.join(uplink);
         }
         self.send_input(uplink);
+        if self.stage == Stage::Joined
+            && let Some((page, most)) = self.talk.poll_fetch(uplink.now())
+        {
+            uplink.send(&ViewerToRelay::FetchTranscript { channel: self.channel, page, most });
+        }
         self.was_live |= self.state(uplink.now()) == State::Live;
     }
 
@@ -288,6 +298,7 @@ impl Pane {
     fn wipe(&mut self, uplink: &mut Uplink) {
         self.filled = false;
         self.title = None;
+        self.talk = Talk::default();
         self.old_deadline = None;
         uplink.effect(Effect::Wipe { pane: self.id });
     }

@@ -6,7 +6,7 @@ use super::epoch::Epoch;
 use super::joining::ASK_FOR_MS;
 use super::pane::{Pane, Stage};
 use super::pills::{Bar, ChildSession};
-use super::view::{Shown, State, View};
+use super::view::{Shown, State, TranscriptView, View};
 use crate::chain::BEAT_GOOD_FOR_MS;
 use crate::time::{Moment, Now};
 
@@ -86,6 +86,7 @@ impl Pane {
             window: self.window,
             right: self.right(),
             paste: self.keyboard.question(),
+            transcript: if shown == Shown::Hidden { TranscriptView::default() } else { self.talk.view() },
             notice: self.notice,
             attempts,
             bar,

@@ -108,6 +108,7 @@ impl Sharer {
         let dump = Dump {
             point: self.events.point(),
             window: WINDOW,
+            transcript: 0,
             screen: screen.as_bytes(),
             full: full.map(str::as_bytes),
         };

@@ -226,6 +226,17 @@ pub enum Typing {
     Lost(LostInput),
 }
 
+/// A transcript in a few numbers: whoever draws it asks for [`super::Viewer::transcript`] when they change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct TranscriptView {
+    /// Grows with everything that looks different.
+    pub seen: u64,
+    /// How many blocks there are.
+    pub blocks: usize,
+    /// Older ones are still on their way.
+    pub loading: bool,
+}
+
 /// Everything a viewer shows beside the terminal's own contents. It holds no secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct View {
@@ -248,6 +259,8 @@ pub struct View {
     pub typing: Typing,
     /// A paste that waits for the person's word.
     pub paste: Option<PasteQuestion>,
+    /// What there is to read beside the terminal.
+    pub transcript: TranscriptView,
     /// Something the person should know, once.
     pub notice: Option<&'static str>,
     /// How often connecting failed since it last worked: after the first, a sentence is due.
@@ -269,6 +282,7 @@ impl View {
             right: None,
             typing: Typing::Never,
             paste: None,
+            transcript: TranscriptView::default(),
             notice: None,
             attempts: 0,
             bar,

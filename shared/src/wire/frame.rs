@@ -10,6 +10,7 @@ use crate::encoding::{Blob, put_varint, take_array, take_varint};
 use crate::event::EventKind;
 use crate::id::{Channel, ParticipantId};
 use crate::keys::owner::{Signature, Signed};
+use crate::pages::{PageHash, SealedPage};
 use crate::seal::SealedEvent;
 use crate::snapshot::Part;
 
@@ -122,6 +123,20 @@ pub enum Frame {
         /// The number.
         number: u64,
     },
+    /// Sharer → relay → viewer: a page of the session's transcript.
+    TranscriptPage {
+        /// The session.
+        channel: Channel,
+        /// The page as sealed.
+        page: SealedPage,
+    },
+    /// Sharer → relay → viewer: the owner's word on the pages that came before it, or follow it.
+    TranscriptHead {
+        /// The session.
+        channel: Channel,
+        /// A signed [`crate::pages::Head`].
+        head: Signed,
+    },
     /// Either way: binary bytes consumed so far on this connection; the sender may have
     /// [`crate::wire::hello::CREDIT`] more in flight.
     Credit {
@@ -143,6 +158,8 @@ const TAKEN_FOR: u8 = 10;
 const TAKEN: u8 = 11;
 const ACKNOWLEDGED: u8 = 12;
 const CREDIT: u8 = 13;
+const TRANSCRIPT_PAGE: u8 = 14;
+const TRANSCRIPT_HEAD: u8 = 15;
 
 /// The bytes are no frame of this version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -162,7 +179,9 @@ impl Frame {
             | Self::InputFrom { channel, .. }
             | Self::TakenFor { channel, .. }
             | Self::Taken { channel, .. }
-            | Self::Acknowledged { channel, .. } => Some(*channel),
+            | Self::Acknowledged { channel, .. }
+            | Self::TranscriptPage { channel, .. }
+            | Self::TranscriptHead { channel, .. } => Some(*channel),
             Self::Credit { .. } => None,
         }
     }
@@ -226,6 +245,15 @@ impl Frame {
             Self::Acknowledged { channel, number } => {
                 put(ACKNOWLEDGED, &[channel.0.into(), *number]);
                 Bytes::new()
+            }
+            Self::TranscriptPage { channel, page } => {
+                put(TRANSCRIPT_PAGE, &[channel.0.into(), page.generation, page.index.into()]);
+                head.extend_from_slice(&page.previous.0);
+                page.body.clone()
+            }
+            Self::TranscriptHead { channel, head: signed } => {
+                put(TRANSCRIPT_HEAD, &[channel.0.into()]);
+                [&signed.signature.0[..], &signed.body.0].concat().into()
             }
             Self::Credit { consumed } => {
                 put(CREDIT, &[*consumed]);
@@ -312,6 +340,16 @@ impl Frame {
                 let number = take_varint(rest)?;
                 rest.is_empty().then_some(Self::Acknowledged { channel, number })?
             }
+            TRANSCRIPT_PAGE => {
+                let (generation, index) = (take_varint(rest)?, u32::try_from(take_varint(rest)?).ok()?);
+                let previous = PageHash(take_array(rest)?);
+                let page = SealedPage { generation, index, previous, body: body(rest) };
+                Self::TranscriptPage { channel, page }
+            }
+            TRANSCRIPT_HEAD => {
+                let signature = Signature(take_array(rest)?);
+                Self::TranscriptHead { channel, head: Signed { signature, body: Blob(rest.to_vec()) } }
+            }
             _ => return None,
         })
     }
@@ -324,7 +362,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_decode_to_themselves_or_fail(bytes in proptest::collection::vec(any::<u8>(), 0..200), kind in 0u8..16) {
+        fn any_bytes_decode_to_themselves_or_fail(bytes in proptest::collection::vec(any::<u8>(), 0..200), kind in 0u8..18) {
             let bytes = Bytes::from([&[kind], &bytes[..]].concat());
             if let Ok(frame) = Frame::decode(&bytes) {
                 prop_assert_eq!(frame.encode(), bytes);

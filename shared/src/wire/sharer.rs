@@ -138,6 +138,9 @@ pub enum RelayToSharer {
         /// Whether the relay holds a snapshot that it can serve together with those events.
         #[serde(default)]
         has_snapshot: bool,
+        /// Which pages of the transcript the relay holds: generation, and index of the newest.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pages: Option<(u64, u32)>,
     },
     /// The room is not open.
     FailedToInitialize {

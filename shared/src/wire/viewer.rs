@@ -63,6 +63,15 @@ pub enum ViewerToRelay {
         /// The session.
         channel: Channel,
     },
+    /// The viewer needs pages of the transcript; of two requests the later counts.
+    FetchTranscript {
+        /// The session.
+        channel: Channel,
+        /// From this one on towards older ones; 0: the head and the newest page.
+        page: u32,
+        /// How many.
+        most: u32,
+    },
     /// The viewer has seen the last event of an ended session.
     EndSeen {
         /// The session.

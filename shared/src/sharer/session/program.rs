@@ -90,6 +90,7 @@ impl Session {
         let plain = Dump {
             point: request.point,
             window: dump.window,
+            transcript: request.transcript,
             screen: &dump.screen,
             full: dump.full.as_deref().filter(|_| request.full),
         };

@@ -114,6 +114,7 @@ impl Session {
         self.room = room;
         self.beat = None;
         self.snapshots.forget();
+        self.talk.forget();
         self.inputs.leave_all();
         self.count(None, 0, 0, step);
     }
@@ -140,7 +141,8 @@ impl Session {
     pub(in crate::sharer) fn handle_message(&mut self, message: RelayToSharer, step: &mut Step) {
         use RelayToSharer as R;
         match (message, self.room) {
-            (R::SessionInitialized { acknowledged, .. }, Room::Claiming(channel, epoch, _)) => {
+            (R::SessionInitialized { acknowledged, pages, .. }, Room::Claiming(channel, epoch, _)) => {
+                self.pages_held(pages.filter(|_| epoch == self.epoch.id()));
                 self.open_room(channel, epoch, acknowledged, step);
             }
             (R::FailedToInitialize { reason, .. }, _) => self.refused(&reason, step),

@@ -55,13 +55,16 @@ impl Session {
         if !self.room.is_open() {
             return None;
         }
-        let snapshot = self.snapshots.next_len(self.buffer.sent());
+        let snapshot = self.talk.next_len().or_else(|| self.snapshots.next_len(self.buffer.sent()));
         Some(snapshot.or_else(|| self.buffer.next_len())? + SMALL)
     }
 
     /// The next frame of a snapshot or event; when all events were sent, what was gathered since is sealed.
     pub(in crate::sharer) fn next_frame(&mut self, step: &mut Step) -> Option<Frame> {
         let Room::Open(channel) = self.room else { return None };
+        if let Some(frame) = self.talk.next_frame() {
+            return Some(frame);
+        }
         if let Some(frame) = self.snapshots.next_frame(self.buffer.sent()) {
             return Some(frame);
         }
