@@ -1,5 +1,6 @@
 //! The parts of the binary `sharer`, as a library so that tests and benches reach them.
 
+pub mod acp;
 pub mod cli;
 pub mod clock;
 pub mod commands;

@@ -177,6 +177,11 @@ impl<S: Screen> Viewer<S> {
         self.machine.watch_link()
     }
 
+    /// The transcript, if it may be looked at.
+    pub fn transcript(&self) -> Option<&shared::conversation::Transcript> {
+        self.machine.transcript()
+    }
+
     /// Whether keys go to the session.
     pub fn types(&self) -> bool {
         self.machine.view().typing == Typing::On
