@@ -179,6 +179,22 @@ pub enum Other {
         #[arg(long, value_name = "TEXT")]
         reason: Option<String>,
     },
+    /// Inside a session: add to its transcript what the Agent Client Protocol calls `session/update`, one a line from stdin
+    Emit,
+    /// Stand between an editor and its agent (ACP on stdio), and share what passes
+    Acp {
+        /// The agent
+        #[arg(last = true, required = true, value_name = "AGENT")]
+        command: Vec<OsString>,
+    },
+    /// Hold a conversation's session (sharer starts this itself)
+    #[command(hide = true)]
+    AcpSeat {
+        /// Where its proxy is
+        path: PathBuf,
+        /// Which conversation
+        name: String,
+    },
     /// Watch over a sharer's children (sharer starts this itself)
     #[command(hide = true)]
     Orphans,

@@ -7,6 +7,7 @@
     reason = "test code: a panic with a message is how a test fails"
 )]
 
+mod acp;
 mod browser_control;
 mod browser_errors;
 mod browser_hello;

@@ -5,6 +5,7 @@ use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+use shared::conversation::Update;
 
 /// One line from whoever asks.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,6 +59,11 @@ pub enum Request {
     Kill {
         /// Which.
         task: String,
+    },
+    /// Add to the transcript of the task that asks.
+    Emit {
+        /// What happened, in order.
+        updates: Vec<Update>,
     },
     /// Say how the task that asks is getting on.
     State {

@@ -1,5 +1,6 @@
 //! Requests over the control socket: who may ask what, and the answers.
 
+use shared::conversation::Update;
 use shared::keys::grant::Right;
 use tokio::sync::oneshot;
 
@@ -99,7 +100,7 @@ impl Host {
             Request::Revoke { read, write } => self.revoke(read, write),
             Request::Copy => self.copy(),
             // The owner has no directory and environment of a task's to start one in, and is none.
-            Request::Spawn(_) | Request::State { .. } => {
+            Request::Spawn(_) | Request::State { .. } | Request::Emit { .. } => {
                 Reply::Refused("only a program inside the session can do this".to_owned())
             }
             request @ (Request::Wait { .. }
@@ -124,6 +125,7 @@ impl Host {
             }
             Request::Tell { task, text } => done(self.tell(by, &task, &text)),
             Request::Kill { task } => done(self.kill(by, &task)),
+            Request::Emit { updates } => self.emit(by, updates),
             Request::State { state, reason } => {
                 let said = self.tasks.say(by, &state, reason.as_deref().unwrap_or_default(), now.wall);
                 if said.is_ok() {
@@ -137,6 +139,17 @@ impl Host {
                 Reply::Refused("only you can do this, from a terminal that is not shared".to_owned())
             }
         }
+    }
+
+    /// Adds to a task's transcript.
+    fn emit(&mut self, by: Place, updates: Vec<Update>) -> Reply {
+        if by != FIRST {
+            return Reply::Refused("this task has no session of its own, and so no transcript".to_owned());
+        }
+        for update in updates {
+            self.machine.say(clock::now(), self.session, update);
+        }
+        Reply::Done
     }
 
     fn status(&self) -> Reply {

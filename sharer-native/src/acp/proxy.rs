@@ -1,0 +1,153 @@
+//! `sharer acp -- AGENT…`: stands between an editor and its agent, passes every byte at once and unchanged, and shares
+//! what passes.
+//!
+//! Two threads copy; what they copied they offer to a third, which reads it and never holds them: what it cannot take
+//! in time is not shared, and the transcript says so. When sharing fails, editor and agent notice nothing.
+
+use std::ffi::OsString;
+use std::io::{self, Read, Write};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::Context as _;
+
+use super::seats::Seats;
+use super::tap::{Lines, Side, Tap};
+use crate::exit;
+
+/// Bytes copied at once.
+const PIECE: usize = 64 * 1024;
+/// Pieces that wait to be read: at most 16 MiB.
+const MOST_WAITING: usize = 256;
+/// What was read waits so long for more before it is shared.
+const GATHER: Duration = Duration::from_millis(20);
+
+/// What the copying threads tell the reading one.
+enum Passed {
+    /// These bytes passed.
+    Bytes(Side, Vec<u8>),
+    /// Some passed that were not kept.
+    Gap(Side),
+}
+
+/// Offers copies, and counts what could not be taken.
+struct Tee {
+    side: Side,
+    passed: SyncSender<Passed>,
+    gap: bool,
+}
+
+impl Tee {
+    fn offer(&mut self, bytes: &[u8]) {
+        if self.gap {
+            self.gap = self.passed.try_send(Passed::Gap(self.side)).is_err();
+        }
+        if !self.gap {
+            let full = self.passed.try_send(Passed::Bytes(self.side, bytes.to_vec()));
+            self.gap = matches!(full, Err(TrySendError::Full(_)));
+        }
+    }
+}
+
+/// Runs until the agent ends; returns its exit status.
+pub fn run(command: &[OsString]) -> anyhow::Result<u8> {
+    let (program, arguments) = command.split_first().context("name the agent: `sharer acp -- AGENT…`")?;
+    let mut agent = Command::new(program);
+    agent.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut agent = match agent.spawn() {
+        Ok(agent) => agent,
+        Err(error) => {
+            complain(&format!("{}: {error}", program.display()));
+            let missing = error.kind() == io::ErrorKind::NotFound;
+            return Ok(if missing { exit::NOT_FOUND } else { exit::NOT_EXECUTABLE });
+        }
+    };
+    let (passed, passing) = sync_channel(MOST_WAITING);
+    let name = std::path::Path::new(program).file_name().unwrap_or(program).to_string_lossy().into_owned();
+    let reader = thread::spawn(move || read(&passing, &name));
+    copy_both(&mut agent, passed)?;
+    let status = agent.wait()?;
+    // What passed last is shared still.
+    drop(reader.join());
+    Ok(exit_status(status))
+}
+
+fn complain(text: &str) {
+    // Nobody may be there to read it.
+    drop(writeln!(io::stderr(), "sharer: {text}"));
+}
+
+fn exit_status(status: std::process::ExitStatus) -> u8 {
+    use std::os::unix::process::ExitStatusExt as _;
+    let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal));
+    code.and_then(|code| u8::try_from(code).ok()).unwrap_or(exit::FAILED)
+}
+
+/// Copies both ways until the agent says no more.
+fn copy_both(agent: &mut Child, passed: SyncSender<Passed>) -> anyhow::Result<()> {
+    let mut to_agent = agent.stdin.take().context("the agent has no stdin")?;
+    let mut from_agent = agent.stdout.take().context("the agent has no stdout")?;
+    let mut tee = Tee { side: Side::Editor, passed: passed.clone(), gap: false };
+    // It ends with the process: the editor may say nothing for ever.
+    thread::spawn(move || copy(&mut io::stdin().lock(), &mut to_agent, &mut tee));
+    let mut tee = Tee { side: Side::Agent, passed, gap: false };
+    copy(&mut from_agent, &mut io::stdout().lock(), &mut tee);
+    Ok(())
+}
+
+fn copy(from: &mut impl Read, to: &mut impl Write, tee: &mut Tee) {
+    let mut piece = vec![0; PIECE];
+    loop {
+        let bytes = match from.read(&mut piece) {
+            Ok(0) => return,
+            Ok(count) => piece.get(..count).unwrap_or_default(),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(_) => return,
+        };
+        if to.write_all(bytes).and_then(|()| to.flush()).is_err() {
+            return;
+        }
+        tee.offer(bytes);
+    }
+}
+
+/// Reads what passes and shares it.
+fn read(passing: &Receiver<Passed>, name: &str) {
+    let mut seats = match Seats::open(name) {
+        Ok(seats) => seats,
+        Err(error) => {
+            complain(&format!("nothing of this is shared: {error:#}"));
+            // The copying threads must not find a full channel that nobody empties: it is dropped with this.
+            return;
+        }
+    };
+    let mut tap = Tap::default();
+    let (mut editor, mut agent) = (Lines::default(), Lines::default());
+    while let Ok(first) = passing.recv() {
+        let mut next = Some(first);
+        while let Some(passed) = next {
+            match passed {
+                Passed::Bytes(side, bytes) => {
+                    let lines = if side == Side::Editor { &mut editor } else { &mut agent };
+                    let (mut meanings, mut skipped) = (Vec::new(), 0);
+                    lines.push(&bytes, |line| meanings.extend(tap.line(side, line)), || skipped += 1);
+                    for meaning in meanings {
+                        seats.take(meaning);
+                    }
+                    if skipped > 0 {
+                        seats.lost();
+                    }
+                }
+                Passed::Gap(side) => {
+                    *(if side == Side::Editor { &mut editor } else { &mut agent }) = Lines::default();
+                    seats.lost();
+                }
+            }
+            next = passing.recv_timeout(GATHER).ok().filter(|_| !seats.is_full());
+        }
+        seats.flush();
+    }
+    seats.close();
+}
