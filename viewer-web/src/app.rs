@@ -15,6 +15,7 @@ use crate::components::share::SharePanel;
 use crate::components::start::{Start, Trouble};
 use crate::components::terminal::Terminal;
 use crate::components::toolbar::Toolbar;
+use crate::components::transcript::{Read, TranscriptPanel};
 use crate::components::{Action, Face, Page, Panel};
 use crate::preferences::Theme;
 use crate::shell::page::{self, Asked};
@@ -140,6 +141,10 @@ fn Session(link: Link, child: Option<TaskId>) -> impl IntoView {
             page.clipboard_refused = true;
         }),
         Action::FullScreen => page::toggle_full_screen(),
+        Action::Transcript => {
+            let wide = page::is_wide();
+            page.update(|page| page.transcript = Some(!page.transcript.unwrap_or(wide)));
+        }
         Action::Show(panel) => page.update(|page| {
             page.panel = if page.panel == panel { Panel::None } else { panel };
         }),
@@ -238,10 +243,17 @@ fn Session(link: Link, child: Option<TaskId>) -> impl IntoView {
         }
     });
     Effect::new(move |_| {
-        page.with(|page| (page.panel, page.typing_explained));
+        page.with(|page| (page.panel, page.typing_explained, page.transcript));
         view.with(|view| view.as_ref().map(|view| view.state.word()));
         if let Some(screen) = screen() {
             screen.fit();
+        }
+    });
+
+    let read: Read = Rc::new(move |reader| {
+        let runner = parts.with_value(|parts| parts.as_ref().map(|parts| Rc::clone(&parts.runner)));
+        if let Some(runner) = runner {
+            runner.transcript(reader);
         }
     });
 
@@ -265,7 +277,10 @@ fn Session(link: Link, child: Option<TaskId>) -> impl IntoView {
             <Toolbar/>
             <Find/>
             <Banner/>
-            <Terminal mounted=mounted host=host/>
+            <div class="stages">
+                <Terminal mounted=mounted host=host/>
+                <TranscriptPanel read=read wide=page::is_wide/>
+            </div>
             <KeyRow/>
             <SharePanel/>
             <SettingsPanel/>

@@ -10,6 +10,7 @@ pub(crate) mod start;
 pub(crate) mod status;
 pub(crate) mod terminal;
 pub(crate) mod toolbar;
+pub(crate) mod transcript;
 pub(crate) mod type_here;
 
 use leptos::prelude::*;
@@ -50,6 +51,8 @@ pub(crate) struct Page {
     pub(crate) hover: String,
     /// Which match of how many.
     pub(crate) found: Option<(String, String)>,
+    /// Whether the transcript is open; `None`: as it fits.
+    pub(crate) transcript: Option<bool>,
     /// Grows when the keyboard should leave the terminal.
     pub(crate) focus_toolbar: u32,
 }
@@ -69,6 +72,8 @@ pub(crate) enum Action {
     AllowClipboard,
     RefuseClipboard,
     FullScreen,
+    /// Opens the transcript, or closes it.
+    Transcript,
     /// Opens a panel, or closes it if it is open.
     Show(Panel),
     /// Closes whatever is open.

@@ -16,6 +16,7 @@ pub(crate) enum Drawing {
     Down,
     Keyboard,
     Paste,
+    Talk,
 }
 
 impl Drawing {
@@ -39,6 +40,7 @@ impl Drawing {
             Self::Up => "M5 12l5-5 5 5",
             Self::Down => "M5 8l5 5 5-5",
             Self::Keyboard => "M2.5 5h15v10h-15Z M5.5 8h.01 M8.5 8h.01 M11.5 8h.01 M14.5 8h.01 M6.5 12h7",
+            Self::Talk => "M3 4h14v9H9l-4 3.5V13H3Z M6 7.5h8 M6 10h5",
             Self::Paste => "M7 4H4.5v13h11V4H13 M7 3h6v3H7Z",
         }
     }

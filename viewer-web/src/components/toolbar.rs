@@ -17,6 +17,7 @@ pub(crate) fn Toolbar() -> impl IntoView {
     });
     let viewers = Memo::new(move |_| face.of(|view| view.viewers));
     let has_link = Memo::new(move |_| face.watch_link.with(Option::is_some));
+    let talks = Memo::new(move |_| face.of(|view| view.transcript.blocks > 0));
     let tools = NodeRef::<Div>::new();
     // The keyboard's way out of the terminal leads to the first tool.
     Effect::new(move |_| {
@@ -49,6 +50,9 @@ pub(crate) fn Toolbar() -> impl IntoView {
                     <Icon drawing=Drawing::Eye/>
                     <span aria-hidden="true">{viewers}</span>
                 </span>
+                <Show when=move || talks.get()>
+                    {tool(Drawing::Talk, "Transcript", "", Action::Transcript)}
+                </Show>
                 {tool(Drawing::Find, "Find in terminal", "wide-only", Action::Show(Panel::Find))}
                 <Show when=move || has_link.get()>
                     {tool(Drawing::Link, "Copy link", "wide-only", Action::CopyLink)}

@@ -161,6 +161,11 @@ pub(crate) fn system_is_dark() -> bool {
         .is_some_and(|m| m.matches())
 }
 
+/// Whether there is room for something beside the terminal.
+pub(crate) fn is_wide() -> bool {
+    window().and_then(|window| window.match_media("(min-width: 901px)").ok()?).is_some_and(|m| m.matches())
+}
+
 /// Calls back when the system's preference changes.
 pub(crate) fn on_system_theme(changed: impl Fn() + 'static) {
     let media = window().and_then(|window| window.match_media("(prefers-color-scheme: dark)").ok()?);

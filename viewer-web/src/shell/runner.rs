@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use gloo_timers::callback::Timeout;
 use leptos::prelude::{Set as _, WriteSignal};
+use shared::conversation::Transcript;
 use shared::entropy::Entropy;
 use shared::link::Link;
 use shared::time::Moment;
@@ -74,6 +75,16 @@ impl Runner {
             drop(viewer);
             self.run(effects);
             self.settle();
+        }
+    }
+
+    /// Lets somebody read the selected session's transcript.
+    pub(crate) fn transcript(&self, read: &mut dyn FnMut(&Transcript)) {
+        // Inside an effect there is a later moment to read it.
+        if let Ok(viewer) = self.viewer.try_borrow()
+            && let Some(transcript) = viewer.transcript()
+        {
+            read(transcript);
         }
     }
 
