@@ -53,7 +53,7 @@ pub(super) struct Seats {
     arrivals: Receiver<(Way, UnixStream)>,
     share: Option<Child>,
     title: String,
-    seats: BTreeMap<String, Seat>,
+    held: BTreeMap<String, Seat>,
     /// ACP's id of the conversation that has the session itself.
     first: Option<String>,
     /// What the conversations' agents are called.
@@ -91,7 +91,7 @@ impl Seats {
             arrivals,
             share: None,
             title: title.to_owned(),
-            seats: BTreeMap::new(),
+            held: BTreeMap::new(),
             first: None,
             names: BTreeMap::new(),
             opened: Instant::now(),
@@ -136,13 +136,15 @@ impl Seats {
         match ask::call(socket, &call)? {
             Reply::Spawned { .. } => Ok(()),
             Reply::NotStarted { why, .. } | Reply::Refused(why) => bail!(why),
-            _ => bail!("the session is of another version"),
+            Reply::Status(_) | Reply::Copied | Reply::Ended { .. } | Reply::Tasks(_) | Reply::Done => {
+                bail!("the session is of another version")
+            }
         }
     }
 
     /// Whether enough waits to be shared.
     pub(super) fn is_full(&self) -> bool {
-        self.seats.values().any(|seat| seat.pending.len() >= AT_ONCE)
+        self.held.values().any(|seat| seat.pending.len() >= AT_ONCE)
     }
 
     /// Something passed.
@@ -167,7 +169,7 @@ impl Seats {
                 self.says(&session, state);
             }
             Meaning::Child { parent, session, title, state } => {
-                let new = !self.seats.contains_key(&session);
+                let new = !self.held.contains_key(&session);
                 if let Some(title) = title {
                     self.call(&session, &title);
                 }
@@ -188,13 +190,13 @@ impl Seats {
 
     /// Some of what passed was not read.
     pub(super) fn lost(&mut self) {
-        for seat in self.seats.values_mut() {
+        for seat in self.held.values_mut() {
             seat.lost = true;
         }
     }
 
     fn says(&mut self, session: &str, state: &'static str) {
-        if let Some(seat) = self.seats.get_mut(session) {
+        if let Some(seat) = self.held.get_mut(session) {
             seat.state = Some(state);
         }
     }
@@ -203,7 +205,7 @@ impl Seats {
     fn call(&mut self, session: &str, name: &str) {
         let Some(id) = AgentId::new(session) else { return };
         if self.names.insert(session.to_owned(), name.to_owned()).as_deref() != Some(name) {
-            for seat in self.seats.values_mut() {
+            for seat in self.held.values_mut() {
                 seat.pending.push(Update::Name { id: id.clone(), name: name.to_owned() });
             }
         }
@@ -211,21 +213,21 @@ impl Seats {
 
     /// The seat of a conversation. The first one has the session; others that nobody started are its children too.
     fn seat(&mut self, session: &str) -> Option<&mut Seat> {
-        if !self.seats.contains_key(session) {
+        if !self.held.contains_key(session) {
             if self.first.is_none() {
                 self.first = Some(session.to_owned());
-                self.seats.insert(session.to_owned(), Seat::default());
+                self.held.insert(session.to_owned(), Seat::default());
                 let title = self.title.clone();
                 self.call(session, &title);
             } else {
                 self.child(session);
             }
         }
-        self.seats.get_mut(session)
+        self.held.get_mut(session)
     }
 
     fn child(&mut self, session: &str) {
-        if self.seats.len() >= MOST_SEATS {
+        if self.held.len() >= MOST_SEATS {
             return;
         }
         let known = self
@@ -233,13 +235,13 @@ impl Seats {
             .iter()
             .filter_map(|(id, name)| Some(Update::Name { id: AgentId::new(id)?, name: name.clone() }));
         let seat = Seat { pending: known.collect(), ..Seat::default() };
-        self.seats.insert(session.to_owned(), seat);
+        self.held.insert(session.to_owned(), seat);
         self.begin_child(session);
     }
 
     /// Starts a child's session, if the agent's own has begun; else it begins with that.
     fn begin_child(&self, session: &str) {
-        let first = self.first.as_ref().and_then(|first| self.seats.get(first)?.way.as_ref());
+        let first = self.first.as_ref().and_then(|first| self.held.get(first)?.way.as_ref());
         let Some((way, _)) = first else { return };
         let name = self.names.get(session).cloned().unwrap_or_else(|| "agent".to_owned());
         if let Err(error) = self.spawn(&way.socket, &way.token, &name, session) {
@@ -253,9 +255,9 @@ impl Seats {
         if is_first && self.first.is_none() {
             self.first = Some(session.clone());
         }
-        self.seats.entry(session.clone()).or_default().way = Some((way, stream));
+        self.held.entry(session.clone()).or_default().way = Some((way, stream));
         if is_first {
-            let others: Vec<String> = self.seats.keys().filter(|other| **other != session).cloned().collect();
+            let others: Vec<String> = self.held.keys().filter(|other| **other != session).cloned().collect();
             for other in others {
                 self.begin_child(&other);
             }
@@ -267,7 +269,7 @@ impl Seats {
         while let Ok((way, stream)) = self.arrivals.try_recv() {
             self.arrived(way, stream);
         }
-        for seat in self.seats.values_mut() {
+        for seat in self.held.values_mut() {
             let Some((way, _)) = &seat.way else { continue };
             if std::mem::take(&mut seat.lost) {
                 let title = "Some of what was said here was not recorded.".to_owned();
@@ -279,9 +281,8 @@ impl Seats {
             }
             let tell = |request| {
                 let call = Call { token: Some(way.token.clone()), request };
-                match ask::call(&way.socket, &call) {
-                    Ok(Reply::Done) => {}
-                    Ok(_) | Err(_) => tracing::warn!("the session did not take an update"),
+                if !matches!(ask::call(&way.socket, &call), Ok(Reply::Done)) {
+                    tracing::warn!("the session did not take an update");
                 }
             };
             let mut pending = std::mem::take(&mut seat.pending).into_iter().peekable();
@@ -297,14 +298,14 @@ impl Seats {
     /// Shares what is left, and ends the sessions.
     pub(super) fn close(mut self) {
         let begins = |seat: &Seat| seat.way.is_none() && !seat.pending.is_empty();
-        while self.seats.values().any(begins) {
+        while self.held.values().any(begins) {
             let left = BEGIN_WITHIN.saturating_sub(self.opened.elapsed());
             let Ok((way, stream)) = self.arrivals.recv_timeout(left) else { break };
             self.arrived(way, stream);
             self.flush();
         }
         self.flush();
-        self.seats.clear();
+        self.held.clear();
         if let Some(mut share) = self.share.take() {
             drop(share.wait());
         }

@@ -124,7 +124,7 @@ impl Tap {
             (None, Some(id)) => {
                 let other = if side == Side::Editor { Side::Agent } else { Side::Editor };
                 let Some(asked) = self.asked.remove(&(other, id.to_string())) else { return Vec::new() };
-                answered(asked, line.result.ok_or(line.error.unwrap_or_default()))
+                answered(asked, &line.result.ok_or(line.error.unwrap_or_default()))
             }
             (None, None) => Vec::new(),
         }
@@ -153,7 +153,7 @@ impl Tap {
             (Side::Editor, "session/resume", Some(session)) => return vec![Meaning::Session { session }],
             (Side::Editor, "session/prompt", Some(session)) => {
                 self.ask(side, id, Asked::Prompt(session.clone()));
-                return prompted(session, params);
+                return prompted(&session, params);
             }
             (Side::Agent, "session/update", Some(session)) => return updated(session, &params),
             (Side::Agent, "session/request_permission", Some(session)) => {
@@ -181,11 +181,11 @@ impl Tap {
     }
 }
 
-fn prompted(session: String, params: Value) -> Vec<Meaning> {
-    let mut meanings = vec![Meaning::Doing { session: session.clone(), what: Doing::Running }];
+fn prompted(session: &str, params: Value) -> Vec<Meaning> {
+    let mut meanings = vec![Meaning::Doing { session: session.to_owned(), what: Doing::Running }];
     if let Ok(request) = serde_json::from_value::<acp::PromptRequest>(params) {
         let said = translate::prompt(&request.prompt).into_iter();
-        meanings.extend(said.map(|update| Meaning::Update { session: session.clone(), update }));
+        meanings.extend(said.map(|update| Meaning::Update { session: session.to_owned(), update }));
     }
     meanings
 }
@@ -216,8 +216,8 @@ fn permission(session: String, params: &Value) -> Vec<Meaning> {
     meanings
 }
 
-fn answered(asked: Asked, result: Result<Value, Value>) -> Vec<Meaning> {
-    let field = |name: &str| match &result {
+fn answered(asked: Asked, result: &Result<Value, Value>) -> Vec<Meaning> {
+    let field = |name: &str| match result {
         Ok(result) => result.get(name).cloned(),
         Err(_) => None,
     };
@@ -228,7 +228,7 @@ fn answered(asked: Asked, result: Result<Value, Value>) -> Vec<Meaning> {
         },
         Asked::Load(session) => vec![Meaning::Update { session, update: Update::ReplayEnd }],
         Asked::Prompt(session) => {
-            let reason = match &result {
+            let reason = match result {
                 Ok(_) => field("stopReason").and_then(|reason| reason.as_str().map(str::to_owned)),
                 Err(error) => {
                     let message = error.get("message").and_then(Value::as_str).unwrap_or_default();

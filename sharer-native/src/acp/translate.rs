@@ -41,12 +41,20 @@ fn bounded(mut json: String) -> String {
 }
 
 /// Translates what an agent says.
+#[allow(
+    clippy::match_wildcard_for_single_variants,
+    clippy::wildcard_enum_match_arm,
+    reason = "the crate's enums grow"
+)]
 pub fn from_acp(update: &SessionUpdate) -> Update {
     let whole = |state| match serde_json::to_value(update) {
-        Ok(value) => match opaque(&value) {
-            Update::Opaque { kind, json, .. } => Update::Opaque { kind, json, state },
-            other => other,
-        },
+        Ok(value) => {
+            let mut update = opaque(&value);
+            if let Update::Opaque { state: said, .. } = &mut update {
+                *said = state;
+            }
+            update
+        }
         Err(_) => Update::Opaque { kind: "unknown".to_owned(), json: String::new(), state: false },
     };
     match update {
@@ -187,6 +195,11 @@ fn from_chunk(role: Role, chunk: &ContentChunk) -> Update {
     }
 }
 
+#[allow(
+    clippy::match_wildcard_for_single_variants,
+    clippy::wildcard_enum_match_arm,
+    reason = "the crate's enums grow"
+)]
 fn from_content(block: &ContentBlock) -> Content {
     match block {
         ContentBlock::Text(text) => Content::Text(text.text.clone()),
@@ -195,6 +208,11 @@ fn from_content(block: &ContentBlock) -> Content {
 }
 
 /// What can be said of content that is no text.
+#[allow(
+    clippy::match_wildcard_for_single_variants,
+    clippy::wildcard_enum_match_arm,
+    reason = "the crate's enums grow"
+)]
 fn attachment(block: &ContentBlock) -> Attachment {
     let new = |kind: &str, name: Option<&String>, uri: Option<&String>| Attachment {
         kind: kind.to_owned(),
