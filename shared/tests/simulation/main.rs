@@ -17,6 +17,7 @@
     reason = "a test panics where something is not as it must be, and prints what happened"
 )]
 
+mod cards;
 mod faults;
 mod forged;
 mod hostile;
