@@ -122,6 +122,22 @@ wasm_env() {
   CARGO_TARGET_DIR=$wasm_target_dir "$@"
 }
 
+# whole_viewer DIR: says what is missing from a built viewer, and fails then.
+whole_viewer() {
+  local file
+  [[ -s $1/index.html ]] || { echo "$1/index.html is missing or empty: the viewer was not built"; return 1; }
+  for file in "$1"/*_bg.wasm; do
+    # A wasm-opt that was stopped leaves an empty file, which Trunk takes.
+    [[ -s $file ]] || { echo "$file is missing or empty: the viewer was not built whole"; return 1; }
+  done
+}
+
+# has_viewer BINARY: whether it does not say that its viewer is missing.
+has_viewer() {
+  local version
+  version=$("$1" --version) && [[ $version != *"no viewer"* ]]
+}
+
 # install_hint: the last line of every script.
 install_hint() {
   [[ -z ${SHARER_SCRIPT_DEPTH:-} ]] || return 0

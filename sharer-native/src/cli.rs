@@ -96,7 +96,7 @@ pub struct ShareArgs {
     /// Print no links; `sharer link` does, from another terminal
     #[arg(long, short)]
     pub quiet: bool,
-    /// Say at the end how many watched
+    /// Show in the window's title how many watch, and say at the end how many did
     #[arg(long)]
     pub show_viewers: bool,
     /// Write a log (`SHARER_LOG=debug` for more); it never holds links or what is on the screen
@@ -273,8 +273,12 @@ fn parse_size(text: &str) -> Result<WindowSize, String> {
 
 /// What `--version` prints.
 pub fn version() -> String {
-    let viewer =
-        if relay::has_viewer() { "" } else { "\nThis binary has no viewer inside: its links open no page." };
+    version_of(relay::has_viewer())
+}
+
+/// What a binary with or without a viewer prints; `scripts/build` reads it.
+pub fn version_of(has_viewer: bool) -> String {
+    let viewer = if has_viewer { "" } else { "\nThis binary has no viewer inside: its links open no page." };
     format!("sharer {}{viewer}", env!("CARGO_PKG_VERSION"))
 }
 

@@ -52,6 +52,9 @@ pub enum Line {
     Connection {
         /// `connecting`, `connected`, `waiting`, `replaced` or `refused`.
         state: &'static str,
+        /// While `waiting`: why, for people.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
     },
     /// A task started or changed.
     Task {

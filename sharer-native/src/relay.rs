@@ -28,7 +28,7 @@ pub struct Config {
     pub listen: Option<SocketAddr>,
     /// Base of the links, if a proxy or tunnel stands in front.
     pub public_url: Option<String>,
-    /// Hosts it may be reached as, besides loopback and that of `public_url`.
+    /// Hosts it may be reached as, besides loopback, the address it listens on and that of `public_url`.
     pub allow_hosts: Vec<String>,
     /// Certificate chain and private key in PEM.
     pub tls: Option<TlsFiles>,
@@ -151,7 +151,7 @@ impl Handle {
 
     /// The URL at which a program on this machine reaches it, without a trailing slash.
     pub fn local_url(&self) -> String {
-        format!("{}://{}", self.scheme, self.address)
+        format!("{}://{}", self.scheme, server::from_here(self.address))
     }
 
     /// Tells all peers that the relay goes away, and stops it.

@@ -6,7 +6,8 @@
 //!
 //! The way of a byte: [`whole`] holds back unfinished characters, [`tail`] unfinished sequences, [`tap`] stands
 //! between parser and engine, mends what differs and keeps in [`shadow`] what the engine hides. The way back:
-//! [`dump`] reads cells and shadow, [`writer`] and [`style`] turn them into bytes.
+//! [`dump`] reads cells and shadow, [`writer`] and [`style`] turn them into bytes. [`shown`] is for the user's own
+//! terminal.
 //!
 //! Invariants: no bytes make the model panic, or grow beyond its bounds. A dump asks the viewer for no answer
 //! and writes no clipboard. Feeding the same bytes in other pieces gives the same dump.
@@ -14,6 +15,7 @@
 mod answers;
 mod dump;
 mod shadow;
+pub mod shown;
 mod style;
 mod tabs;
 mod tail;

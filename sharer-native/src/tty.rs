@@ -1,17 +1,37 @@
 //! The user's own terminal: raw while a program is shared, restored whatever happens.
 
-use std::io::Write as _;
-use std::sync::{Mutex, PoisonError};
+use std::collections::BTreeMap;
+use std::io::{self, Write as _};
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+use std::time::{Duration, Instant};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::stdio::{stdin, stdout};
 use rustix::termios::{OptionalActions, Termios, isatty, tcgetattr, tcgetwinsize, tcsetattr};
 use shared::event::WindowSize;
 
+use crate::term::shown::Shown;
+
 /// How the terminal was before; `None` while it is as it was.
 static BEFORE: Mutex<Option<Termios>> = Mutex::new(None);
+/// What the program has switched on in it.
+static SHOWN: Mutex<Option<Shown>> = Mutex::new(None);
+/// Held by whoever writes to it, and never by whoever must not wait: a terminal can be stopped for hours.
+static WRITING: Mutex<()> = Mutex::new(());
+/// What waits to be said to it beside the program's output: the newest of each kind.
+static ASIDES: Mutex<BTreeMap<Aside, String>> = Mutex::new(BTreeMap::new());
+/// Whether its title is ours; the terminal keeps the one it had.
+static TITLED: Mutex<bool> = Mutex::new(false);
 
-/// What a program that was killed may have left on: mouse, paste brackets, hidden cursor, colours.
-const CALM: &[u8] = b"\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b[?1004l\x1b[?2004l\x1b[?25h\x1b[0m";
+/// A terminal that takes nothing for so long is restored without being told to calm down.
+const STOPPED: Duration = Duration::from_millis(200);
+
+/// What can be said beside the program's output without touching its screen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Aside {
+    Clipboard,
+    Title,
+}
 
 /// Whether stdin and stdout are terminals.
 pub fn is_there() -> bool {
@@ -35,7 +55,7 @@ impl Raw {
         HOOK.call_once(|| {
             let before = std::panic::take_hook();
             std::panic::set_hook(Box::new(move |panic| {
-                restore(true);
+                restore();
                 before(panic);
             }));
         });
@@ -46,12 +66,29 @@ impl Raw {
 
 impl Drop for Raw {
     fn drop(&mut self) {
-        restore(false);
+        restore();
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// For those who may run while the very same thread holds the lock, as a panic's hook does.
+fn lock_soon<T>(mutex: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
+    let began = Instant::now();
+    loop {
+        match mutex.try_lock() {
+            Ok(guard) => return Some(guard),
+            Err(TryLockError::Poisoned(poisoned)) => return Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) if began.elapsed() >= STOPPED => return None,
+            Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(1)),
+        }
     }
 }
 
 fn make_raw() -> rustix::io::Result<()> {
-    let mut before = BEFORE.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut before = lock(&BEFORE);
     let current = tcgetattr(stdin())?;
     let mut raw = current.clone();
     raw.make_raw();
@@ -60,21 +97,100 @@ fn make_raw() -> rustix::io::Result<()> {
     Ok(())
 }
 
-/// Puts the terminal back; `calm` also turns off what a program that was killed may have left on.
-pub fn restore(calm: bool) {
-    let before = BEFORE.lock().unwrap_or_else(PoisonError::into_inner).take();
-    let Some(before) = before else { return };
-    if calm {
-        let mut out = std::io::stdout().lock();
-        drop(out.write_all(CALM).and_then(|()| out.flush()));
+/// Shows what the program has written; returns when the terminal has taken it.
+pub fn show(bytes: &[u8]) -> io::Result<()> {
+    let shown = {
+        let _writing = lock(&WRITING);
+        lock(&SHOWN).get_or_insert_default().feed(bytes);
+        let mut out = io::stdout().lock();
+        out.write_all(bytes).and_then(|()| out.flush())
+    };
+    speak();
+    shown
+}
+
+/// Puts a text into the terminal's clipboard (OSC 52), as soon as the program is not in the middle of a sequence.
+pub fn copy(text: &str) {
+    let text = data_encoding::BASE64.encode(text.as_bytes());
+    aside(Aside::Clipboard, format!("\x1b]52;c;{text}\x1b\\"));
+}
+
+/// Gives the terminal's window a title. The one it had comes back with the terminal.
+pub fn entitle(title: &str) {
+    let title: String = title.chars().filter(|c| !c.is_control()).collect();
+    // XTPUSHTITLE, once; terminals without it ignore it.
+    let keep = if std::mem::replace(&mut *lock(&TITLED), true) { "" } else { "\x1b[22;2t" };
+    aside(Aside::Title, format!("{keep}\x1b]2;{title}\x1b\\"));
+}
+
+fn aside(kind: Aside, text: String) {
+    lock(&ASIDES).insert(kind, text);
+    speak();
+}
+
+/// Says what waits, unless the terminal is busy: then whoever keeps it busy does so afterwards.
+fn speak() {
+    while !lock(&ASIDES).is_empty() {
+        let _writing = match WRITING.try_lock() {
+            Ok(writing) => writing,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return,
+        };
+        let at_rest = lock(&SHOWN).as_ref().is_none_or(Shown::is_at_rest);
+        if !at_rest || !takes_bytes(Duration::ZERO) {
+            return;
+        }
+        let asides = std::mem::take(&mut *lock(&ASIDES));
+        for text in asides.into_values() {
+            write_now(text.as_bytes());
+        }
+    }
+}
+
+/// Whether the terminal takes bytes in time: one that is stopped by Ctrl-S does not.
+fn takes_bytes(patience: Duration) -> bool {
+    let out = stdout();
+    let mut fds = [PollFd::new(&out, PollFlags::OUT)];
+    let patience = Timespec { tv_sec: 0, tv_nsec: i64::from(patience.subsec_nanos()) };
+    poll(&mut fds, Some(&patience)).is_ok_and(|ready| ready > 0)
+}
+
+fn write_now(mut bytes: &[u8]) {
+    while !bytes.is_empty() {
+        match rustix::io::write(stdout(), bytes) {
+            Ok(written) => bytes = bytes.get(written..).unwrap_or_default(),
+            Err(rustix::io::Errno::INTR) => {}
+            // The terminal is gone: there is nobody to tell.
+            Err(_) => return,
+        }
+    }
+}
+
+/// Puts the terminal back, and turns off what the program has left on.
+pub fn restore() {
+    let Some(before) = lock(&BEFORE).take() else { return };
+    let _writing = lock_soon(&WRITING);
+    let mut calm = lock_soon(&SHOWN).and_then(|shown| Some(shown.as_ref()?.calm())).unwrap_or_default();
+    if std::mem::take(&mut *lock(&TITLED)) {
+        calm.extend_from_slice(b"\x1b[23;2t");
+    }
+    lock(&ASIDES).clear();
+    if !calm.is_empty() && takes_bytes(STOPPED) {
+        write_now(&calm);
     }
     // There is nobody to tell if this fails: the terminal is gone.
     let _ignored = tcsetattr(stdin(), OptionalActions::Now, &before);
 }
 
-/// Stops this process as Ctrl-Z does, with the terminal as it was, and makes it raw again afterwards.
+/// Stops this process as Ctrl-Z does, with the terminal as it was; makes it raw again afterwards, and switches on what
+/// the program had, which has to draw again.
 pub fn suspend() -> rustix::io::Result<()> {
-    restore(true);
+    restore();
     rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::STOP)?;
-    make_raw()
+    make_raw()?;
+    let again = lock(&SHOWN).as_ref().map(Shown::again).unwrap_or_default();
+    if takes_bytes(STOPPED) {
+        write_now(&again);
+    }
+    Ok(())
 }

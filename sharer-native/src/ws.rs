@@ -9,6 +9,7 @@ use futures_util::{Sink as _, Stream as _};
 use shared::wire::close::CloseCode;
 use shared::wire::{NATIVE_SUBPROTOCOL, Packet, SOCKET_PATH};
 use tokio::net::TcpStream;
+use tokio_rustls::rustls;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::tungstenite::http::header::SEC_WEBSOCKET_PROTOCOL;
@@ -106,6 +107,34 @@ pub async fn connect(url: &RelayUrl) -> Result<Socket, Error> {
         .max_frame_size(Some(LARGEST));
     let (ws, _) = client_async_tls_with_config(request, tcp, Some(config), None).await?;
     Ok(Socket { ws, heard: Instant::now(), asked: false })
+}
+
+/// Why a relay cannot be reached, in words for people.
+pub fn trouble(relay: &RelayUrl, error: &Error) -> String {
+    let host = relay.host();
+    if let Error::Http(answer) = error {
+        return format!("{host} is no relay, or not under this name: it answers {}", answer.status());
+    }
+    let Error::Io(error) = error else { return format!("{host} cannot be used: {error}") };
+    match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+        Some(rustls::Error::InvalidCertificate(why)) => distrust(host, why),
+        Some(error) => format!("no TLS with {host}: {error}"),
+        None => format!("{host} cannot be reached: {error}"),
+    }
+}
+
+fn distrust(host: &str, why: &rustls::CertificateError) -> String {
+    use rustls::CertificateError as E;
+    if *why == E::UnknownIssuer {
+        return format!(
+            "the certificate of {host} comes from an authority that this computer does not trust; if you do, add it to \
+             the system's or name it in SSL_CERT_FILE"
+        );
+    }
+    if matches!(why, E::NotValidForName | E::NotValidForNameContext { .. }) {
+        return format!("the certificate of {host} was made for another name");
+    }
+    format!("the certificate of {host} cannot be trusted: {why}")
 }
 
 impl Socket {

@@ -3,16 +3,24 @@
 use std::path::PathBuf;
 
 pub mod browser;
+pub mod http;
+pub mod log;
+pub mod memory;
 pub mod process;
 pub mod recording;
 pub mod screen;
+pub mod seat;
 pub mod server;
+pub mod tls;
 pub mod wait;
 
 pub use browser::Browser;
+pub use log::Log;
+pub use memory::{found_in_memory, holds};
 pub use process::Sandbox;
 pub use recording::Recording;
 pub use screen::Screen;
+pub use seat::Seat;
 pub use server::{Relay, Sharer};
 pub use wait::{LONG, SHORT, until};
 

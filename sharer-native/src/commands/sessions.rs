@@ -5,11 +5,15 @@ use std::io::IsTerminal as _;
 use anyhow::{Context as _, bail};
 use rustix::stdio::{stderr, stdin, stdout};
 
+use super::tasks::Session;
 use super::{OTHER_VERSION, allowed, print};
 use crate::cli::Which;
 use crate::control::ask::ask;
 use crate::control::request::{Reply, Request, Status};
 use crate::control::sockets;
+
+/// Sessions do not answer what runs inside them.
+const OWNER_ONLY: &str = "only you can do this, from a terminal that is not shared";
 
 struct Found {
     socket: std::path::PathBuf,
@@ -39,6 +43,7 @@ fn one(session: Option<&str>) -> anyhow::Result<(Found, bool)> {
     }
     match (found.len(), found.pop()) {
         (1, Some(found)) => Ok((found, inside)),
+        (0, _) if Session::around().is_ok() => bail!(OWNER_ONLY),
         (0, _) => bail!("nothing is shared{}", if session.is_some() { " under that id" } else { "" }),
         _ => bail!("several sessions are shared: name one with --session ID (`sharer status` lists them)"),
     }
@@ -70,6 +75,9 @@ fn links(status: &Status) -> String {
 pub fn status(json: bool, secrets: bool) -> anyhow::Result<()> {
     let found = all()?;
     let inside = is_inside(&found);
+    if found.is_empty() && Session::around().is_ok() {
+        bail!(OWNER_ONLY);
+    }
     if json {
         if secrets && (inside || std::io::stdout().is_terminal()) {
             bail!("--secrets is for a stdout that is no terminal");
@@ -89,9 +97,10 @@ pub fn status(json: bool, secrets: bool) -> anyhow::Result<()> {
         return print("Nothing is shared.\n");
     }
     for Found { status, .. } in &found {
-        let Status { title, session_id, pid, connection, viewers, executors, .. } = status;
+        let Status { title, session_id, pid, connection, trouble, viewers, executors, .. } = status;
+        let trouble = trouble.as_ref().map(|trouble| format!(": {trouble}")).unwrap_or_default();
         print(&format!(
-            "{title}\n  session {session_id}, process {pid}, {connection}\n  {viewers} watching, {executors} of them can type\n"
+            "{title}\n  session {session_id}, process {pid}, {connection}{trouble}\n  {viewers} watching, {executors} of them can type\n"
         ))?;
         print(if inside { "  Links are shown in another terminal only: this one is shared.\n" } else { "" })?;
         print(&if inside { String::new() } else { links(status) })?;
@@ -101,11 +110,17 @@ pub fn status(json: bool, secrets: bool) -> anyhow::Result<()> {
 
 /// `sharer link`.
 pub fn link(session: Option<&str>) -> anyhow::Result<()> {
-    let (found, inside) = one(session)?;
-    if !inside {
-        return print(&links(&found.status));
-    }
-    if allowed(ask(&found.socket, Request::Copy)?)? != Reply::Copied {
+    let copied = match Session::around() {
+        Ok(around) if session.is_none() => around.ask(Request::Copy)?,
+        _ => {
+            let (found, inside) = one(session)?;
+            if !inside {
+                return print(&links(&found.status));
+            }
+            allowed(ask(&found.socket, Request::Copy)?)?
+        }
+    };
+    if copied != Reply::Copied {
         bail!(OTHER_VERSION);
     }
     print("The watching link was sent to your terminal's clipboard.\n")

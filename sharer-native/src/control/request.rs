@@ -126,6 +126,9 @@ pub struct Status {
     pub pid: u32,
     /// The connection to the relay, in a word.
     pub connection: String,
+    /// Why there is none, for people.
+    #[serde(default)]
+    pub trouble: Option<String>,
     /// How many watch.
     pub viewers: u32,
     /// How many of them may type.

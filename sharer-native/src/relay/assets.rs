@@ -35,10 +35,13 @@ pub(super) fn find(path: &str) -> Option<&'static Asset> {
 
 /// The page at `/` and `/s/…`.
 pub(super) fn page() -> Asset {
-    find("index.html")
-        .map_or(Asset { path: "index.html", plain: NO_VIEWER.as_bytes(), br: &[], gz: &[] }, |a| Asset {
-            ..*a
-        })
+    page_of(find("index.html"))
+}
+
+fn page_of(viewer: Option<&Asset>) -> Asset {
+    viewer.map_or(Asset { path: "index.html", plain: NO_VIEWER.as_bytes(), br: &[], gz: &[] }, |a| Asset {
+        ..*a
+    })
 }
 
 /// The page's content security policy, with the hashes of the scripts that Trunk writes into it.
@@ -69,6 +72,15 @@ fn inline_scripts(page: &str) -> impl Iterator<Item = &str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn without_a_viewer_the_page_says_so() {
+        let text = |asset: Asset| String::from_utf8_lossy(asset.plain).into_owned();
+        let whole = Asset { path: "index.html", plain: b"the viewer", br: &[], gz: &[] };
+        assert_eq!(text(page_of(Some(&whole))), "the viewer", "the control");
+        assert!(text(page_of(None)).contains("This sharer was built without its viewer"));
+        assert!(inline_scripts(NO_VIEWER).next().is_none(), "its policy is the same");
+    }
 
     #[test]
     fn inline_scripts_and_no_others_are_allowed_by_hash() {

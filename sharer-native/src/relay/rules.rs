@@ -94,6 +94,14 @@ impl Rules {
         })
     }
 
+    /// It listens on this address, and so may be reached under it.
+    pub(super) fn reached_as(&mut self, address: IpAddr) {
+        self.hosts.push(match address {
+            IpAddr::V4(ip) => ip.to_string(),
+            IpAddr::V6(ip) => format!("[{ip}]"),
+        });
+    }
+
     /// Whether the relay may be reached under this `Host`.
     pub(super) fn host(&self, host: &str) -> bool {
         let host = host.to_ascii_lowercase();

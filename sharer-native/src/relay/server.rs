@@ -1,6 +1,6 @@
 //! Listening, TLS, and HTTP connections until they are sockets.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,7 +37,7 @@ const SWEEPS: u32 = 6;
 
 /// Binds and begins to serve.
 pub(super) async fn serve(config: Config) -> Result<Handle, ServeError> {
-    let rules = Rules::new(&config)?;
+    let mut rules = Rules::new(&config)?;
     let tls = config.tls.as_ref().map(acceptor).transpose()?;
     let listener = bind(&config).await?;
     let address = listener.local_addr().map_err(|source| ServeError::Bind {
@@ -46,7 +46,9 @@ pub(super) async fn serve(config: Config) -> Result<Handle, ServeError> {
     })?;
     let public_url = config.public_url.as_deref().map(|url| url.trim_end_matches('/').to_owned());
     let scheme = if tls.is_some() { "https" } else { "http" };
-    let base_url = public_url.clone().unwrap_or_else(|| format!("{scheme}://{address}"));
+    let reached = from_elsewhere(address);
+    rules.reached_as(reached.ip());
+    let base_url = public_url.clone().unwrap_or_else(|| format!("{scheme}://{reached}"));
     let entropy = clock::entropy()
         .map_err(|error| ServeError::Bind { address, source: std::io::Error::other(error.to_string()) })?;
     let relay = Relay::new(
@@ -68,6 +70,27 @@ pub(super) async fn serve(config: Config) -> Result<Handle, ServeError> {
 
 fn default_address() -> SocketAddr {
     SocketAddr::from((Ipv4Addr::LOCALHOST, DEFAULT_PORT))
+}
+
+/// The address under which this computer itself reaches a listener.
+pub(super) fn from_here(address: SocketAddr) -> SocketAddr {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip @ (IpAddr::V4(_) | IpAddr::V6(_)) => ip,
+    };
+    SocketAddr::new(ip, address.port())
+}
+
+/// The address under which others most likely reach a listener.
+fn from_elsewhere(address: SocketAddr) -> SocketAddr {
+    // Sends nothing: it asks the system from which of its addresses it would. The target is nobody's (RFC 5737).
+    let own = || {
+        let socket = std::net::UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
+        socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9)).ok()?;
+        Some(SocketAddr::new(socket.local_addr().ok()?.ip(), address.port()))
+    };
+    if address.ip().is_unspecified() { own().unwrap_or_else(|| from_here(address)) } else { address }
 }
 
 async fn bind(config: &Config) -> Result<TcpListener, ServeError> {

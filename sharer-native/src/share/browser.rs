@@ -1,33 +1,39 @@
 //! `--open`: the read link in a browser.
 
 use std::io::Write as _;
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
 use super::banner;
 use crate::control;
+use crate::events::private_file;
 
-/// Opens the read link. It travels in a private file: arguments can be seen by other users.
-pub(super) fn open(link: &str) {
-    let attempt = || -> std::io::Result<()> {
-        let path = control::directory()?.join(format!("{}-open.html", std::process::id()));
-        let mut page = crate::events::private_file(&path, true)?;
+/// A file that leads a browser to a link: arguments can be seen by other users, it cannot. Gone when this is dropped.
+#[derive(Debug)]
+pub(super) struct Page(PathBuf);
+
+impl Drop for Page {
+    fn drop(&mut self) {
+        // The browser has long read it, or never will.
+        drop(std::fs::remove_file(&self.0));
+    }
+}
+
+/// Opens the read link.
+pub(super) fn open(link: &str) -> Option<Page> {
+    let attempt = || -> std::io::Result<Page> {
+        let page = Page(control::directory()?.join(format!("{}-open.html", std::process::id())));
         write!(
-            page,
+            private_file(&page.0, true)?,
             "<!doctype html><meta name=referrer content=no-referrer><meta http-equiv=refresh content=\"0;url={link}\">"
         )?;
         let opener = if cfg!(target_os = "macos") { "open" } else { "xdg-open" };
         let null = Stdio::null;
         let mut child =
-            Command::new(opener).arg(&path).stdin(null()).stdout(null()).stderr(null()).spawn()?;
-        std::thread::spawn(move || {
-            drop(child.wait());
-            std::thread::sleep(Duration::from_secs(10));
-            drop(std::fs::remove_file(path));
-        });
-        Ok(())
+            Command::new(opener).arg(&page.0).stdin(null()).stdout(null()).stderr(null()).spawn()?;
+        // So that it leaves no zombie.
+        std::thread::spawn(move || drop(child.wait()));
+        Ok(page)
     };
-    if let Err(error) = attempt() {
-        banner::show(&format!("sharer: cannot open a browser: {error}\n"));
-    }
+    attempt().map_err(|error| banner::show(&format!("sharer: cannot open a browser: {error}\n"))).ok()
 }

@@ -64,10 +64,14 @@ pub(super) struct Host {
     quiet: bool,
     show_viewers: bool,
     most_viewers: u32,
+    /// What the program has called its window.
+    program_title: String,
     headless: bool,
     program: Program,
     hosting: Hosting,
     events: Option<Events>,
+    /// What leads the browser to the link, while it may be needed.
+    page: Option<browser::Page>,
     told_to_end: Option<i32>,
     /// How the first program ended.
     ended: Option<Ended>,
@@ -97,7 +101,7 @@ impl Host {
         let mut machine = Sharer::new(entropy.fork(), clock::now());
         let session = machine.open(clock::now(), machine_config);
         let headless = config.headless.is_some();
-        let host = Self {
+        let mut host = Self {
             machine,
             session,
             uplink: Uplink::new(relay),
@@ -115,10 +119,12 @@ impl Host {
             quiet: config.quiet,
             show_viewers: config.show_viewers,
             most_viewers: 0,
+            program_title: String::new(),
             headless,
             program: program.clone(),
             hosting: Hosting { window, scrollback: Some(config.scrollback), local: !headless },
             events: Some(events),
+            page: None,
             told_to_end: None,
             ended: None,
             ending: false,
@@ -135,7 +141,7 @@ impl Host {
             banner::show(&banner::before(&host.title, &links, &host.base, config.qr, colour));
         }
         if config.open {
-            browser::open(&links.read);
+            host.page = browser::open(&links.read);
         }
         Ok(host)
     }
@@ -181,6 +187,9 @@ impl Host {
         if !self.quiet {
             let most = self.show_viewers.then_some(self.most_viewers);
             banner::show(&banner::after(&self.title, &self.links()?, most, banner::colour()));
+            if let Some(trouble) = self.uplink.trouble() {
+                banner::show(&format!("sharer: at the end nobody could watch: {trouble}\n"));
+            }
         }
         self.event(&Line::Exited { code: ended.code, signal: ended.signal_name() });
         if let Some(events) = self.events.take() {
@@ -268,10 +277,12 @@ impl Host {
             for dump in &news.dumps {
                 self.machine.handle_dump(now, self.session, dump);
             }
-            if let Some(title) = &news.title {
-                self.machine.handle_title(now, self.session, title);
-            }
             hosted.type_reply(news.replies);
+            if let Some(title) = news.title {
+                self.machine.handle_title(now, self.session, &title);
+                self.program_title = title;
+                self.entitle();
+            }
         }
     }
 
@@ -334,6 +345,7 @@ impl Host {
         }
         // The terminal may have another size, and the program has to draw itself again.
         self.resize();
+        self.entitle();
         if let Some(first) = self.first() {
             pty::signal(first.pid(), rustix::process::Signal::WINCH);
         }
@@ -362,13 +374,15 @@ impl Host {
                     self.most_viewers = self.most_viewers.max(count);
                     tracing::info!(count, executors, "viewers");
                     self.event(&Line::Viewers { count, executors });
+                    self.entitle();
                 }
                 Effect::Connection(state) => {
                     tracing::info!(state = word(state), "connection");
-                    self.event(&Line::Connection { state: word(state) });
+                    let reason = self.uplink.trouble().filter(|_| state == ConnectionState::Waiting);
+                    self.event(&Line::Connection { state: word(state), reason: reason.map(str::to_owned) });
                 }
                 Effect::Room(_, RoomState::Replaced) => {
-                    self.event(&Line::Connection { state: "replaced" });
+                    self.event(&Line::Connection { state: "replaced", reason: None });
                 }
                 Effect::Room(..) | Effect::Opened { .. } | Effect::Task(_) => {}
                 Effect::LinksChanged(_) => {
@@ -384,6 +398,17 @@ impl Host {
     fn links(&self) -> anyhow::Result<LinkTexts> {
         let links = self.machine.links(self.session, &self.base).context("the session has no link")?;
         Ok(LinkTexts { read: links.read.to_string(), write: links.write.map(|link| link.to_string()) })
+    }
+
+    /// Tells in the window's title how many watch, if the person wants to know, once somebody has.
+    fn entitle(&self) {
+        if self.show_viewers && !self.headless && self.most_viewers > 0 {
+            let title = if self.program_title.is_empty() { &self.title } else { &self.program_title };
+            match self.machine.viewers(self.session).unwrap_or_default().0 {
+                0 => tty::entitle(title),
+                count => tty::entitle(&format!("{count} watching: {title}")),
+            }
+        }
     }
 
     fn event(&self, line: &Line) {

@@ -1,12 +1,13 @@
 //! The program's output: to the user's terminal first, then gathered for the session.
 
-use std::io::{self, Read, Write as _};
+use std::io::{self, Read};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use bytes::Bytes;
 
 use super::bell::Bell;
 use crate::term::whole::whole_chars;
+use crate::tty;
 
 /// Output that waits to be taken, in bytes; then the program waits. It is taken at the terminal model's rate, and what
 /// one event holds is enough to gather.
@@ -68,9 +69,8 @@ fn read(mut pty: Box<dyn Read + Send>, mut local: bool, common: &Common, bell: &
             Err(_) => return,
         };
         if local {
-            let mut out = io::stdout().lock();
             // A terminal that is gone is no reason to end: the signal that comes with it is.
-            local = out.write_all(bytes).and_then(|()| out.flush()).is_ok();
+            local = tty::show(bytes).is_ok();
         }
         let mut waiting = common.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         while waiting.bytes.len() >= MOST_WAITING {

@@ -1,6 +1,4 @@
-//! The user's own terminal, which belongs to the first program: its keyboard, size and clipboard.
-
-use std::io::Write as _;
+//! The user's own terminal, which belongs to the first program: its keyboard.
 
 use crate::pty::Pty;
 
@@ -22,11 +20,4 @@ pub(super) fn keyboard(pty: &Pty) {
             }
         }
     });
-}
-
-/// Puts a text into the clipboard, which viewers do not see.
-pub(super) fn copy(text: &str) -> std::io::Result<()> {
-    let text = data_encoding::BASE64.encode(text.as_bytes());
-    let mut out = std::io::stdout().lock();
-    write!(out, "\x1b]52;c;{text}\x1b\\").and_then(|()| out.flush())
 }

@@ -8,7 +8,7 @@ use shared::wire::close::CloseCode;
 use tokio::task::JoinHandle;
 use tokio::time::{Duration, timeout};
 
-use crate::ws::{RelayUrl, Socket, Step, connect};
+use crate::ws::{RelayUrl, Socket, Step, connect, trouble};
 
 /// Packets that are still to be sent at the end are waited for this long.
 const LAST_PACKETS: Duration = Duration::from_millis(300);
@@ -31,13 +31,14 @@ pub(super) enum Change {
 pub(super) struct Uplink {
     relay: RelayUrl,
     socket: Option<Socket>,
-    attempt: Option<JoinHandle<Option<Socket>>>,
+    attempt: Option<JoinHandle<Result<Socket, String>>>,
+    trouble: Option<String>,
 }
 
 impl Uplink {
     /// Opens nothing yet.
     pub(super) fn new(relay: RelayUrl) -> Self {
-        Self { relay, socket: None, attempt: None }
+        Self { relay, socket: None, attempt: None, trouble: None }
     }
 
     /// Host and port, as they are dialled and claimed.
@@ -45,13 +46,16 @@ impl Uplink {
         self.relay.host()
     }
 
+    /// Why there is no connection, in words for people; nothing while there is one, or the first is on its way.
+    pub(super) fn trouble(&self) -> Option<&str> {
+        self.trouble.as_deref()
+    }
+
     /// Begins to open a socket.
     pub(super) fn connect(&mut self) {
         let relay = self.relay.clone();
-        self.attempt = Some(tokio::spawn(async move {
-            let socket = connect(&relay).await;
-            socket.map_err(|error| tracing::info!(%error, "the relay cannot be reached")).ok()
-        }));
+        self.attempt =
+            Some(tokio::spawn(async move { connect(&relay).await.map_err(|error| trouble(&relay, &error)) }));
     }
 
     /// Drops socket and attempt, and says why.
@@ -74,9 +78,19 @@ impl Uplink {
     /// Sends what `next` gives and waits for what comes. Nothing is lost when this is dropped before it is ready.
     pub(super) async fn step(&mut self, next: impl FnMut() -> Option<Packet>) -> Change {
         if let Some(attempt) = &mut self.attempt {
-            self.socket = attempt.await.ok().flatten();
+            let opened = attempt.await.unwrap_or_else(|error| Err(error.to_string()));
             self.attempt = None;
-            return if self.socket.is_some() { Change::Connected } else { Change::Closed(None) };
+            return match opened {
+                Ok(socket) => {
+                    (self.socket, self.trouble) = (Some(socket), None);
+                    Change::Connected
+                }
+                Err(trouble) => {
+                    tracing::info!(%trouble, "the relay cannot be reached");
+                    self.trouble = Some(trouble);
+                    Change::Closed(None)
+                }
+            };
         }
         let Some(socket) = &mut self.socket else { return pending().await };
         let mut next = next;

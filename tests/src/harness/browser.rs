@@ -89,6 +89,8 @@ impl Browser {
         arguments.push(format!("--user-data-dir={}", sandbox.path().join("chromium").display()));
         arguments.push(format!("--window-size={width},{height}"));
         let mut capabilities = Capabilities::new();
+        // Certificates of tests come from an authority of the tests.
+        capabilities.insert("acceptInsecureCerts".into(), json!(true));
         capabilities.insert("goog:chromeOptions".into(), json!({ "args": arguments }));
         capabilities.insert("goog:loggingPrefs".into(), json!({ "browser": "ALL" }));
         let mut builder = ClientBuilder::new(HttpConnector::new());

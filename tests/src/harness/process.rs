@@ -1,6 +1,6 @@
 //! Processes that end with the test, in a home of their own.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 
@@ -14,6 +14,7 @@ use super::wait::{LONG, within};
 #[derive(Debug)]
 pub struct Sandbox {
     dir: TempDir,
+    more: Vec<(&'static str, OsString)>,
 }
 
 impl Sandbox {
@@ -21,12 +22,12 @@ impl Sandbox {
     pub fn new() -> Self {
         // Short: the path of a Unix socket has at most 107 bytes.
         let dir = tempfile::Builder::new().prefix("sharer-").tempdir().expect("a temporary directory");
-        for sub in ["run", "tmp"] {
+        for sub in ["run", "tmp", "bin"] {
             std::fs::create_dir(dir.path().join(sub)).expect("a fresh directory takes entries");
         }
         let run = std::os::unix::fs::PermissionsExt::from_mode(0o700);
         std::fs::set_permissions(dir.path().join("run"), run).expect("own files can be changed");
-        Self { dir }
+        Self { dir, more: Vec::new() }
     }
 
     /// The home directory.
@@ -34,13 +35,29 @@ impl Sandbox {
         self.dir.path()
     }
 
+    /// From now on, commands have this in their environment.
+    pub fn set(&mut self, name: &'static str, value: impl Into<OsString>) {
+        self.more.push((name, value.into()));
+    }
+
+    /// Puts a shell script in front of everything else in PATH.
+    pub fn script(&self, name: &str, text: &str) {
+        let path = self.path().join("bin").join(name);
+        std::fs::write(&path, format!("#!/bin/sh\n{text}\n")).expect("the sandbox takes files");
+        let run = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(path, run).expect("own files can be changed");
+    }
+
     /// A command that knows nothing of the person's environment but PATH.
     pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let home = self.path();
+        let mut path = home.join("bin").into_os_string();
+        path.push(":");
+        path.push(std::env::var_os("PATH").unwrap_or_default());
         let mut command = Command::new(program);
         command
             .env_clear()
-            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("PATH", path)
             .env("HOME", home)
             .env("XDG_CONFIG_HOME", home.join(".config"))
             .env("XDG_STATE_HOME", home.join(".local/state"))
@@ -54,6 +71,9 @@ impl Sandbox {
             // A fixed prompt and no start-up files: screens are compared to the cell.
             .env("PS1", "$ ")
             .env("RUST_BACKTRACE", "1")
+            // For those that are told to keep a log.
+            .env("SHARER_LOG", "trace")
+            .envs(self.more.iter().map(|(name, value)| (name, value)))
             .current_dir(home);
         command
     }

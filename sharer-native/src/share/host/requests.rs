@@ -6,7 +6,6 @@ use tokio::sync::oneshot;
 
 use super::super::bell::Place;
 use super::super::hosted::Hosted;
-use super::super::seat;
 use super::super::tasks::{TaskError, Tasks};
 use super::{FIRST, Host, word};
 use crate::clock;
@@ -14,6 +13,7 @@ use crate::control::caller::runs_below;
 use crate::control::request::{Reply, Request, Status};
 use crate::control::server::Asked;
 use crate::events::LinkTexts;
+use crate::tty;
 
 /// Who asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -162,6 +162,7 @@ impl Host {
             title: self.title.clone(),
             pid: std::process::id(),
             connection: word(self.machine.state()).to_owned(),
+            trouble: self.uplink.trouble().map(str::to_owned),
             viewers,
             executors,
             tty: self.hosted.get(&FIRST).and_then(Hosted::tty_name),
@@ -188,9 +189,7 @@ impl Host {
         if self.headless {
             return Reply::Refused("there is no terminal of yours: ask from another one".to_owned());
         }
-        match seat::copy(&read) {
-            Ok(()) => Reply::Copied,
-            Err(_) => Reply::Refused("your terminal is gone".to_owned()),
-        }
+        tty::copy(&read);
+        Reply::Copied
     }
 }

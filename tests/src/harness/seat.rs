@@ -1,0 +1,144 @@
+//! A person's own terminal, in which `sharer` runs: a PTY that the test holds the other end of.
+
+use std::ffi::OsString;
+use std::io::Read;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+use rustix::fs::{Mode, OFlags};
+use rustix::process::{Signal, kill_process};
+use rustix::termios::{LocalModes, tcgetattr};
+use shared::event::WindowSize;
+use sharer_native::pty::{self, Ended, Program, Pty};
+use sharer_native::term::Terminal;
+
+use super::process::Sandbox;
+use super::sharer_bin;
+use super::wait::{LONG, until};
+
+/// The terminal's size until it is given another.
+pub const SIZE: WindowSize = WindowSize { cols: 100, rows: 30 };
+
+/// `sharer` in a terminal; both end with this.
+#[derive(Debug)]
+pub struct Seat {
+    pty: Pty,
+    written: Arc<Mutex<Vec<u8>>>,
+    /// Its number may be somebody else's by now.
+    over: AtomicBool,
+}
+
+impl Seat {
+    /// Runs `sharer ARGUMENTS` in a fresh terminal.
+    ///
+    /// # Panics
+    /// When the system has no PTY to give.
+    pub fn sharer(sandbox: &Sandbox, arguments: &[&str]) -> Self {
+        // The sandbox's environment and nothing else, by the program that is made for it.
+        let command = sandbox.command(sharer_bin());
+        let mut words: Vec<OsString> = ["env", "-i"].map(OsString::from).into();
+        for (name, value) in command.as_std().get_envs() {
+            let mut word = name.to_owned();
+            word.push("=");
+            word.push(value.unwrap_or_default());
+            words.push(word);
+        }
+        words.push("SHARER_LISTEN=127.0.0.1:0".into());
+        words.push(sharer_bin().into());
+        words.extend(arguments.iter().map(OsString::from));
+        let program = Program::find(&words).expect("env is everywhere");
+        let pty = Pty::start(&program, SIZE, &[]).expect("a PTY");
+        let mut reader = pty.output().expect("a PTY has output");
+        let written = Arc::new(Mutex::new(Vec::new()));
+        let theirs = Arc::clone(&written);
+        std::thread::spawn(move || {
+            let mut chunk = [0; 16 * 1024];
+            while let Ok(read @ 1..) = reader.read(&mut chunk) {
+                theirs.lock().expect("nobody panics with it").extend_from_slice(&chunk[..read]);
+            }
+        });
+        Self { pty, written, over: AtomicBool::new(false) }
+    }
+
+    /// All bytes the terminal was given.
+    pub fn bytes(&self) -> Vec<u8> {
+        self.written.lock().expect("nobody panics with it").clone()
+    }
+
+    /// Whether the terminal was given this.
+    pub fn has(&self, text: &str) -> bool {
+        let bytes = self.bytes();
+        bytes.windows(text.len()).any(|window| window == text.as_bytes())
+    }
+
+    /// Waits until the terminal was given this.
+    pub async fn got(&self, text: &str) {
+        let look = async || if self.has(text) { Ok(()) } else { Err(self.screen()) };
+        until(&format!("the terminal to be given {text:?}"), LONG, look).await;
+    }
+
+    /// What the terminal shows, row by row.
+    pub fn screen(&self) -> String {
+        self.terminal().text()
+    }
+
+    /// A terminal that was given the same.
+    pub fn terminal(&self) -> Terminal {
+        let mut terminal = Terminal::new(SIZE, 100);
+        terminal.feed(&self.bytes());
+        terminal
+    }
+
+    /// Types.
+    pub fn types(&self, text: &str) {
+        self.pty.typing().write(text.as_bytes()).expect("a terminal takes keys");
+    }
+
+    /// Gives the terminal another size.
+    pub fn resize(&self, size: WindowSize) {
+        self.pty.resize(size);
+    }
+
+    /// Sends `sharer` a signal.
+    pub fn signal(&self, signal: Signal) {
+        kill_process(self.pty.pid(), signal).expect("an own child");
+    }
+
+    /// Whether keys come at once and unechoed, as while a program is shared.
+    pub fn is_raw(&self) -> bool {
+        let name = self.pty.tty_name().expect("a PTY has a name");
+        let tty = rustix::fs::open(name, OFlags::RDONLY | OFlags::NOCTTY, Mode::empty());
+        let modes = tty.and_then(tcgetattr).expect("a PTY has settings").local_modes;
+        !modes.contains(LocalModes::ICANON | LocalModes::ECHO)
+    }
+
+    /// Waits until `sharer` is stopped.
+    pub async fn stopped(&self) {
+        let stat = format!("/proc/{}/stat", self.pty.pid().as_raw_nonzero());
+        let look = async || {
+            let stat = std::fs::read_to_string(&stat).unwrap_or_default();
+            let state = stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next());
+            if state == Some('T') { Ok(()) } else { Err(state) }
+        };
+        until("sharer to be stopped", LONG, look).await;
+    }
+
+    /// Waits for `sharer`'s end.
+    pub async fn ended(&self) -> Ended {
+        let look = async || pty::ended(self.pty.pid()).ok_or_else(|| self.screen());
+        let ended = until("sharer to end", LONG, look).await;
+        self.over.store(true, Ordering::Relaxed);
+        ended
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        if !self.over.load(Ordering::Relaxed) {
+            let _gone = kill_process(self.pty.pid(), Signal::KILL);
+        }
+        if std::thread::panicking() {
+            eprintln!("--- the terminal ---\n{}", self.screen());
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! The command line of `sharer`: each option does what its line in `--help` says, and nothing else.
+
+use std::process::Output;
+
+use e2e::harness::{LONG, Log, Relay, Sandbox, Sharer, sharer_bin, until};
+use e2e::viewer::Viewer;
+use shared::event::WindowSize;
+use shared::viewer::Event;
+
+async fn run(sandbox: &Sandbox, arguments: &[&str]) -> Output {
+    let mut command = sandbox.command(sharer_bin());
+    command.env("SHARER_LISTEN", "127.0.0.1:0").args(arguments).output().await.unwrap()
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+}
+
+fn secret(link: &str) -> &str {
+    link.rsplit_once('#').unwrap().1
+}
+
+/// The one line on standard error, without its newline.
+fn complaint(output: &Output) -> String {
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(text.lines().count(), 1, "one sentence: {text}");
+    text.trim_end().to_owned()
+}
+
+#[tokio::test]
+async fn open_gives_the_browser_a_private_file_and_no_link_in_arguments() {
+    let sandbox = Sandbox::new();
+    sandbox.script(
+        "xdg-open",
+        r#"printf '%s\n' "$@" >arguments; stat -c %a "$1" >mode; cat "$1" >page; mv page opened"#,
+    );
+    let mut sharer =
+        Sharer::share(&sandbox, ["--open", "--", "sh", "-c", "while [ ! -e stop ]; do sleep 0.05; done"])
+            .await;
+    let file =
+        |name: &str| std::fs::read_to_string(sandbox.path().join(name)).map_err(|error| error.to_string());
+    let page = until("the browser to be opened", LONG, async || file("opened")).await;
+    assert!(page.contains(&sharer.read_link()), "the page leads to the link that watches");
+    assert!(!page.contains(secret(&sharer.write_link())), "and not to the one that types");
+    assert_eq!(file("mode").unwrap().trim(), "600");
+    let arguments = file("arguments").unwrap();
+    assert_eq!(arguments.lines().count(), 1);
+    assert!(!arguments.contains('#') && !arguments.contains(secret(&sharer.read_link())), "{arguments}");
+    assert!(std::fs::exists(arguments.trim()).unwrap(), "the control: it is there while the session is");
+    std::fs::write(sandbox.path().join("stop"), "").unwrap();
+    assert!(sharer.exit().await.success());
+    assert!(!std::fs::exists(arguments.trim()).unwrap(), "the secret does not stay on the disk");
+}
+
+#[tokio::test]
+async fn a_browser_that_cannot_be_opened_is_told_and_harms_nothing() {
+    let sandbox = Sandbox::new();
+    sandbox.script("xdg-open", "exit 3");
+    assert!(run(&sandbox, &["--headless", "--open", "--", "true"]).await.status.success());
+    let mut command = sandbox.command(sharer_bin());
+    command.env("SHARER_LISTEN", "127.0.0.1:0").env("PATH", "/nowhere");
+    let output =
+        command.args(["--headless", "--open", "--", "/bin/sh", "-c", "exit 4"]).output().await.unwrap();
+    assert_eq!(output.status.code(), Some(4));
+    assert!(said(&output).contains("cannot open a browser"), "{}", said(&output));
+}
+
+#[tokio::test]
+async fn quiet_prints_no_links() {
+    let sandbox = Sandbox::new();
+    let loud = said(&run(&sandbox, &["--headless", "--", "true"]).await);
+    assert!(loud.matches("/s/").count() == 4, "the control: two links before, two after: {loud}");
+    assert!(!loud.contains('█') && !loud.contains('▀'), "no QR code unasked: {loud}");
+    let quiet = run(&sandbox, &["--headless", "--quiet", "--", "sh", "-c", "exit 6"]).await;
+    assert_eq!((quiet.status.code(), said(&quiet)), (Some(6), String::new()));
+    let code = said(&run(&sandbox, &["--headless", "--qr", "--", "true"]).await);
+    assert!(code.contains('█') || code.contains('▀'), "{code}");
+}
+
+#[tokio::test]
+async fn titles_are_what_was_said_or_the_command() {
+    for (options, title) in [(&["--title", "my work"][..], "my work"), (&[], "sh -c sleep 1000")] {
+        let sandbox = Sandbox::new();
+        let all = [options, &["--", "sh", "-c", "sleep 1000"][..]].concat();
+        let sharer = Sharer::share(&sandbox, all).await;
+        let mut viewer = Viewer::new(&sharer.read_link(), None, Log::default());
+        viewer.until("the title", |viewer| viewer.screen.has(&format!("\x1b]2;{title}\x1b\\"))).await;
+    }
+}
+
+#[tokio::test]
+async fn read_only_makes_no_link_that_types() {
+    let sandbox = Sandbox::new();
+    let mut sharer = Sharer::share(&sandbox, ["--read-only", "--", "sleep", "1000"]).await;
+    let shared = sharer.event("the links", |event| event["event"] == "shared").await;
+    assert!(shared["links"]["write"].is_null());
+    let status = until("the session to be found", LONG, async || {
+        let status = said(&run(&sandbox, &["status"]).await);
+        if status.starts_with("sleep 1000\n") { Ok(status) } else { Err(status) }
+    })
+    .await;
+    assert!(status.contains(&sharer.read_link()) && !status.contains("  can type\n"), "{status}");
+    let refused = run(&sandbox, &["revoke", "write"]).await;
+    assert_eq!(refused.status.code(), Some(125));
+    assert_eq!(complaint(&refused), "sharer: the session has no link that can type");
+    let mut viewer = Viewer::new(&sharer.read_link(), None, Log::default());
+    viewer.live().await;
+    viewer.act(Event::StartTyping).await;
+    assert!(!viewer.types());
+}
+
+#[tokio::test]
+async fn a_headless_terminal_has_the_size_that_was_said_and_keeps_the_scrollback_that_was_said() {
+    let sandbox = Sandbox::new();
+    let script = "stty size; seq -f 'number-%g.' 300; echo ready; sleep 1000";
+    let options = ["--size", "101x17", "--scrollback", "50", "--", "sh", "-c", script];
+    let sharer = Sharer::share(&sandbox, options).await;
+    let whole = Sharer::share(&sandbox, ["--size", "101x17", "--", "sh", "-c", script]).await;
+    for (link, first) in [(whole.read_link(), Some("17 101")), (sharer.read_link(), None)] {
+        // When the output is over, one who comes gets a snapshot of all of it.
+        Viewer::new(&link, None, Log::default())
+            .until("the output", |viewer| viewer.screen.has("ready"))
+            .await;
+        let mut late = Viewer::new(&link, None, Log::default());
+        late.until("the history", |viewer| viewer.screen.has("number-240.") && viewer.rebuilds > 1).await;
+        late.live().await;
+        assert_eq!(late.screen.window, Some(WindowSize { cols: 101, rows: 17 }));
+        // 300 numbers and 2 lines more; 17 rows and 50 lines of history.
+        let bytes = String::from_utf8_lossy(&late.screen.bytes).into_owned();
+        match first {
+            Some(first) => assert!(bytes.contains(first) && bytes.contains("number-1."), "{bytes}"),
+            None => assert!(!bytes.contains("number-200."), "{bytes}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn without_compression_every_byte_travels() {
+    let mut sent = Vec::new();
+    for options in [&["--no-compress"][..], &[]] {
+        let sandbox = Sandbox::new();
+        let script =
+            "stty -echo -opost; read go; yes 'the same line again' | head -n 20000; echo r''eady; read stop";
+        let all = [options, &["--", "sh", "-c", script][..]].concat();
+        let sharer = Sharer::share(&sandbox, all).await;
+        let mut viewer = Viewer::new(&sharer.write_link(), None, Log::default());
+        viewer.typing().await;
+        let before = viewer.passed.down;
+        viewer.keys(b"\n").await;
+        viewer.until("all of it", |viewer| viewer.screen.bytes.ends_with(b"ready\n")).await;
+        sent.push(viewer.passed.down - before);
+    }
+    let (plain, packed) = (sent[0], sent[1]);
+    assert!(plain > 400_000, "20,000 lines of 20 bytes as they are: {plain}");
+    assert!(packed < plain / 4, "the control: {packed} of {plain}");
+}
+
+#[tokio::test]
+async fn the_base_of_a_link_is_chosen_by_who_shares() {
+    let sandbox = Sandbox::new();
+    for (given, base) in
+        [("https://share.example/x/", "https://share.example/x"), ("http://h:8080", "http://h:8080")]
+    {
+        let sharer = Sharer::share(&sandbox, ["--public-url", given, "--", "sleep", "1000"]).await;
+        for link in [sharer.read_link(), sharer.write_link()] {
+            assert!(link.starts_with(&format!("{base}/s/{}#", sharer.session_id())), "{link}");
+        }
+    }
+    // A relay that calls itself something else does not lead people there: whoever serves the page is trusted with its key.
+    let relay = Relay::start(&sandbox, ["--public-url", "https://elsewhere.example"]).await;
+    let url = relay.url();
+    let mut sharer = Sharer::share(&sandbox, ["--relay", &url, "--", "sleep", "1000"]).await;
+    sharer.event("the connection", |event| event["state"] == "connected").await;
+    assert!(sharer.read_link().starts_with(&format!("{url}/s/")), "{}", sharer.read_link());
+    let status = said(&run(&sandbox, &["status", "--json", "--secrets"]).await);
+    assert!(status.contains(&url) && !status.contains("elsewhere"), "{status}");
+    let wrong = run(&sandbox, &["--public-url", "share.example", "--headless", "--", "true"]).await;
+    assert_eq!(wrong.status.code(), Some(2));
+    assert!(complaint(&wrong).contains("looks like https://host/path"), "{}", complaint(&wrong));
+}
+
+#[tokio::test]
+async fn status_link_and_revoke_say_what_is_wrong() {
+    let sandbox = Sandbox::new();
+    for command in [&["link"][..], &["revoke", "all"]] {
+        let output = run(&sandbox, command).await;
+        assert_eq!(
+            (output.status.code(), complaint(&output)),
+            (Some(125), "sharer: nothing is shared".to_owned())
+        );
+    }
+    let output = run(&sandbox, &["status"]).await;
+    assert_eq!((output.status.code(), said(&output)), (Some(0), "Nothing is shared.\n".to_owned()));
+    assert_eq!(run(&sandbox, &["revoke"]).await.status.code(), Some(2));
+    assert_eq!(run(&sandbox, &["revoke", "neither"]).await.status.code(), Some(2));
+
+    let one = Sharer::share(&sandbox, ["--", "sleep", "1000"]).await;
+    let mut two = Sharer::share(&sandbox, ["--", "sleep", "1000"]).await;
+    let controlled = async || {
+        let status = said(&run(&sandbox, &["status"]).await);
+        if status.matches("  session ").count() == 2 { Ok(()) } else { Err(status) }
+    };
+    until("both to be found", LONG, controlled).await;
+    let output = run(&sandbox, &["link"]).await;
+    assert_eq!(
+        complaint(&output),
+        "sharer: several sessions are shared: name one with --session ID (`sharer status` lists them)"
+    );
+    let output = run(&sandbox, &["link", "--session", "zzzz"]).await;
+    assert_eq!(complaint(&output), "sharer: nothing is shared under that id");
+    let beginning: String = one.session_id().chars().take(6).collect();
+    let links = said(&run(&sandbox, &["link", "--session", &beginning]).await);
+    assert!(links.contains(&one.read_link()) && !links.contains(&two.read_link()), "{links}");
+    let revoked = run(&sandbox, &["revoke", "all", "--session", &two.session_id()]).await;
+    assert!(revoked.status.success());
+    let links = two.next_event("new links", |event| event["event"] == "links").await;
+    for (right, old) in [("read", two.read_link()), ("write", two.write_link())] {
+        let new = links["links"][right].as_str().unwrap();
+        assert!(new != old && said(&revoked).contains(new), "{right}");
+    }
+}
