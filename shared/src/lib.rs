@@ -9,7 +9,8 @@
 //!  4  connection
 //!  3  wire     card    pages    snapshot    seal    chain    input
 //!  2  event    orchestration    keys    link
-//!  1  conversation   markdown   id   time   entropy   encoding   platform
+//!  1  conversation   id
+//!  0  markdown   time   entropy   encoding   platform
 //! ```
 //!
 //! # The contract of a machine

@@ -10,6 +10,7 @@ use shared::viewer::{Event, PaneId, Selection, Typing, View};
 use crate::components::banner::Banner;
 use crate::components::find::Find;
 use crate::components::key_row::{KeyRow, Modifiers};
+use crate::components::pill_bar::{PillBar, chord};
 use crate::components::settings::SettingsPanel;
 use crate::components::share::SharePanel;
 use crate::components::start::{Start, Trouble};
@@ -271,10 +272,18 @@ fn Session(link: Link, child: Option<TaskId>) -> impl IntoView {
             event.stop_propagation();
             act.run(Action::Close);
         }
+        // To another pill, from anywhere; what is on the keyboard's way there is not for the program.
+        let selects = view.with_untracked(|view| chord(&event, view.as_ref()?.bar.as_deref()?));
+        if let Some(selects) = selects {
+            event.prevent_default();
+            event.stop_propagation();
+            give(Event::Select(selects));
+        }
     };
     view! {
         <div class="session" class:typing=move || typing.get().is_some_and(|(_, typing)| typing) on:keydown:capture=pressed>
             <Toolbar/>
+            <PillBar/>
             <Find/>
             <Banner/>
             <div class="stages">

@@ -1,9 +1,12 @@
 //! What the page is made of. Components draw signals and report presses; they decide nothing.
 
 pub(crate) mod banner;
+pub(crate) mod card;
 pub(crate) mod find;
 pub(crate) mod icon;
 pub(crate) mod key_row;
+pub(crate) mod pill;
+pub(crate) mod pill_bar;
 pub(crate) mod settings;
 pub(crate) mod share;
 pub(crate) mod start;

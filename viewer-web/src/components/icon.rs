@@ -17,10 +17,25 @@ pub(crate) enum Drawing {
     Keyboard,
     Paste,
     Talk,
+    /// The orchestrator: one above two.
+    Lead,
+    /// Runs on another machine.
+    Far,
+    /// Needs attention first.
+    Order,
+    Starting,
+    Running,
+    Waiting,
+    Blocked,
+    Error,
+    Done,
+    Cancelled,
+    Unreachable,
+    Unknown,
 }
 
 impl Drawing {
-    fn path(self) -> &'static str {
+    pub(crate) fn path(self) -> &'static str {
         match self {
             Self::Eye => {
                 "M2 10s3-5.5 8-5.5S18 10 18 10s-3 5.5-8 5.5S2 10 2 10Z M10 12.25a2.25 2.25 0 1 0 0-4.5 2.25 2.25 0 0 0 0 4.5Z"
@@ -42,6 +57,22 @@ impl Drawing {
             Self::Keyboard => "M2.5 5h15v10h-15Z M5.5 8h.01 M8.5 8h.01 M11.5 8h.01 M14.5 8h.01 M6.5 12h7",
             Self::Talk => "M3 4h14v9H9l-4 3.5V13H3Z M6 7.5h8 M6 10h5",
             Self::Paste => "M7 4H4.5v13h11V4H13 M7 3h6v3H7Z",
+            Self::Lead => {
+                "M10 7.5a2 2 0 1 0 0-4 2 2 0 0 0 0 4Z M5 16.5a2 2 0 1 0 0-4 2 2 0 0 0 0 4Z M15 16.5a2 2 0 1 0 0-4 2 2 0 0 0 0 4Z M9 7.3l-3 5.2 M11 7.3l3 5.2"
+            }
+            Self::Far => "M6 15.5a3.5 3.5 0 0 1-.4-7A4.8 4.8 0 0 1 15 9.3a3.1 3.1 0 0 1-.6 6.2Z",
+            Self::Order => "M6 4v12 M3 13l3 3 3-3 M12 5h5 M12 10h4 M12 15h3",
+            Self::Starting => "M10 3v3 M10 14v3 M3 10h3 M14 10h3",
+            Self::Running => "M10 3a7 7 0 1 1-7 7",
+            Self::Waiting => "M5 10h.01 M10 10h.01 M15 10h.01",
+            Self::Blocked => "M10 3l8 14H2Z M10 8v4 M10 14.5h.01",
+            Self::Error => "M5.5 5.5l9 9 M14.5 5.5l-9 9",
+            Self::Done => "M4 10.5l4 4 8-9",
+            Self::Cancelled => "M10 17a7 7 0 1 0 0-14 7 7 0 0 0 0 14Z M5 15L15 5",
+            Self::Unreachable => {
+                "M3 9a10 10 0 0 1 4-2.4 M17 9a10 10 0 0 0-6-2.9 M6 12.3a6 6 0 0 1 2.4-1.5 M10 15.5h.01 M3 3l14 14"
+            }
+            Self::Unknown => "M7 7.5a3 3 0 1 1 4 2.8c-.7.3-1 .8-1 1.7 M10 15h.01",
         }
     }
 }

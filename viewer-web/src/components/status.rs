@@ -43,7 +43,7 @@ pub(crate) fn Status() -> impl IntoView {
 }
 
 /// A moment as people write it: hours and minutes of their own day.
-fn clock_time(at: shared::time::UnixMs) -> String {
+pub(crate) fn clock_time(at: shared::time::UnixMs) -> String {
     #[allow(clippy::cast_precision_loss, reason = "milliseconds since 1970 stay far below 2^53")]
     let date = js_sys::Date::new(&wasm_bindgen::JsValue::from_f64(at.0 as f64));
     format!("{:02}:{:02}", date.get_hours(), date.get_minutes())

@@ -42,7 +42,7 @@ pub(crate) fn Terminal(mounted: UnsyncCallback<web_sys::HtmlElement>, host: Stri
     });
     let hover = Memo::new(move |_| face.page.with(|page| page.hover.clone()));
     view! {
-        <main class="frame" data-shown=look class:old=old>
+        <main class="frame" id="terminal" data-shown=look class:old=old>
             <div class="stage" node_ref=node aria-hidden=move || matches!(shown.get(), Shown::Nothing | Shown::Hidden).then_some("true")></div>
             <Curtain host=host/>
             <div class="target" class:none=move || hover.with(String::is_empty)>{hover}</div>

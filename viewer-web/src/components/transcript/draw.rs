@@ -50,20 +50,17 @@ impl Drawing {
                 continue;
             }
             let Some(element) = self.build(block, &names) else { continue };
-            match self.drawn.get(&at) {
-                Some((_, _, old)) => {
-                    // What a reader opened stays open.
-                    if let (Ok(Some(_)), Ok(Some(new))) =
-                        (old.query_selector("details[open]"), element.query_selector("details"))
-                    {
-                        drop(new.set_attribute("open", ""));
-                    }
-                    drop(old.replace_with_with_node_1(&element));
+            if let Some((_, _, old)) = self.drawn.get(&at) {
+                // What a reader opened stays open.
+                if let (Ok(Some(_)), Ok(Some(new))) =
+                    (old.query_selector("details[open]"), element.query_selector("details"))
+                {
+                    drop(new.set_attribute("open", ""));
                 }
-                None => {
-                    let next = self.drawn.range(at..).next().map(|(_, (_, _, element))| element);
-                    drop(self.host.insert_before(&element, next.map(AsRef::as_ref)));
-                }
+                drop(old.replace_with_with_node_1(&element));
+            } else {
+                let next = self.drawn.range(at..).next().map(|(_, (_, _, element))| element);
+                drop(self.host.insert_before(&element, next.map(AsRef::as_ref)));
             }
             self.drawn.insert(at, (revision, names, element));
         }
@@ -229,9 +226,9 @@ impl Drawing {
         let Attachment { kind, name, uri } = attachment;
         let name = if name.is_empty() { kind } else { name };
         match uri.as_deref().and_then(markdown::safe) {
-            Some(target) => drop(self.link(parent, target)?.set_text_content(Some(name))),
+            Some(target) => self.link(parent, target)?.set_text_content(Some(name)),
             None => {
-                drop(self.say(parent, "span", "file", &format!("{name} {}", uri.as_deref().unwrap_or("")))?)
+                drop(self.say(parent, "span", "file", &format!("{name} {}", uri.as_deref().unwrap_or("")))?);
             }
         }
         Some(())
@@ -259,7 +256,7 @@ impl Drawing {
         let tail =
             old.iter().rev().zip(new.iter().rev()).take(rest).take_while(|(old, new)| old == new).count();
         let pre = self.add(parent, "pre", "diff")?;
-        let mut lines = |lines: &[&str], class: &str, mark: &str| -> Option<()> {
+        let lines = |lines: &[&str], class: &str, mark: &str| -> Option<()> {
             for line in lines {
                 let row = self.add(&pre, "span", class)?;
                 row.set_text_content(Some(&format!("{mark}{line}\n")));
@@ -323,6 +320,13 @@ fn names(block: &Block, transcript: &Transcript) -> String {
             format!("{} → {}", name(&between.from), name(&between.to))
         }
         Block::Subagent(subagent) => transcript.name(&subagent.id),
-        _ => String::new(),
+        Block::Message(_)
+        | Block::Attachment(..)
+        | Block::Tool(_)
+        | Block::Plan(_)
+        | Block::Notice(_)
+        | Block::Stop(_)
+        | Block::Opaque { .. }
+        | Block::Unknown => String::new(),
     }
 }
