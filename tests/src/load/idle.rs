@@ -208,12 +208,7 @@ pub struct Idle {
     pub cpu: f64,
 }
 
-async fn cost<T>(
-    relay: &crate::harness::Relay,
-    count: usize,
-    rest: Duration,
-    make: impl AsyncFnOnce() -> T,
-) -> (T, Idle) {
+async fn cost<T>(relay: &Relay, count: usize, rest: Duration, make: impl AsyncFnOnce() -> T) -> (T, Idle) {
     let pid = relay.process.pid();
     let before = memory(pid);
     let made = make().await;

@@ -228,7 +228,12 @@ impl Drawing {
         match uri.as_deref().and_then(markdown::safe) {
             Some(target) => self.link(parent, target)?.set_text_content(Some(name)),
             None => {
-                drop(self.say(parent, "span", "file", &format!("{name} {}", uri.as_deref().unwrap_or("")))?);
+                drop(self.say(
+                    parent,
+                    "span",
+                    "file",
+                    &format!("{name} {}", uri.as_deref().unwrap_or("")),
+                )?);
             }
         }
         Some(())
