@@ -1,3 +1,11 @@
+#![allow(
+    clippy::needless_pass_by_value,
+    clippy::wildcard_enum_match_arm,
+    clippy::format_collect,
+    clippy::large_stack_arrays,
+    reason = "tests are read, not reused"
+)]
+
 use proptest::prelude::*;
 use serde_json::json;
 use shared::conversation::{Block, Conversation};
