@@ -182,6 +182,7 @@ pub enum Other {
     /// Inside a session: add to its transcript what the Agent Client Protocol calls `session/update`, one a line from stdin
     Emit,
     /// Stand between an editor and its agent (ACP on stdio), and share what passes
+    #[command(hide = true)]
     Acp {
         /// The agent
         #[arg(last = true, required = true, value_name = "AGENT")]

@@ -368,7 +368,7 @@ fn the_scan_of_imports_finds_them() {
     assert_eq!(found, ["id::SessionId", "relay::g", "time", "wire::codec"]);
     assert_eq!(
         (row_of("wire::codec"), row_of("orchestration::task"), row_of("orchestration::cascade")),
-        (Some(6), Some(2), Some(7))
+        (Some(7), Some(3), Some(8))
     );
     assert_eq!(row_of("widget"), None);
 }

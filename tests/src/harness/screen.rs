@@ -12,7 +12,7 @@ use super::root;
 use super::wait::{LONG, within};
 
 /// Reads the screen of the terminal in the page; the viewer leaves its terminal on the element it opened it in.
-const FIND: &str = "document.querySelector('.screen:not([hidden]) .xterm')?.parentElement.__term";
+const FIND: &str = "(document.querySelector('.screen:not([hidden]) .xterm') ?? document.querySelector('.xterm'))?.parentElement.__term";
 
 /// Everything a person sees of a terminal: cells, cursor, modes, and the text that has scrolled away.
 #[derive(Clone, Debug, PartialEq)]
