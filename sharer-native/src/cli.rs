@@ -78,6 +78,9 @@ pub struct ShareArgs {
     /// Size of the terminal, with --headless
     #[arg(long, value_name = "COLSxROWS", default_value = "120x40", value_parser = parse_size, requires = "headless")]
     pub size: WindowSize,
+    /// Share nothing yet: nothing leaves this computer until `sharer share`
+    #[arg(long)]
+    pub private: bool,
     /// Let tasks run on when the program ends; sharer stays until the last has ended
     #[arg(long)]
     pub keep_children: bool,
@@ -123,6 +126,27 @@ pub enum Other {
         /// With links, where stdout is no terminal
         #[arg(long, requires = "json")]
         secrets: bool,
+    },
+    /// Share what runs private, from its current screen on
+    Share {
+        /// With the lines that have scrolled off already
+        #[arg(long)]
+        from_start: bool,
+        /// The session, if you have several: an id from `sharer ls`
+        #[arg(long, value_name = "ID")]
+        session: Option<String>,
+    },
+    /// Stop sharing; the program runs on, and the links open nothing any more
+    Unshare {
+        /// The session, if you have several
+        #[arg(long, value_name = "ID")]
+        session: Option<String>,
+    },
+    /// List what runs here under sharer, shared or not, with its tasks
+    Ls {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
     },
     /// Make a link useless at once; a new one takes its place
     Revoke {
@@ -179,6 +203,10 @@ pub enum Other {
         #[arg(long, value_name = "TEXT")]
         reason: Option<String>,
     },
+    /// Print what an agent needs to know, or put it into an agent's instruction file
+    Guide(GuideArgs),
+    /// Inside a shared session: the commands of a task as tools for an agent (MCP on stdin and stdout)
+    Mcp,
     /// Watch over a sharer's children (sharer starts this itself)
     #[command(hide = true)]
     Orphans,
@@ -209,6 +237,48 @@ pub struct SpawnArgs {
     /// The program and its arguments
     #[arg(last = true, required = true, value_name = "COMMAND")]
     pub command: Vec<OsString>,
+}
+
+/// Options of `sharer guide`.
+#[derive(Debug, Args)]
+pub struct GuideArgs {
+    /// Put the guide into this agent's instruction file, between marks; shows the change first
+    #[arg(long, value_name = "AGENT")]
+    pub install: Option<Instructed>,
+    /// The file for this project [default]
+    #[arg(long, requires = "install", conflicts_with = "user")]
+    pub project: bool,
+    /// The file for all your projects
+    #[arg(long, requires = "install")]
+    pub user: bool,
+    /// Take the guide out again
+    #[arg(long, requires = "install")]
+    pub remove: bool,
+}
+
+/// An agent with an instruction file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Instructed {
+    /// CLAUDE.md
+    Claude,
+    /// AGENTS.md
+    Codex,
+    /// GEMINI.md
+    Gemini,
+    /// AGENTS.md
+    Opencode,
+}
+
+impl Instructed {
+    /// The name of its program.
+    pub fn program(self) -> &'static str {
+        match self {
+            Self::Claude => "claude",
+            Self::Codex => "codex",
+            Self::Gemini => "gemini",
+            Self::Opencode => "opencode",
+        }
+    }
 }
 
 /// How a task is getting on.
@@ -267,6 +337,11 @@ pub fn completions(shell: clap_complete::Shell) -> Vec<u8> {
     let mut out = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "sharer", &mut out);
     out
+}
+
+/// Whether there is a subcommand of this name.
+pub fn has_command(name: &str) -> bool {
+    Cli::command().find_subcommand(name).is_some()
 }
 
 /// The manual page, in roff.

@@ -1,5 +1,6 @@
 //! Short visits to a running `sharer`: from the user's own terminal ([`sessions`]) and from inside ([`tasks`]).
 
+pub mod guide;
 pub mod sessions;
 pub mod tasks;
 

@@ -6,9 +6,9 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::Parser as _;
 use sharer_native::cli::{Cli, Other, completions, man, version};
-use sharer_native::commands::{sessions, tasks};
+use sharer_native::commands::{guide, sessions, tasks};
 use sharer_native::config::Config;
-use sharer_native::{exit, log, relay, share};
+use sharer_native::{exit, log, mcp, relay, share};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -38,6 +38,9 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.other {
         Some(Other::Relay(args)) => relay_alone(*args),
         Some(Other::Status { json, secrets }) => ok(sessions::status(json, secrets)),
+        Some(Other::Share { from_start, session }) => ok(sessions::share(from_start, session.as_deref())),
+        Some(Other::Unshare { session }) => ok(sessions::unshare(session.as_deref())),
+        Some(Other::Ls { json }) => ok(sessions::ls(json)),
         Some(Other::Revoke { which, session }) => ok(sessions::revoke(which, session.as_deref())),
         Some(Other::Link { session }) => ok(sessions::link(session.as_deref())),
         Some(Other::Spawn(args)) => tasks::spawn(args).map(ExitCode::from),
@@ -46,6 +49,8 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Some(Other::Tell { task, text }) => ok(tasks::tell(task, text)),
         Some(Other::Kill { task }) => ok(tasks::kill(task)),
         Some(Other::State { state, reason }) => ok(tasks::state(state, reason)),
+        Some(Other::Guide(args)) => ok(guide::guide(&args)),
+        Some(Other::Mcp) => ok(mcp::serve()),
         Some(Other::Orphans) => ok(share::orphans::watch().map_err(Into::into)),
         Some(Other::Completions { shell }) => print(&completions(shell)),
         Some(Other::Man) => print(&man()?),

@@ -51,6 +51,7 @@ pub fn clamped(size: WindowSize) -> WindowSize {
 /// A terminal without a display.
 pub struct Terminal {
     size: WindowSize,
+    scrollback_lines: usize,
     whole: WholeChars,
     tail: Tail,
     parser: Processor<NoSync>,
@@ -64,6 +65,7 @@ impl Terminal {
         let size = clamped(size);
         Self {
             size,
+            scrollback_lines,
             whole: WholeChars::default(),
             tail: Tail::default(),
             parser: Processor::new(),
@@ -113,6 +115,13 @@ impl Terminal {
             }
             lines /= 2;
         }
+    }
+
+    /// Forgets all that has scrolled off; the screen stays, with everything about it that a dump keeps.
+    pub fn forget_history(&mut self) {
+        let screen = self.screen();
+        *self = Self::new(self.size, self.scrollback_lines);
+        self.feed(&screen);
     }
 
     fn dump(&mut self, lines: usize) -> Vec<u8> {

@@ -23,7 +23,7 @@ impl std::fmt::Debug for Call {
     }
 }
 
-/// What is asked. Those up to `Copy` are the owner's alone; the rest belongs to tasks. Tasks are named by id, by a
+/// What is asked. Those up to `Unshare` are the owner's alone; the rest belongs to tasks. Tasks are named by id, by a
 /// unique beginning of it, or by name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Request {
@@ -38,10 +38,22 @@ pub enum Request {
     },
     /// Put the read link into the clipboard of the user's own terminal; the first program may ask this too.
     Copy,
+    /// Share what is private, and its children; the first program may ask this too.
+    Share {
+        /// With what has scrolled off already.
+        from_start: bool,
+    },
+    /// Stop sharing; what is made for the next share is new.
+    Unshare,
     /// Start a task below the one that asks.
     Spawn(Box<Spawn>),
     /// Answer when the task has ended.
     Wait {
+        /// Which.
+        task: String,
+    },
+    /// How a task is getting on.
+    Task {
         /// Which.
         task: String,
     },
@@ -112,8 +124,12 @@ impl From<Word> for OsString {
 /// Everything about a session.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Status {
-    /// Its id.
-    pub session_id: String,
+    /// The first program's task.
+    pub task_id: String,
+    /// The session's id, while it is shared.
+    pub session_id: Option<String>,
+    /// `private`, `share pending` or `shared`.
+    pub sharing: String,
     /// Its title.
     pub title: String,
     /// The process that shares it.
@@ -127,7 +143,7 @@ pub struct Status {
     /// The program's terminal.
     pub tty: Option<PathBuf>,
     /// The link that watches.
-    pub read: String,
+    pub read: Option<String>,
     /// The link that can type.
     pub write: Option<String>,
     /// All tasks.
@@ -183,6 +199,8 @@ pub enum Reply {
         /// The exit status a shell would show.
         status: u8,
     },
+    /// To `Task`.
+    Task(Box<Row>),
     /// To `Tasks`.
     Tasks(Vec<Row>),
     /// To `Tell`, `Kill` and `State`.

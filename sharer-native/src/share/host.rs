@@ -2,8 +2,9 @@
 
 mod children;
 mod requests;
+mod sharing;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::time::Duration;
 
@@ -12,28 +13,28 @@ use shared::entropy::Entropy;
 use shared::event::WindowSize;
 use shared::id::{SessionId, TaskId};
 use shared::orchestration::task::{Task, new_id};
-use shared::sharer::{ConnectionState, Effect, RoomState, SessionConfig, Sharer};
-use shared::wire::source::SessionSource;
+use shared::sharer::{ConnectionState, Sharer};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 
 use self::requests::Waiting;
+use self::sharing::Opening;
 use super::bell::{Bells, Place};
-use super::hosted::{Found, Hosted, Hosting};
+use super::hosted::{Hosted, Hosting};
 use super::orphans::Orphans;
+use super::reached::Reached;
 use super::tasks::Tasks;
 use super::uplink::{Change, Uplink};
 use super::{banner, browser, seat};
 use crate::clock;
-use crate::config::Config;
+use crate::config::{Config, RelayChoice};
 use crate::control::server::{Asked, Server};
 use crate::events::{Events, Line, LinkTexts};
 use crate::exit;
 use crate::pty::{self, Ended, Program};
 use crate::shutdown::{self, Told};
 use crate::tty;
-use crate::ws::RelayUrl;
 
 /// A program that does not end when it is told to is killed after this long.
 const HANG_UP: Duration = Duration::from_secs(2);
@@ -46,8 +47,16 @@ const FIRST: Place = Place(0);
 #[allow(clippy::struct_excessive_bools, reason = "switches of the command line, and whether it is over")]
 pub(super) struct Host {
     machine: Sharer,
-    /// The first program's.
-    session: SessionId,
+    /// The sessions that are shared now.
+    sessions: BTreeMap<Place, SessionId>,
+    places: BTreeMap<SessionId, Place>,
+    /// Those, and the ones whose end is still being said.
+    unfinished: BTreeSet<SessionId>,
+    relay: RelayChoice,
+    public_url: Option<String>,
+    reached: Option<Reached>,
+    read_only: bool,
+    compress: bool,
     uplink: Uplink,
     bells: Bells,
     hosted: BTreeMap<Place, Hosted>,
@@ -59,7 +68,6 @@ pub(super) struct Host {
     raw: Option<tty::Raw>,
     keep_children: bool,
     title: String,
-    base: String,
     quiet: bool,
     show_viewers: bool,
     most_viewers: u32,
@@ -71,35 +79,26 @@ pub(super) struct Host {
     /// How the first program ended.
     ended: Option<Ended>,
     ending: bool,
-    finished: bool,
 }
 
 impl Host {
-    /// Draws keys and prints the links; starts nothing.
-    pub(super) fn new(
-        config: &Config,
-        program: &Program,
-        events: Events,
-        relay: RelayUrl,
-        base: String,
-    ) -> anyhow::Result<Self> {
+    /// Draws keys, and prints the links unless it is to be private; starts no program.
+    pub(super) fn new(config: &Config, program: &Program, events: Events) -> anyhow::Result<Self> {
         let title = config.title.clone().unwrap_or_else(|| program.title());
         let window = config.headless.or_else(tty::size).unwrap_or(WindowSize { cols: 80, rows: 24 });
-        let machine_config = SessionConfig {
-            title: title.clone(),
+        let mut entropy = clock::entropy().map_err(|error| anyhow::anyhow!("no randomness: {error}"))?;
+        let headless = config.headless.is_some();
+        let mut host = Self {
+            machine: Sharer::new(entropy.fork(), clock::now()),
+            sessions: BTreeMap::new(),
+            places: BTreeMap::new(),
+            unfinished: BTreeSet::new(),
+            relay: config.relay.clone(),
+            public_url: config.public_url.clone(),
+            reached: None,
             read_only: config.read_only,
             compress: config.compress,
-            window: crate::term::clamped(window),
-            source: SessionSource::default(),
-        };
-        let mut entropy = clock::entropy().map_err(|error| anyhow::anyhow!("no randomness: {error}"))?;
-        let mut machine = Sharer::new(entropy.fork(), clock::now());
-        let session = machine.open(clock::now(), machine_config);
-        let headless = config.headless.is_some();
-        let host = Self {
-            machine,
-            session,
-            uplink: Uplink::new(relay),
+            uplink: Uplink::default(),
             bells: Bells::default(),
             hosted: BTreeMap::new(),
             tasks: Tasks::default(),
@@ -110,7 +109,6 @@ impl Host {
             raw: None,
             keep_children: config.keep_children,
             title,
-            base,
             quiet: config.quiet,
             show_viewers: config.show_viewers,
             most_viewers: 0,
@@ -121,17 +119,24 @@ impl Host {
             told_to_end: None,
             ended: None,
             ending: false,
-            finished: false,
         };
-        let links = host.links()?;
-        host.event(&Line::Shared {
-            session_id: host.session.to_string(),
-            title: host.title.clone(),
-            links: links.clone(),
-        });
+        if config.private {
+            if !config.quiet {
+                banner::show("sharer: private; `sharer share` shares it, here or in another terminal\n");
+            }
+            return Ok(host);
+        }
+        let links = host.share(Opening::Start)?;
         if !config.quiet {
-            let colour = banner::colour();
-            banner::show(&banner::before(&host.title, &links, &host.base, config.qr, colour));
+            // A terminal that is shared itself shows no secret.
+            if std::env::var_os("SHARER_SESSION").is_some() {
+                banner::show(
+                    "sharer: sharing; `sharer link`, in a terminal that is not shared, shows the links\n",
+                );
+            } else {
+                let base = host.base();
+                banner::show(&banner::before(&host.title, &links, &base, config.qr, banner::colour()));
+            }
         }
         if config.open {
             browser::open(&links.read);
@@ -139,10 +144,15 @@ impl Host {
         Ok(host)
     }
 
+    fn base(&self) -> String {
+        self.reached.as_ref().map(|reached| reached.base.clone()).unwrap_or_default()
+    }
+
     /// Runs until the program has ended; returns the exit status.
     pub(super) async fn run(mut self) -> anyhow::Result<u8> {
         let signals = shutdown::listen()?;
-        let asked = match Server::start(&self.session.to_string()) {
+        let (id, token) = (new_id(&mut self.entropy), clock::token(&mut self.entropy));
+        let asked = match Server::start(&id.0) {
             Ok((server, asked)) => {
                 self.server = Some(server);
                 asked
@@ -152,7 +162,6 @@ impl Host {
                 mpsc::channel(1).1
             }
         };
-        let (id, token) = (new_id(&mut self.entropy), clock::token(&mut self.entropy));
         let environment = self.environment(&id, &token);
         let first = match Hosted::start(&self.program, &environment, self.hosting, self.bells.bell(FIRST)) {
             Ok(hosted) => hosted,
@@ -164,6 +173,7 @@ impl Host {
         let mut value = Task::new(id, None, &self.title, clock::now().wall);
         value.command = self.program.title().as_str().into();
         self.tasks.add(FIRST, None, token, value);
+        self.tasks.has_session(FIRST, self.sessions.get(&FIRST).copied());
         self.tasks.runs_as(FIRST, u32::try_from(first.pid().as_raw_pid()).ok());
         self.raw = if self.headless { None } else { Some(tty::Raw::enter()?) };
         if let (false, Some(pty)) = (self.headless, first.pty()) {
@@ -171,15 +181,15 @@ impl Host {
         }
         self.hosted.insert(FIRST, first);
         tracing::info!("started");
-        self.watch(signals, asked).await?;
+        let last_links = self.watch(signals, asked).await?;
         (self.raw, self.server) = (None, None);
         let ended = match (self.told_to_end, self.ended) {
             (Some(signal), _) => Ended { code: None, signal: Some(signal) },
             (None, ended) => ended.unwrap_or(Ended { code: None, signal: None }),
         };
-        if !self.quiet {
+        if let (false, Some(links)) = (self.quiet, last_links) {
             let most = self.show_viewers.then_some(self.most_viewers);
-            banner::show(&banner::after(&self.title, &self.links()?, most, banner::colour()));
+            banner::show(&banner::after(&self.title, &links, most, banner::colour()));
         }
         self.event(&Line::Exited { code: ended.code, signal: ended.signal_name() });
         if let Some(events) = self.events.take() {
@@ -189,20 +199,25 @@ impl Host {
         Ok(ended.status())
     }
 
-    /// Runs until programs and session have ended.
+    /// Runs until programs and sessions have ended; gives the links as they were last.
     async fn watch(
         &mut self,
         mut signals: mpsc::Receiver<Told>,
         mut asked: mpsc::Receiver<Asked>,
-    ) -> anyhow::Result<()> {
+    ) -> anyhow::Result<Option<LinkTexts>> {
         let mut exits = signal(SignalKind::child()).context("cannot learn when programs end")?;
         // One may have ended before anybody listened.
         self.reap();
+        let mut links = None;
         loop {
             self.finish_programs();
-            self.end_when_done();
+            if self.is_done() && !self.ending {
+                self.ending = true;
+                links = self.links_of(FIRST).filter(|_| std::env::var_os("SHARER_SESSION").is_none());
+                self.end_sessions();
+            }
             self.run_effects();
-            if self.finished {
+            if self.ending && self.unfinished.is_empty() {
                 break;
             }
             let wake = self.wake_in();
@@ -223,7 +238,7 @@ impl Host {
             }
         }
         self.uplink.finish().await;
-        Ok(())
+        Ok(links)
     }
 
     fn wake_in(&self) -> Duration {
@@ -244,29 +259,8 @@ impl Host {
     fn look(&mut self) {
         for place in self.bells.take() {
             let Some(hosted) = self.hosted.get_mut(&place) else { continue };
-            let Found { output, news, typed } = hosted.look();
-            let now = clock::now();
-            if place != FIRST {
-                hosted.type_reply(news.replies);
-                self.take_unshared(place, output);
-                continue;
-            }
-            if !output.is_empty() {
-                self.machine.handle_output(now, self.session, &output);
-            }
-            if typed > 0 {
-                self.machine.handle_typed(now, self.session, typed);
-            }
-            if let Some(mark) = news.passed {
-                self.machine.handle_model_passed(now, self.session, mark);
-            }
-            for dump in &news.dumps {
-                self.machine.handle_dump(now, self.session, dump);
-            }
-            if let Some(title) = &news.title {
-                self.machine.handle_title(now, self.session, title);
-            }
-            hosted.type_reply(news.replies);
+            let found = hosted.look();
+            self.take_found(place, found);
         }
     }
 
@@ -274,12 +268,9 @@ impl Host {
         self.hosted.values_mut().for_each(Hosted::reap);
     }
 
-    /// Ends the session once the first program and everything below it has ended.
-    fn end_when_done(&mut self) {
-        if let (Some(ended), false, 0) = (self.ended, self.ending, self.children_alive()) {
-            self.ending = true;
-            self.machine.handle_exit(clock::now(), self.session, ended.code, ended.signal_name());
-        }
+    /// Whether the first program and everything below it has ended.
+    fn is_done(&self) -> bool {
+        self.ended.is_some() && self.children_alive() == 0
     }
 
     fn take_change(&mut self, change: Change) {
@@ -315,7 +306,7 @@ impl Host {
     fn resize(&mut self) {
         if let (false, Some(size), Some(first)) = (self.headless, tty::size(), self.first()) {
             first.resize(size);
-            self.machine.handle_resize(clock::now(), self.session, crate::term::clamped(size));
+            self.take_size(size);
         }
     }
 
@@ -337,49 +328,6 @@ impl Host {
 
 /// What leaves.
 impl Host {
-    fn run_effects(&mut self) {
-        while let Some(effect) = self.machine.poll_effect() {
-            match effect {
-                Effect::Connect => self.uplink.connect(),
-                Effect::Close(code) => self.uplink.close(code),
-                Effect::Model(_, input) => {
-                    if let Some(hosted) = self.hosted.get(&FIRST) {
-                        hosted.feed(input);
-                    }
-                }
-                Effect::Type(_, bytes) => {
-                    if let Some(hosted) = self.hosted.get_mut(&FIRST) {
-                        hosted.type_input(bytes);
-                    }
-                }
-                Effect::Viewers { count, executors, .. } => {
-                    self.most_viewers = self.most_viewers.max(count);
-                    tracing::info!(count, executors, "viewers");
-                    self.event(&Line::Viewers { count, executors });
-                }
-                Effect::Connection(state) => {
-                    tracing::info!(state = word(state), "connection");
-                    self.event(&Line::Connection { state: word(state) });
-                }
-                Effect::Room(_, RoomState::Replaced) => {
-                    self.event(&Line::Connection { state: "replaced" });
-                }
-                Effect::Room(..) => {}
-                Effect::LinksChanged(_) => {
-                    if let Ok(links) = self.links() {
-                        self.event(&Line::Links { links });
-                    }
-                }
-                Effect::Ended(_) => self.finished = true,
-            }
-        }
-    }
-
-    fn links(&self) -> anyhow::Result<LinkTexts> {
-        let links = self.machine.links(self.session, &self.base).context("the session has no link")?;
-        Ok(LinkTexts { read: links.read.to_string(), write: links.write.map(|link| link.to_string()) })
-    }
-
     fn event(&self, line: &Line) {
         if let Some(events) = &self.events {
             events.write(line);

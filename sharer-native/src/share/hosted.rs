@@ -131,6 +131,13 @@ impl Hosted {
         }
     }
 
+    /// Has its model forget all that has scrolled off.
+    pub(super) fn forget_history(&self) {
+        if let Some(model) = &self.model {
+            model.forget_history();
+        }
+    }
+
     /// Whether its program takes what is pasted between brackets, as far as the model has read.
     pub(super) fn wants_paste(&self) -> bool {
         self.model.as_ref().is_some_and(Model::wants_paste)

@@ -27,6 +27,12 @@ pub(super) struct News {
     pub(super) replies: Vec<u8>,
 }
 
+#[derive(Debug)]
+enum Input {
+    Machine(ModelInput),
+    ForgetHistory,
+}
+
 #[derive(Debug, Default)]
 struct Common {
     behind: AtomicUsize,
@@ -37,7 +43,7 @@ struct Common {
 /// The way to the thread.
 #[derive(Debug)]
 pub(super) struct Model {
-    inputs: Sender<ModelInput>,
+    inputs: Sender<Input>,
     common: Arc<Common>,
 }
 
@@ -64,10 +70,16 @@ impl Model {
         if let ModelInput::Output(bytes) = &input {
             self.common.behind.fetch_add(bytes.len(), Ordering::Relaxed);
         }
-        if self.inputs.send(input).is_err() {
+        if self.inputs.send(Input::Machine(input)).is_err() {
             // Its thread panicked: sharing goes on without late joins, and the program is not held.
             self.common.behind.store(0, Ordering::Relaxed);
         }
+    }
+
+    /// Has it forget all that has scrolled off.
+    pub(super) fn forget_history(&self) {
+        // A model that panicked has forgotten everything.
+        drop(self.inputs.send(Input::ForgetHistory));
     }
 
     /// Whether it takes more output without being too far behind.
@@ -86,20 +98,21 @@ impl Model {
     }
 }
 
-fn run(mut terminal: Terminal, answers: bool, inputs: &Receiver<ModelInput>, common: &Common, bell: &Bell) {
+fn run(mut terminal: Terminal, answers: bool, inputs: &Receiver<Input>, common: &Common, bell: &Bell) {
     let mut title = terminal.title().map(str::to_owned);
     while let Ok(input) = inputs.recv() {
         let mut fed = 0;
         let mut dump = None;
         let mut passed = None;
         match input {
-            ModelInput::Output(bytes) => {
+            Input::ForgetHistory => terminal.forget_history(),
+            Input::Machine(ModelInput::Output(bytes)) => {
                 terminal.feed(&bytes);
                 fed = bytes.len();
             }
-            ModelInput::Resize(size) => terminal.resize(size),
-            ModelInput::Mark(mark) => passed = Some(mark),
-            ModelInput::Snapshot { mark, full } => {
+            Input::Machine(ModelInput::Resize(size)) => terminal.resize(size),
+            Input::Machine(ModelInput::Mark(mark)) => passed = Some(mark),
+            Input::Machine(ModelInput::Snapshot { mark, full }) => {
                 let screen = terminal.screen();
                 let full = full.then(|| terminal.full());
                 dump = Some(ModelDump { mark, window: terminal.size(), screen, full });

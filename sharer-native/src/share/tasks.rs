@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use shared::id::SessionId;
 use shared::orchestration::status::TaskState;
 use shared::orchestration::task::{MAX_TASKS, Task as Value};
 use shared::time::UnixMs;
@@ -89,6 +90,19 @@ impl Tasks {
             allowance: Allowance::default(),
         };
         self.0.entry(place).or_insert(task);
+    }
+
+    /// The direct children of a task.
+    pub(super) fn children(&self, place: Place) -> Vec<Place> {
+        self.all().filter(|(_, task)| task.parent == Some(place)).map(|(place, _)| place).collect()
+    }
+
+    /// A task has a session from now on, or none.
+    pub(super) fn has_session(&mut self, place: Place, session: Option<SessionId>) {
+        if let Some(task) = self.0.get_mut(&place) {
+            task.value.session = session;
+            task.value.revision += 1;
+        }
     }
 
     /// A task's program has this process id.
@@ -203,7 +217,7 @@ impl Tasks {
             reason: (!value.reason.is_empty()).then(|| value.reason.to_string()),
             since: value.since.0,
             command: value.command.to_string(),
-            shared: false,
+            shared: value.session.is_some(),
             pid: *pid,
             code: ended.and_then(|ended| ended.code),
             signal: ended.and_then(Ended::signal_name),

@@ -26,27 +26,27 @@ pub(super) enum Change {
 }
 
 /// See the module.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Uplink {
-    relay: RelayUrl,
+    relay: Option<RelayUrl>,
     socket: Option<Socket>,
     attempt: Option<JoinHandle<Option<Socket>>>,
 }
 
 impl Uplink {
-    /// Opens nothing yet.
-    pub(super) fn new(relay: RelayUrl) -> Self {
-        Self { relay, socket: None, attempt: None }
+    /// The relay to dial from now on.
+    pub(super) fn dial(&mut self, relay: RelayUrl) {
+        self.relay = Some(relay);
     }
 
     /// Host and port, as they are dialled and claimed.
     pub(super) fn host(&self) -> &str {
-        self.relay.host()
+        self.relay.as_ref().map_or("", RelayUrl::host)
     }
 
     /// Begins to open a socket.
     pub(super) fn connect(&mut self) {
-        let relay = self.relay.clone();
+        let Some(relay) = self.relay.clone() else { return };
         self.attempt = Some(tokio::spawn(async move {
             let socket = connect(&relay).await;
             socket.map_err(|error| tracing::info!(%error, "the relay cannot be reached")).ok()

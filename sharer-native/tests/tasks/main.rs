@@ -7,6 +7,10 @@
     reason = "a test panics when it fails"
 )]
 
+mod agents;
+mod cascade;
 mod children;
 mod control;
+mod private;
 mod sharing;
+mod watching;

@@ -3,7 +3,6 @@
 use std::ffi::OsString;
 use std::time::Duration;
 
-use bytes::Bytes;
 use shared::id::TaskId;
 use shared::orchestration::task::{Task, new_id};
 
@@ -11,6 +10,7 @@ use super::super::banner;
 use super::super::bell::Place;
 use super::super::hosted::{Hosted, Hosting};
 use super::super::tasks::TaskError;
+use super::sharing::Opening;
 use super::{FIRST, Host};
 use crate::clock;
 use crate::control::request::{Reply, Spawn};
@@ -76,6 +76,9 @@ impl Host {
         self.tasks.add(place, Some(by), token, value);
         self.tasks.runs_as(place, u32::try_from(hosted.pid().as_raw_pid()).ok());
         self.hosted.insert(place, hosted);
+        if is_child && self.sessions.contains_key(&FIRST) {
+            self.open(place, Opening::Start);
+        }
         // It may have ended already, before its place was known.
         self.reap();
         self.task_changed(place);
@@ -89,7 +92,7 @@ impl Host {
     /// What a task finds in its environment to reach this process.
     pub(super) fn secrets(&self, id: &TaskId, token: &str) -> Vec<(&'static str, OsString)> {
         let mut all: Vec<(&'static str, OsString)> =
-            vec![("SHARER_TASK_ID", (&id.0).into()), ("SHARER_SESSION", self.session.to_string().into())];
+            vec![("SHARER_TASK_ID", (&id.0).into()), ("SHARER_SESSION", (&id.0).into())];
         if let Some(server) = &self.server {
             all.push((SOCKET_VARIABLE, server.path().as_os_str().to_owned()));
             all.push((TOKEN_VARIABLE, token.into()));
@@ -135,14 +138,6 @@ impl Host {
             hosted.hang_up_whole(PATIENCE);
         }
         Ok(())
-    }
-
-    /// Takes what a program wrote that is not shared.
-    pub(super) fn take_unshared(&self, place: Place, output: Bytes) {
-        // The model rings for whatever it is fed.
-        if let (Some(hosted), false) = (self.hosted.get(&place), output.is_empty()) {
-            hosted.feed(shared::sharer::ModelInput::Output(output));
-        }
     }
 
     /// Records which programs have ended since the last call, and ends what is below them.
@@ -210,7 +205,7 @@ impl Host {
             name: row.name,
             state: row.state,
             reason: row.reason,
-            links: None,
+            links: self.links_of(place),
         });
     }
 }

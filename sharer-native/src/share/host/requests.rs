@@ -1,12 +1,15 @@
 //! Requests over the control socket: who may ask what, and the answers.
 
+use shared::id::SessionId;
 use shared::keys::grant::Right;
+use shared::sharer::RoomState;
 use tokio::sync::oneshot;
 
 use super::super::bell::Place;
 use super::super::hosted::Hosted;
 use super::super::seat;
 use super::super::tasks::{TaskError, Tasks};
+use super::sharing::Opening;
 use super::{FIRST, Host, word};
 use crate::clock;
 use crate::control::caller::runs_below;
@@ -98,11 +101,20 @@ impl Host {
             Request::Status => self.status(),
             Request::Revoke { read, write } => self.revoke(read, write),
             Request::Copy => self.copy(),
+            Request::Share { from_start } => match self.begin_sharing(from_start) {
+                Ok(()) => self.status(),
+                Err(refused) => refused,
+            },
+            Request::Unshare => {
+                self.unshare();
+                self.status()
+            }
             // The owner has no directory and environment of a task's to start one in, and is none.
             Request::Spawn(_) | Request::State { .. } => {
                 Reply::Refused("only a program inside the session can do this".to_owned())
             }
             request @ (Request::Wait { .. }
+            | Request::Task { .. }
             | Request::Tasks
             | Request::Tell { .. }
             | Request::Kill { .. }) => self.task_asks(FIRST, request),
@@ -117,6 +129,10 @@ impl Host {
         };
         match request {
             Request::Spawn(spawn) => self.spawn(by, *spawn),
+            Request::Task { task } => match self.tasks.find(by, &task) {
+                Ok(place) => self.tasks.row(place).map_or(Reply::Done, |row| Reply::Task(Box::new(row))),
+                Err(error) => Reply::Refused(error.to_string()),
+            },
             Request::Tasks => {
                 let below =
                     |tasks: &Tasks| tasks.below(by).into_iter().filter_map(|at| tasks.row(at)).collect();
@@ -133,45 +149,72 @@ impl Host {
             }
             // In the user's own shell this puts the link where only the user sees it.
             Request::Copy if by == FIRST => self.copy(),
-            Request::Status | Request::Revoke { .. } | Request::Copy | Request::Wait { .. } => {
+            Request::Share { from_start } if by == FIRST => match self.begin_sharing(from_start) {
+                Ok(()) => self.copy(),
+                Err(refused) => refused,
+            },
+            Request::Status
+            | Request::Revoke { .. }
+            | Request::Copy
+            | Request::Share { .. }
+            | Request::Unshare
+            | Request::Wait { .. } => {
                 Reply::Refused("only you can do this, from a terminal that is not shared".to_owned())
             }
         }
     }
 
     fn status(&self) -> Reply {
-        let Ok(LinkTexts { read, write }) = self.links() else {
-            return Reply::Refused("the session has no link".to_owned());
+        let session = self.sessions.get(&FIRST);
+        let (viewers, executors) =
+            session.and_then(|session| self.machine.viewers(*session)).unwrap_or_default();
+        let sharing = match self.room() {
+            None => "private",
+            Some(RoomState::Open) => "shared",
+            Some(RoomState::Pending | RoomState::Refused | RoomState::Replaced) => "share pending",
         };
-        let (viewers, executors) = self.machine.viewers(self.session).unwrap_or_default();
+        let links = self.links_of(FIRST);
         Reply::Status(Box::new(Status {
-            session_id: self.session.to_string(),
+            task_id: self.tasks.row(FIRST).map(|row| row.task_id).unwrap_or_default(),
+            session_id: session.map(SessionId::to_string),
+            sharing: sharing.to_owned(),
             title: self.title.clone(),
             pid: std::process::id(),
             connection: word(self.machine.state()).to_owned(),
             viewers,
             executors,
             tty: self.hosted.get(&FIRST).and_then(Hosted::tty_name),
-            read,
-            write,
+            read: links.as_ref().map(|links| links.read.clone()),
+            write: links.and_then(|links| links.write),
             tasks: self.tasks.all().filter_map(|(place, _)| self.tasks.row(place)).collect(),
         }))
     }
 
     fn revoke(&mut self, read: bool, write: bool) -> Reply {
+        let Some(session) = self.sessions.get(&FIRST).copied() else { return private() };
         let chosen = [(read, Right::Watch), (write, Right::Type)];
         let rights: Vec<Right> = chosen.into_iter().filter_map(|(on, right)| on.then_some(right)).collect();
-        if !rights.is_empty() && !self.machine.revoke(clock::now(), self.session, &rights) {
+        if !rights.is_empty() && !self.machine.revoke(clock::now(), session, &rights) {
             return Reply::Refused("the session has no link that can type".to_owned());
         }
         self.status()
     }
 
+    /// Shares from now on; a share that is on its way, or there, stays as it is.
+    fn begin_sharing(&mut self, from_start: bool) -> Result<(), Reply> {
+        if self.sessions.contains_key(&FIRST) {
+            return Ok(());
+        }
+        if self.ended.is_some() {
+            return Err(Reply::Refused("the program has ended".to_owned()));
+        }
+        let opening = if from_start { Opening::History } else { Opening::Screen };
+        self.share(opening).map(|_| ()).map_err(|error| Reply::Refused(format!("{error:#}")))
+    }
+
     /// Puts the read link into the clipboard of the user's own terminal.
     fn copy(&self) -> Reply {
-        let Ok(LinkTexts { read, .. }) = self.links() else {
-            return Reply::Refused("the session has no link".to_owned());
-        };
+        let Some(LinkTexts { read, .. }) = self.links_of(FIRST) else { return private() };
         if self.headless {
             return Reply::Refused("there is no terminal of yours: ask from another one".to_owned());
         }
@@ -180,4 +223,8 @@ impl Host {
             Err(_) => Reply::Refused("your terminal is gone".to_owned()),
         }
     }
+}
+
+fn private() -> Reply {
+    Reply::Refused("it is private: `sharer share` shares it".to_owned())
 }
