@@ -93,16 +93,20 @@ impl Part {
 pub fn page(parts: &[Part], why: &str) -> String {
     let rows: Vec<Row> = parts.iter().flat_map(|part| part.rows.clone()).collect();
     let reached = rows.iter().filter(|row| row.reached()).count();
+    let void =
+        parts.iter().filter(|part| !part.holds()).flat_map(|part| &part.rows).filter(|row| row.reached());
+    let void = void.count();
     let first = parts.first();
     let (date, machine) = first.map_or(("?", "?"), |part| (&part.date, &part.machine));
     let mut out = format!(
         "# Performance\n\n\
          Printed by the load program (`cargo run --release -p e2e --bin load`, after `./scripts/build`) on {date}, {machine}. \
          Everything is on loopback and shares these cores: the program, the sharer, the relay and all viewers. Figures are \
-         medians unless they say otherwise. **{reached} of {} rows are reached**; what is missed is explained below.\n\n\
+         medians unless they say otherwise. **{reached} of {} rows are reached**, {void} of them in \
+         parts that are void and show nothing; what is missed is explained below.\n\n\
          The *floor* pumps the same bytes from a PTY through two WebSocket hops and back, with nothing sealed, modelled \
          or decided. It is taken beside every part, and where it is over {:.0} µs or under {:.0} MB/s a part \
-         with times or speeds is void: other programs had the machine's cores.\n",
+         with times or speeds is void: the machine was not idle, or is not fast enough for such figures.\n",
         rows.len(),
         floor::ECHO.as_secs_f64() * 1e6,
         floor::RATE,
