@@ -239,14 +239,20 @@ fn status_once(home: &Home) -> String {
 #[test]
 fn a_program_that_ignores_the_end_is_killed() {
     let home = Home::new();
-    let (running, _) =
-        Running::start(&home, &["--", "sh", "-c", "trap '' HUP TERM; while :; do sleep 1; done"]);
-    status(&home);
-    std::thread::sleep(Duration::from_millis(200));
+    let (running, _) = Running::start(
+        &home,
+        &["--", "sh", "-c", "trap '' HUP TERM; : > \"$HOME/deaf\"; while :; do sleep 1; done"],
+    );
+    let asked = Instant::now();
+    while !home.path().join("deaf").exists() {
+        assert!(asked.elapsed() < Duration::from_secs(40), "the program has not begun");
+        std::thread::sleep(Duration::from_millis(5));
+    }
     running.signal(Signal::TERM);
     let began = Instant::now();
     let mut running = running;
     assert_eq!(running.child.wait().unwrap().code(), Some(143));
+    assert!(began.elapsed() > Duration::from_secs(1), "it was asked before it was killed");
     assert!(began.elapsed() < Duration::from_secs(8));
 }
 
