@@ -20,6 +20,12 @@ struct Kept {
     hash: ChainHash,
 }
 
+impl Kept {
+    fn cost(&self) -> usize {
+        self.event.body.len() + EVENT_COST
+    }
+}
+
 /// Takes from the front of `bytes` as many whole characters as fit into `room` bytes.
 pub(super) fn split_whole(bytes: &[u8], room: usize) -> (&[u8], &[u8]) {
     let mut at = room.min(bytes.len());
@@ -81,8 +87,9 @@ impl Buffer {
 
     /// Keeps a sealed event until it is acknowledged and passed.
     pub(super) fn keep(&mut self, event: SealedEvent, hash: ChainHash) {
-        self.unacknowledged += event.body.len() + EVENT_COST;
-        self.events.push_back(Kept { event, hash });
+        let kept = Kept { event, hash };
+        self.unacknowledged += kept.cost();
+        self.events.push_back(kept);
     }
 
     fn oldest(&self) -> Option<u64> {
@@ -124,12 +131,16 @@ impl Buffer {
 
     /// A room holds everything up to `held` (`None`: nothing): what follows is to be sent. `latest` is the
     /// newest number issued.
+    ///
+    /// What another relay acknowledged, or this one before it forgot, counts no more: an event that is to be sent
+    /// again must not go when the model passes it.
     pub(super) fn resume(&mut self, held: Option<u64>, latest: u64) {
         let before_oldest = self.oldest().map_or(latest, |oldest| oldest.saturating_sub(1));
         self.sent = held.unwrap_or(0).max(before_oldest).min(latest);
-        if let Some(held) = held {
-            self.acknowledge(held);
-        }
+        self.acknowledged = self.sent;
+        let unheld = self.events.iter().skip_while(|kept| kept.event.number <= self.sent);
+        self.unacknowledged = unheld.map(Kept::cost).sum();
+        self.forget();
     }
 
     /// The relay holds everything up to `number`; numbers never sent say nothing.
@@ -143,7 +154,7 @@ impl Buffer {
             .iter()
             .skip_while(|kept| kept.event.number <= self.acknowledged)
             .take_while(|kept| kept.event.number <= number)
-            .map(|kept| kept.event.body.len() + EVENT_COST)
+            .map(Kept::cost)
             .sum();
         self.unacknowledged = self.unacknowledged.saturating_sub(newly);
         self.acknowledged = number;

@@ -611,6 +611,28 @@ fn numbers_never_issued_begin_a_new_epoch() {
     assert_eq!(world.shown.as_ref(), Some(&world.written));
 }
 
+/// The model passes events that an amnesic relay is to get again: a session that forgot them then would be mute.
+#[test]
+fn what_a_relay_forgot_goes_again_whatever_the_model_has_passed() {
+    for held in [None, Some(1)] {
+        let mut world = World::new(false);
+        world.connect(false);
+        world.transmit(usize::MAX);
+        world.acknowledge();
+        world.disconnect();
+        if held.is_some() {
+            world.events.split_off(&2);
+        }
+        world.connect(held.is_none());
+        world.step_model(usize::MAX);
+        world.settle();
+        assert_eq!(world.attested, world.session().point().number, "held: {held:?}");
+        world.write(b"and on");
+        world.settle();
+        assert_eq!(world.shown.as_ref(), Some(&world.written), "held: {held:?}");
+    }
+}
+
 #[test]
 fn a_flood_while_away_is_bounded_skipped_and_ends_exact() {
     let mut world = World::new(true);
