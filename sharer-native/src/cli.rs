@@ -181,6 +181,10 @@ pub enum Other {
     },
     /// Inside a session: add to its transcript what the Agent Client Protocol calls `session/update`, one a line from stdin
     Emit,
+    /// Print what an agent needs to know, or put it into an agent's instruction file
+    Guide(GuideArgs),
+    /// Inside a shared session: the commands of a task as tools for an agent (MCP on stdin and stdout)
+    Mcp,
     /// Stand between an editor and its agent (ACP on stdio), and share what passes
     #[command(hide = true)]
     Acp {
@@ -226,6 +230,48 @@ pub struct SpawnArgs {
     /// The program and its arguments
     #[arg(last = true, required = true, value_name = "COMMAND")]
     pub command: Vec<OsString>,
+}
+
+/// Options of `sharer guide`.
+#[derive(Debug, Args)]
+pub struct GuideArgs {
+    /// Put the guide into this agent's instruction file, between marks; shows the change first
+    #[arg(long, value_name = "AGENT")]
+    pub install: Option<Instructed>,
+    /// The file for this project [default]
+    #[arg(long, requires = "install", conflicts_with = "user")]
+    pub project: bool,
+    /// The file for all your projects
+    #[arg(long, requires = "install")]
+    pub user: bool,
+    /// Take the guide out again
+    #[arg(long, requires = "install")]
+    pub remove: bool,
+}
+
+/// An agent with an instruction file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Instructed {
+    /// CLAUDE.md
+    Claude,
+    /// AGENTS.md
+    Codex,
+    /// GEMINI.md
+    Gemini,
+    /// AGENTS.md
+    Opencode,
+}
+
+impl Instructed {
+    /// The name of its program.
+    pub fn program(self) -> &'static str {
+        match self {
+            Self::Claude => "claude",
+            Self::Codex => "codex",
+            Self::Gemini => "gemini",
+            Self::Opencode => "opencode",
+        }
+    }
 }
 
 /// How a task is getting on.
@@ -288,6 +334,11 @@ pub fn completions(shell: clap_complete::Shell) -> Vec<u8> {
     let mut out = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "sharer", &mut out);
     out
+}
+
+/// Whether there is a subcommand of this name.
+pub fn has_command(name: &str) -> bool {
+    Cli::command().find_subcommand(name).is_some()
 }
 
 /// The manual page, in roff.

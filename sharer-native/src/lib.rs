@@ -1,6 +1,7 @@
 //! The parts of the binary `sharer`, as a library so that tests and benches reach them.
 
 pub mod acp;
+pub mod agents;
 pub mod cli;
 pub mod clock;
 pub mod commands;
@@ -9,6 +10,7 @@ pub mod control;
 pub mod events;
 pub mod exit;
 pub mod log;
+pub mod mcp;
 pub mod pty;
 pub mod relay;
 pub mod share;

@@ -6,9 +6,9 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::Parser as _;
 use sharer_native::cli::{Cli, Other, completions, man, version};
-use sharer_native::commands::{emit, sessions, tasks};
+use sharer_native::commands::{emit, guide, sessions, tasks};
 use sharer_native::config::Config;
-use sharer_native::{acp, exit, log, relay, share};
+use sharer_native::{acp, exit, log, mcp, relay, share};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -46,6 +46,8 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Some(Other::Tell { task, text }) => ok(tasks::tell(task, text)),
         Some(Other::Kill { task }) => ok(tasks::kill(task)),
         Some(Other::State { state, reason }) => ok(tasks::state(state, reason)),
+        Some(Other::Guide(args)) => ok(guide::guide(&args)),
+        Some(Other::Mcp) => ok(mcp::serve()),
         Some(Other::Emit) => emit::emit().map(ExitCode::from),
         Some(Other::Acp { command }) => acp::proxy::run(&command).map(ExitCode::from),
         Some(Other::AcpSeat { path, name }) => ok(acp::seats::sit(&path, &name)),

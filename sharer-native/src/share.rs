@@ -18,12 +18,16 @@ mod tasks;
 mod typist;
 mod uplink;
 
+use std::path::Path;
+
 use anyhow::Context as _;
 
 use self::embedded::Embedded;
 use self::host::Host;
+use crate::agents::hint;
 use crate::config::{Config, EventsTo, RelayChoice};
 use crate::events::Events;
+
 use crate::exit;
 use crate::pty::{Program, StartError};
 use crate::tty;
@@ -64,7 +68,13 @@ pub fn run(config: &Config) -> anyhow::Result<u8> {
     let base = config.public_url.clone().unwrap_or(base);
 
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let status = runtime.block_on(Host::new(config, &program, events, relay, base)?.run());
+    let host = Host::new(config, &program, events, relay, base)?;
+    if !config.quiet
+        && let Some(hint) = hint::once(Path::new(&program.name()))
+    {
+        banner::show(&hint);
+    }
+    let status = runtime.block_on(host.run());
     runtime.shutdown_background();
     drop(embedded);
     status

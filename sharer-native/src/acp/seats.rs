@@ -136,7 +136,12 @@ impl Seats {
         match ask::call(socket, &call)? {
             Reply::Spawned { .. } => Ok(()),
             Reply::NotStarted { why, .. } | Reply::Refused(why) => bail!(why),
-            Reply::Status(_) | Reply::Copied | Reply::Ended { .. } | Reply::Tasks(_) | Reply::Done => {
+            Reply::Status(_)
+            | Reply::Copied
+            | Reply::Ended { .. }
+            | Reply::Task(_)
+            | Reply::Tasks(_)
+            | Reply::Done => {
                 bail!("the session is of another version")
             }
         }

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::io::{self, Read as _, Write as _};
 use std::path::PathBuf;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, bail};
 
@@ -41,24 +41,24 @@ impl Session {
     /// Asks, and gives every answer but a refusal.
     pub fn ask(&self, request: Request) -> anyhow::Result<Reply> {
         let call = Call { token: Some(self.token.clone()), request };
-        let error = match ask::call(&self.socket, &call) {
-            Ok(reply) => return allowed(reply),
-            Err(error) => error,
-        };
+        ask::call(&self.socket, &call).map_err(|error| self.explain(error)).and_then(allowed)
+    }
+
+    /// Why the session did not answer, for people.
+    fn explain(&self, error: io::Error) -> anyhow::Error {
         let is = |kind| error.kind() == kind;
         if is(io::ErrorKind::PermissionDenied) {
             let socket = self.socket.display();
-            bail!(
+            anyhow::anyhow!(
                 "the session's control socket {socket} may not be used here: a sandbox around this must allow it"
-            );
+            )
+        } else if is(io::ErrorKind::NotFound) || is(io::ErrorKind::ConnectionRefused) {
+            anyhow::anyhow!("the session that this belongs to is over")
+        } else if is(io::ErrorKind::InvalidInput) {
+            anyhow::anyhow!(error)
+        } else {
+            anyhow::Error::new(error).context("the session does not answer")
         }
-        if is(io::ErrorKind::NotFound) || is(io::ErrorKind::ConnectionRefused) {
-            bail!("the session that this belongs to is over");
-        }
-        if is(io::ErrorKind::InvalidInput) {
-            bail!(error);
-        }
-        Err(error).context("the session does not answer")
     }
 
     /// Starts a task.
@@ -76,6 +76,25 @@ impl Session {
         let reply = self.ask(Request::Wait { task: task.to_owned() })?;
         let Reply::Ended { task, status } = reply else { bail!(OTHER_VERSION) };
         Ok((*task, status))
+    }
+
+    /// The same for so long: a task that runs on is given as it is.
+    pub fn wait_within(&self, task: &str, patience: Duration) -> anyhow::Result<Row> {
+        let request = Request::Wait { task: task.to_owned() };
+        let call = Call { token: Some(self.token.clone()), request };
+        match ask::call_within(&self.socket, &call, patience) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                let Reply::Task(row) = self.ask(Request::Task { task: task.to_owned() })? else {
+                    bail!(OTHER_VERSION)
+                };
+                Ok(*row)
+            }
+            Err(error) => Err(self.explain(error)),
+            Ok(reply) => {
+                let Reply::Ended { task, .. } = allowed(reply)? else { bail!(OTHER_VERSION) };
+                Ok(*task)
+            }
+        }
     }
 
     /// All tasks below this one.

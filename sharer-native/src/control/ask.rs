@@ -22,6 +22,12 @@ pub fn call(path: &Path, call: &Call) -> io::Result<Reply> {
     answer(path, call, (!waits).then_some(LONG_PATIENCE))
 }
 
+/// The same within a time of the caller's; `WouldBlock` when it is up.
+pub fn call_within(path: &Path, call: &Call, patience: Duration) -> io::Result<Reply> {
+    // A socket knows no patience of nothing.
+    answer(path, call, Some(patience.max(Duration::from_millis(1))))
+}
+
 fn answer(path: &Path, call: &Call, patience: Option<Duration>) -> io::Result<Reply> {
     let mut line = serde_json::to_vec(call)?;
     line.push(b'\n');

@@ -46,6 +46,11 @@ pub enum Request {
         /// Which.
         task: String,
     },
+    /// How a task is getting on.
+    Task {
+        /// Which.
+        task: String,
+    },
     /// List tasks.
     Tasks,
     /// Type into a task.
@@ -192,6 +197,8 @@ pub enum Reply {
         /// The exit status a shell would show.
         status: u8,
     },
+    /// To `Task`.
+    Task(Box<Row>),
     /// To `Tasks`.
     Tasks(Vec<Row>),
     /// To `Tell`, `Kill` and `State`.

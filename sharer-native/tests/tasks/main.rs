@@ -7,6 +7,7 @@
     reason = "a test panics when it fails"
 )]
 
+mod agents;
 mod children;
 mod control;
 mod sharing;

@@ -104,6 +104,7 @@ impl Host {
                 Reply::Refused("only a program inside the session can do this".to_owned())
             }
             request @ (Request::Wait { .. }
+            | Request::Task { .. }
             | Request::Tasks
             | Request::Tell { .. }
             | Request::Kill { .. }) => self.task_asks(FIRST, request),
@@ -123,6 +124,11 @@ impl Host {
                     |tasks: &Tasks| tasks.below(by).into_iter().filter_map(|at| tasks.row(at)).collect();
                 Reply::Tasks(below(&self.tasks))
             }
+            Request::Task { task } => match self.tasks.find(by, &task).map(|place| self.tasks.row(place)) {
+                Ok(Some(row)) => Reply::Task(Box::new(row)),
+                Ok(None) => Reply::Refused(TaskError::Over.to_string()),
+                Err(error) => Reply::Refused(error.to_string()),
+            },
             Request::Tell { task, text } => done(self.tell(by, &task, &text)),
             Request::Kill { task } => done(self.kill(by, &task)),
             Request::Emit { updates } => self.emit(by, updates),
