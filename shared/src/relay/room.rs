@@ -16,6 +16,7 @@ use crate::pages::Head;
 use crate::seal::SealedEvent;
 use crate::snapshot::{Manifest, Part};
 use crate::time::Moment;
+use crate::wire::hello::{ACKNOWLEDGED_AT_ONCE, EVENT_COST};
 use crate::wire::sharer::{InputRefusal, RelayToSharer};
 use crate::wire::source::SessionSource;
 use crate::wire::task::TaskRow;
@@ -27,9 +28,7 @@ const TAIL_AT_REST: u64 = 8 * 1024;
 /// A session is at rest after so long without an event, in milliseconds; and history waits so long after a
 /// flood.
 const REST_MS: u64 = 1_000;
-/// Events are acknowledged after so many bytes …
-const ACKNOWLEDGE_BYTES: u64 = 64 * 1024;
-/// … or so many milliseconds: typing is not answered by a frame per key.
+/// Events are acknowledged after [`ACKNOWLEDGED_AT_ONCE`], or so many milliseconds: typing is not answered by a frame per key.
 const ACKNOWLEDGE_MS: u64 = 1_000;
 /// The number of people is told at most so often, in milliseconds, and once more per [`PEOPLE_EACH_MS`] each.
 const PEOPLE_MS: u64 = 1_000;
@@ -74,7 +73,7 @@ pub(super) struct Room {
     full_tried: Option<u64>,
     flood_until: Moment,
     last_event: Moment,
-    unacknowledged: u64,
+    unacknowledged: usize,
     acknowledge_at: Option<Moment>,
     people_due: bool,
     people_next: Moment,
@@ -241,7 +240,7 @@ impl Room {
             content.store.clear();
         }
         content.known = true;
-        self.unacknowledged += event.body.len() as u64;
+        self.unacknowledged += event.body.len() + EVENT_COST;
         content.log.push(event.kind, event.body);
         if content.tail() > MAX_TAIL {
             content.store.clear();
@@ -260,7 +259,7 @@ impl Room {
                 wakes.viewer(viewer, lost);
             }
         }
-        if self.unacknowledged >= ACKNOWLEDGE_BYTES {
+        if self.unacknowledged >= ACKNOWLEDGED_AT_ONCE {
             self.acknowledge(wakes);
         } else {
             self.acknowledge_at.get_or_insert(now.after(ACKNOWLEDGE_MS));

@@ -9,11 +9,14 @@ use std::collections::VecDeque;
 use crate::chain::{ChainHash, ChainPoint};
 use crate::event::MAX_OUTPUT;
 use crate::seal::SealedEvent;
+use crate::wire::hello::{ACKNOWLEDGED_AT_ONCE, EVENT_COST};
 
 /// The most bytes kept for a relay that does not take them (`docs/protocol.md` 7).
 pub(super) const KEPT: usize = 1024 * 1024;
-/// What an event costs besides its body.
-const EVENT_COST: usize = 64;
+/// Output is pouring while events of so many bytes are on their way to the relay: what comes now is gathered, and
+/// leaves when an event is full or the relay has taken what is on its way. Twice what a relay acknowledges at once,
+/// so that what waits is always woken.
+const POURING: usize = 2 * ACKNOWLEDGED_AT_ONCE;
 
 struct Kept {
     event: SealedEvent,
@@ -112,7 +115,12 @@ impl Buffer {
     pub(super) fn next_len(&self) -> Option<usize> {
         let kept = self.at(self.sent + 1).map(|kept| kept.event.body.len());
         let gathered = (!self.pending.is_empty() || self.dropped.is_some()).then_some(self.pending.len());
-        kept.or(gathered)
+        kept.or(gathered.filter(|_| !self.is_pouring()))
+    }
+
+    /// Whether what is gathered waits for more. What is left out waits for nothing: all that is kept has to leave.
+    pub(super) fn is_pouring(&self) -> bool {
+        self.dropped.is_none() && self.unacknowledged >= POURING
     }
 
     pub(super) fn all_sent(&self) -> bool {

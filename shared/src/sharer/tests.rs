@@ -7,6 +7,7 @@
 )]
 
 mod groups;
+mod pouring;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 

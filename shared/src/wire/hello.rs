@@ -61,6 +61,11 @@ impl Default for Limits {
 
 /// Credit of a connection, in bytes of binary frames (DESIGN 4).
 pub const CREDIT: u64 = 256 * 1024;
+/// A relay acknowledges a session's events once so many bytes of them wait for it, each counted with [`EVENT_COST`]; a
+/// sharer gathers output while more than that is on its way, so a relay that gathers more slows it.
+pub const ACKNOWLEDGED_AT_ONCE: usize = 8 * 1024;
+/// What an event counts for besides its sealed body, in bytes.
+pub const EVENT_COST: usize = 64;
 /// Credit of input on a connection, in bytes (DESIGN 4).
 pub const INPUT_CREDIT: u64 = 64 * 1024;
 

@@ -59,7 +59,8 @@ impl Session {
         Some(snapshot.or_else(|| self.buffer.next_len())? + SMALL)
     }
 
-    /// The next frame of a snapshot or event; when all events were sent, what was gathered since is sealed.
+    /// The next frame of a snapshot or event; when all events were sent, what was gathered since is sealed, unless
+    /// output is pouring.
     pub(in crate::sharer) fn next_frame(&mut self, step: &mut Step) -> Option<Frame> {
         let Room::Open(channel) = self.room else { return None };
         if let Some(frame) = self.talk.next_frame() {
@@ -68,7 +69,7 @@ impl Session {
         if let Some(frame) = self.snapshots.next_frame(self.buffer.sent()) {
             return Some(frame);
         }
-        if self.buffer.all_sent() {
+        if self.buffer.all_sent() && !self.buffer.is_pouring() {
             self.settle(step);
         }
         self.buffer.next_event().map(|event| Frame::Event { channel, event })
