@@ -185,8 +185,8 @@ pub enum Other {
     Guide(GuideArgs),
     /// Inside a shared session: the commands of a task as tools for an agent (MCP on stdin and stdout)
     Mcp,
-    /// Stand between an editor and its agent (ACP on stdio), and share what passes
-    #[command(hide = true)]
+    /// Stand between an editor and its agent (the Agent Client Protocol on stdio), and share what passes; `sharer link`
+    /// shows the links
     Acp {
         /// The agent
         #[arg(last = true, required = true, value_name = "AGENT")]

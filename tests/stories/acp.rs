@@ -1,10 +1,17 @@
 //! Conversations: an editor and an agent that know nothing of `sharer` speak ACP through it, and a viewer reads along.
 
 use std::fs;
+use std::path::Path;
+use std::process::Stdio;
 
-use e2e::harness::{SHORT, Sandbox, Sharer, until};
+use e2e::harness::wait::within;
+use e2e::harness::{LONG, SHORT, Sandbox, Sharer, sharer_bin, until};
 use e2e::viewer::{Screen, Viewer};
+use shared::conversation::Block;
 use shared::event::WindowSize;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::process::{Child, ChildStdin};
+use tokio::task::JoinHandle;
 
 /// Terminals are not looked at here.
 #[derive(Debug)]
@@ -22,6 +29,112 @@ fn words(viewer: &Viewer<Blind>) -> String {
         transcript.blocks().map(|(_, _, block)| block.words()).collect()
     };
     viewer.transcript().map(words).unwrap_or_default()
+}
+
+/// An agent in a few lines of shell: raw JSON, and bytes that are none. It ends as told, and leaves something behind that
+/// holds its output.
+const AGENT: &str = r#"
+while IFS= read -r line; do
+  printf '%s\n' "$line" >> "$HOME/heard"
+  say() { printf '{"jsonrpc":"2.0","method":"session/update","params":{"sessionId":"s1","update":%s}}\n' "$1"; }
+  case $line in
+  *session/new*) printf '{"jsonrpc":"2.0","id":1,"result":{"sessionId":"s1"}}\n' ;;
+  *session/prompt*)
+    say '{"sessionUpdate":"agent_thought_chunk","content":{"type":"text","text":"hm, a thought"}}'
+    printf 'not json \377\376 {"jsonrpc"\n'
+    say '{"sessionUpdate":"tool_call","toolCallId":"c1","title":"Edit a file","kind":"edit","status":"in_progress"}'
+    say '{"sessionUpdate":"tool_call_update","toolCallId":"c1","status":"completed","content":[{"type":"diff","path":"/a","oldText":"1","newText":"2"}]}'
+    say '{"sessionUpdate":"agent_message_chunk","content":{"type":"text","text":"I looked "}}'
+    say '{"sessionUpdate":"agent_message_chunk","content":{"type":"text","text":"at it."}}'
+    printf '{"jsonrpc":"2.0","id":2,"result":{"stopReason":"end_turn"}}\n'
+    ;;
+  *bye*) mkfifo "$HOME/hold"; cat "$HOME/hold" & exit 7 ;;
+  esac
+done
+"#;
+
+/// What the editor says; the middle line is broken.
+const EDITOR: [&[u8]; 3] = [
+    br#"{"jsonrpc":"2.0","id":1,"method":"session/new","params":{"cwd":"/","mcpServers":[]}}"#,
+    b"{\"broken\": \xff\xfe",
+    br#"{"jsonrpc":"2.0","id":2,"method":"session/prompt","params":{"sessionId":"s1","prompt":[{"type":"text","text":"look at it"}]}}"#,
+];
+
+/// `sharer acp` between an agent and whoever holds this: the test is the editor.
+struct Editor {
+    proxy: Child,
+    say: ChildStdin,
+    heard: JoinHandle<Vec<u8>>,
+}
+
+impl Editor {
+    fn start(sandbox: &Sandbox, agent: &Path) -> Self {
+        let mut command = sandbox.command(sharer_bin());
+        command.env("SHARER_LISTEN", "127.0.0.1:0").env("LC_ALL", "C").args(["acp", "--"]).arg(agent);
+        let command = command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
+        let mut proxy = command.spawn().unwrap();
+        let mut from_agent = proxy.stdout.take().unwrap();
+        let heard = tokio::spawn(async move {
+            let mut heard = Vec::new();
+            from_agent.read_to_end(&mut heard).await.unwrap();
+            heard
+        });
+        Self { say: proxy.stdin.take().unwrap(), proxy, heard }
+    }
+
+    async fn say(&mut self, line: &[u8]) {
+        self.say.write_all(&[line, b"\n"].concat()).await.unwrap();
+    }
+
+    /// The link of the session, found as that of any other.
+    async fn link(sandbox: &Sandbox) -> String {
+        until("the conversation to be shared", LONG, async || {
+            let mut status = sandbox.command(sharer_bin());
+            let output = status.args(["status", "--json", "--secrets"]).output().await.unwrap();
+            let found: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+            found[0]["read"].as_str().map(str::to_owned).ok_or(found)
+        })
+        .await
+    }
+
+    /// What the agent said in all, and how the proxy ended.
+    async fn ended(mut self) -> (Vec<u8>, Option<i32>) {
+        let status = within("the proxy to end", LONG, self.proxy.wait()).await.unwrap();
+        (within("the end of what was said", SHORT, self.heard).await.unwrap(), status.code())
+    }
+}
+
+#[tokio::test]
+async fn an_editor_and_an_agent_speak_through_the_proxy_unchanged_and_a_viewer_reads_along() {
+    let sandbox = Sandbox::new();
+    sandbox.script("agent", AGENT);
+    let mut editor = Editor::start(&sandbox, Path::new("agent"));
+    for line in EDITOR {
+        editor.say(line).await;
+    }
+    let mut viewer = Viewer::new(&Editor::link(&sandbox).await, None, Blind);
+    viewer.live().await;
+    viewer.until("the whole exchange", |viewer| words(viewer).contains("end_turn")).await;
+    let read = words(&viewer);
+    for part in ["look at it", "hm, a thought", "Edit a file", "I looked at it."] {
+        assert!(read.contains(part), "{part} is missing in {read}");
+    }
+    let transcript = viewer.transcript().unwrap();
+    let edited = transcript.blocks().any(
+        |(_, _, block)| matches!(block, Block::Tool(call) if call.status.as_deref() == Some("completed")),
+    );
+    assert!(edited, "the call is completed");
+
+    // The editor does not hang up, and something holds the agent's output: its end is passed all the same.
+    editor.say(b"bye").await;
+    let (heard, status) = editor.ended().await;
+    assert_eq!(status, Some(7), "the status is the agent's");
+    let said = [EDITOR.as_slice(), &[b"bye"]].concat().join(&b'\n');
+    let got = fs::read(sandbox.path().join("heard")).unwrap();
+    assert_eq!(got.strip_suffix(b"\n"), Some(said.as_slice()), "the agent heard what was said");
+    let broken = b"not json \xff\xfe {\"jsonrpc\"\n";
+    assert!(heard.windows(broken.len()).any(|part| part == broken), "the editor heard what is no JSON");
+    assert_eq!(heard.split(|byte| *byte == b'\n').count(), 9);
 }
 
 #[tokio::test]

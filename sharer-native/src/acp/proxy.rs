@@ -23,6 +23,8 @@ const PIECE: usize = 64 * 1024;
 const MOST_WAITING: usize = 256;
 /// What was read waits so long for more before it is shared.
 const GATHER: Duration = Duration::from_millis(20);
+/// What an agent's own children still say when it has ended is passed for so long.
+const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// What the copying threads tell the reading one.
 enum Passed {
@@ -30,6 +32,10 @@ enum Passed {
     Bytes(Side, Vec<u8>),
     /// Some passed that were not kept.
     Gap(Side),
+    /// A session has begun, and takes what waits for it.
+    Begun,
+    /// The agent has ended.
+    End,
 }
 
 /// Offers copies, and counts what could not be taken.
@@ -66,10 +72,20 @@ pub fn run(command: &[OsString]) -> anyhow::Result<u8> {
     };
     let (passed, passing) = sync_channel(MOST_WAITING);
     let name = std::path::Path::new(program).file_name().unwrap_or(program).to_string_lossy().into_owned();
-    let reader = thread::spawn(move || read(&passing, &name));
-    copy_both(&mut agent, passed)?;
+    let begun = passed.clone();
+    let reader = thread::spawn(move || {
+        read(&passing, &name, move || {
+            // It may all be over.
+            drop(begun.send(Passed::Begun));
+        });
+    });
+    let said_all = copy_both(&mut agent, &passed)?;
     let status = agent.wait()?;
-    // What passed last is shared still.
+    // Something that it left behind may hold its stdout for ever.
+    let _silent = said_all.recv_timeout(LAST_WORDS);
+    // What passed last is shared still. The editor may say nothing, and hold its end, for ever: its copying thread ends
+    // with the process. Fails if nothing is shared.
+    drop(passed.send(Passed::End));
     drop(reader.join());
     Ok(exit_status(status))
 }
@@ -85,16 +101,19 @@ fn exit_status(status: std::process::ExitStatus) -> u8 {
     code.and_then(|code| u8::try_from(code).ok()).unwrap_or(exit::FAILED)
 }
 
-/// Copies both ways until the agent says no more.
-fn copy_both(agent: &mut Child, passed: SyncSender<Passed>) -> anyhow::Result<()> {
+/// Copies both ways; what is given closes when the agent says no more.
+fn copy_both(agent: &mut Child, passed: &SyncSender<Passed>) -> anyhow::Result<Receiver<()>> {
     let mut to_agent = agent.stdin.take().context("the agent has no stdin")?;
     let mut from_agent = agent.stdout.take().context("the agent has no stdout")?;
     let mut tee = Tee { side: Side::Editor, passed: passed.clone(), gap: false };
-    // It ends with the process: the editor may say nothing for ever.
     thread::spawn(move || copy(&mut io::stdin().lock(), &mut to_agent, &mut tee));
-    let mut tee = Tee { side: Side::Agent, passed, gap: false };
-    copy(&mut from_agent, &mut io::stdout().lock(), &mut tee);
-    Ok(())
+    let mut tee = Tee { side: Side::Agent, passed: passed.clone(), gap: false };
+    let (saying, said_all) = sync_channel(0);
+    thread::spawn(move || {
+        copy(&mut from_agent, &mut io::stdout().lock(), &mut tee);
+        drop(saying);
+    });
+    Ok(said_all)
 }
 
 fn copy(from: &mut impl Read, to: &mut impl Write, tee: &mut Tee) {
@@ -113,9 +132,9 @@ fn copy(from: &mut impl Read, to: &mut impl Write, tee: &mut Tee) {
     }
 }
 
-/// Reads what passes and shares it.
-fn read(passing: &Receiver<Passed>, name: &str) {
-    let mut seats = match Seats::open(name) {
+/// Reads what passes and shares it; `begun` is called when a session has begun.
+fn read(passing: &Receiver<Passed>, name: &str, begun: impl Fn() + Send + 'static) {
+    let mut seats = match Seats::open(name, begun) {
         Ok(seats) => seats,
         Err(error) => {
             complain(&format!("nothing of this is shared: {error:#}"));
@@ -125,10 +144,16 @@ fn read(passing: &Receiver<Passed>, name: &str) {
     };
     let mut tap = Tap::default();
     let (mut editor, mut agent) = (Lines::default(), Lines::default());
-    while let Ok(first) = passing.recv() {
+    let mut ended = false;
+    while !ended && let Ok(first) = passing.recv() {
         let mut next = Some(first);
         while let Some(passed) = next {
             match passed {
+                Passed::Begun => {}
+                Passed::End => {
+                    ended = true;
+                    break;
+                }
                 Passed::Bytes(side, bytes) => {
                     let lines = if side == Side::Editor { &mut editor } else { &mut agent };
                     let (mut meanings, mut skipped) = (Vec::new(), 0);

@@ -69,8 +69,9 @@ impl Drop for Seats {
 }
 
 impl Seats {
-    /// Begins the session: as a child of the one around this process, or one of its own.
-    pub(super) fn open(title: &str) -> anyhow::Result<Self> {
+    /// Begins the session: as a child of the one around this process, or one of its own. Calls `begun` whenever one has
+    /// begun: [`Seats::flush`] then shares what waits for it.
+    pub(super) fn open(title: &str, begun: impl Fn() + Send + 'static) -> anyhow::Result<Self> {
         let path = directory()?.join(format!("acp-{}.seat", std::process::id()));
         // Left by a process of the same number.
         drop(std::fs::remove_file(&path));
@@ -79,11 +80,11 @@ impl Seats {
         let (arrive, arrivals) = channel();
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                if let Some(way) = read_way(&stream)
-                    && arrive.send((way, stream)).is_err()
-                {
+                let Some(way) = read_way(&stream) else { continue };
+                if arrive.send((way, stream)).is_err() {
                     return;
                 }
+                begun();
             }
         });
         let mut seats = Self {
@@ -311,9 +312,14 @@ impl Seats {
         }
         self.flush();
         self.held.clear();
-        if let Some(mut share) = self.share.take() {
+        let Some(mut share) = self.share.take() else { return };
+        let (ending, ended) = channel::<()>();
+        std::thread::spawn(move || {
             drop(share.wait());
-        }
+            drop(ending);
+        });
+        // It says its last words to the relay within a second; nobody waits for it longer than this.
+        let _late = ended.recv_timeout(BEGIN_WITHIN);
     }
 }
 
