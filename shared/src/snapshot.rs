@@ -81,6 +81,10 @@ pub struct Manifest {
     /// The newest change of the transcript up to there; 0 while there is none.
     #[serde(default)]
     pub transcript: u64,
+    /// The newest event up to there that changed the terminal's size. History from before it is wrapped in another way by
+    /// every terminal, so that whoever has none from behind it is to be given this one.
+    #[serde(default)]
+    pub resized: u64,
     /// The screen part.
     pub screen: PartOutline,
     /// The full part, if the snapshot has one.
@@ -95,7 +99,9 @@ impl Manifest {
         let bounded = |part: &PartOutline| {
             part.frames >= 1 && part.frames as usize <= MAX_PART_FRAMES && part.size as usize <= MAX_PART
         };
-        (bounded(&manifest.screen) && manifest.full.as_ref().is_none_or(bounded)).then_some(manifest)
+        let in_order = manifest.resized <= manifest.point.number;
+        (in_order && bounded(&manifest.screen) && manifest.full.as_ref().is_none_or(bounded))
+            .then_some(manifest)
     }
 
     /// What it says of `part`.
@@ -150,6 +156,8 @@ pub struct Dump<'a> {
     pub window: WindowSize,
     /// The newest change of the transcript at that event.
     pub transcript: u64,
+    /// The newest event up to that one that changed the size.
+    pub resized: u64,
     /// Bytes that bring a fresh terminal to the screen.
     pub screen: &'a [u8],
     /// Bytes that bring a fresh terminal to history and screen.
@@ -221,6 +229,7 @@ impl SnapshotSealer {
             point: dump.point,
             window: dump.window,
             transcript: dump.transcript,
+            resized: dump.resized,
             screen,
             full,
         };

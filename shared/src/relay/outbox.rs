@@ -81,11 +81,11 @@ enum Phase {
     Screen { generation: Arc<Generation>, next: Option<usize>, stale: bool },
 }
 
-#[derive(Debug)]
-enum Full {
-    Done,
-    Wanted,
-    Sending { id: u64, next: usize },
+/// A full part on its way.
+#[derive(Debug, Clone, Copy)]
+struct Full {
+    id: u64,
+    next: usize,
 }
 
 /// Slots of control messages, written in the order of the fields.
@@ -128,7 +128,9 @@ pub(super) struct Viewer {
     due: Due,
     taken: VecDeque<Bytes>,
     phase: Phase,
-    full: Full,
+    /// The event of the snapshot whose history it has; 0: none.
+    history: u64,
+    full: Option<Full>,
     /// The newest event sent.
     cursor: u64,
     /// The log's offset behind that event.
@@ -154,8 +156,10 @@ impl Viewer {
         payload: &JoinPayload,
         content: &Content,
     ) -> Self {
-        let at = payload.resume.filter(|resume| resume.epoch == content.epoch).map(|resume| resume.number);
-        let at = at.filter(|&number| content.resumes(number, BOUND));
+        let resume = payload
+            .resume
+            .filter(|resume| resume.epoch == content.epoch && content.resumes(resume.number, BOUND));
+        let at = resume.map(|resume| resume.number);
         Self {
             peer,
             channel,
@@ -169,7 +173,8 @@ impl Viewer {
             due: Due { joined: Some(at.is_some()), ..Due::default() },
             taken: VecDeque::new(),
             phase: if at.is_some() { Phase::Following } else { Phase::Lost },
-            full: if at.is_some() { Full::Done } else { Full::Wanted },
+            history: resume.map_or(0, |resume| resume.history),
+            full: None,
             cursor: at.unwrap_or(0),
             offset: content.log.offset(at.unwrap_or(0)),
             manifest: 0,
@@ -195,14 +200,11 @@ impl Viewer {
         matches!(self.phase, Phase::Lost)
     }
 
-    /// Whether it has not yet been given history.
-    pub(super) fn wants_full(&self) -> bool {
-        !matches!(self.full, Full::Done)
-    }
-
-    /// There is a newer history for everybody, also for those who have had one.
-    pub(super) fn offer_full(&mut self) {
-        self.full = Full::Wanted;
+    /// Whether it has not yet been given history, or there is one from behind a later resize: terminals wrap lines anew,
+    /// each in its own way.
+    pub(super) fn wants_full(&self, content: &Content) -> bool {
+        let newer = content.store.stored().filter(|stored| stored.full().is_some());
+        self.history == 0 || newer.is_some_and(|stored| self.history < stored.generation.resized)
     }
 
     /// A new event is in the log; whether the viewer is to be polled for it. Falls behind past the bound.
@@ -232,7 +234,7 @@ impl Viewer {
             self.phase = Phase::Lost;
             self.due.resyncing = true;
         }
-        self.full = Full::Wanted;
+        (self.history, self.full) = (0, None);
     }
 
     /// Everything starts again at h(0).
@@ -501,7 +503,7 @@ impl Viewer {
                 },
             ));
         }
-        if self.wants_full() {
+        if self.wants_full(content) {
             match self.history(content, allowance) {
                 Some(Step::Idle) => {}
                 other => return other,
@@ -510,7 +512,8 @@ impl Viewer {
         Some(self.end(content).unwrap_or(Step::Idle))
     }
 
-    /// History comes when the events are through, and only while it belongs to the stored generation.
+    /// History comes when the events are through, only while it belongs to the stored generation, and not so late that
+    /// the viewer may not remember what followed.
     fn history(&mut self, content: &mut Content, allowance: Allowance) -> Option<Step> {
         let channel = self.channel;
         let Some(stored) = content.store.stored() else {
@@ -518,54 +521,53 @@ impl Viewer {
             return Some(Step::Idle);
         };
         let generation = &stored.generation;
+        let (id, number) = (generation.id, generation.number);
         let Some(frames) = stored.full() else {
             if stored.is_arriving() {
                 return Some(Step::Idle);
             }
             // Even a sharer that gave none when asked may have meant an earlier request: if one comes, it is wanted.
-            self.full = Full::Wanted;
+            self.full = None;
             content.wants_full |= !content.has_no_history;
             return Some(Step::Idle);
         };
+        let is_late = self.offset.saturating_sub(content.log.offset(number)) > BOUND;
         match self.full {
-            Full::Sending { id, next } if id == generation.id => {
-                let Some(body) = frames.get(next) else {
-                    self.full = Full::Done;
+            Some(full) if full.id == id => {
+                let Some(body) = frames.get(full.next) else {
+                    self.full = None;
+                    self.history = if is_late { 0 } else { number };
                     return None;
                 };
                 let frame = Frame::SnapshotPart {
                     channel,
                     id,
                     part: Part::Full,
-                    index: u32::try_from(next).unwrap_or(u32::MAX),
-                    last: next + 1 == frames.len(),
+                    index: u32::try_from(full.next).unwrap_or(u32::MAX),
+                    last: full.next + 1 == frames.len(),
                     body: body.clone(),
                 };
                 Some(counted(&frame, allowance).map_or(Step::Blocked, |step| {
-                    self.full = Full::Sending { id, next: next + 1 };
+                    self.full = Some(Full { id, next: full.next + 1 });
                     step
                 }))
             }
-            _ if self.manifest == generation.id => {
-                self.full = Full::Sending { id: generation.id, next: 0 };
+            _ if self.manifest == id && !is_late => {
+                self.full = Some(Full { id, next: 0 });
                 None
             }
             // A later generation fits only exactly where the viewer is: it keeps no older events.
-            _ if self.cursor == generation.number => {
-                let frame = Frame::SnapshotManifest {
-                    channel,
-                    id: generation.id,
-                    number: generation.number,
-                    manifest: generation.manifest.clone(),
-                };
+            _ if self.cursor == number => {
+                let manifest = generation.manifest.clone();
+                let frame = Frame::SnapshotManifest { channel, id, number, manifest };
                 Some(counted(&frame, allowance).map_or(Step::Blocked, |step| {
-                    self.manifest = generation.id;
-                    self.full = Full::Sending { id: generation.id, next: 0 };
+                    self.manifest = id;
+                    self.full = Some(Full { id, next: 0 });
                     step
                 }))
             }
-            Full::Done | Full::Wanted | Full::Sending { .. } => {
-                self.full = Full::Wanted;
+            _ => {
+                self.full = None;
                 content.wants_full = true;
                 Some(Step::Idle)
             }

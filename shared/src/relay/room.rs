@@ -115,7 +115,7 @@ impl Room {
         let initialized = RelayToSharer::SessionInitialized {
             channel,
             acknowledged: content.known.then(|| content.log.latest()),
-            has_snapshot: content.store.stored().is_some(),
+            snapshot: content.store.whole(),
             pages: content.pages.held(),
         };
         let mut holder = Holder::new(peer, channel, &initialized);
@@ -327,19 +327,14 @@ impl Room {
             self.wake_lost(wakes);
         }
         if arrival.complete {
-            let asked = self.pace.outstanding().is_some();
             self.pace.complete(now);
             let has_full = self.content.store.stored().is_some_and(|stored| stored.full().is_some());
             self.content.has_no_history = self.asked_full && !has_full;
             if has_full {
                 self.content.wants_full = false;
             }
-            if has_full && !asked {
-                // The sharer means everybody to have it: terminals wrap lines anew each in its own way after a resize.
-                self.viewers.values_mut().for_each(Viewer::offer_full);
-            }
             self.asked_full = false;
-            for viewer in self.viewers.values().filter(|viewer| viewer.wants_full()) {
+            for viewer in self.viewers.values().filter(|viewer| viewer.wants_full(&self.content)) {
                 wakes.viewer(viewer, true);
             }
         }

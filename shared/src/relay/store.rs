@@ -16,6 +16,8 @@ pub(super) struct Generation {
     pub(super) id: u64,
     /// The event it stands at.
     pub(super) number: u64,
+    /// The newest event up to there that changed the terminal's size.
+    pub(super) resized: u64,
     pub(super) manifest: Signed,
     pub(super) screen: Vec<Bytes>,
 }
@@ -74,6 +76,11 @@ impl Store {
         self.stored.as_ref().map(|stored| stored.generation.number)
     }
 
+    /// The event of the stored snapshot, if its history is whole too.
+    pub(super) fn whole(&self) -> Option<u64> {
+        self.stored.as_ref().filter(|stored| stored.full().is_some()).map(|stored| stored.generation.number)
+    }
+
     /// Forgets everything.
     pub(super) fn clear(&mut self) {
         *self = Self::default();
@@ -97,7 +104,13 @@ impl Store {
         }
         let frames = |frames: u32| (frames as usize).min(MAX_PART_FRAMES);
         self.arriving = Some(Arriving {
-            generation: Generation { id, number, manifest: signed, screen: Vec::new() },
+            generation: Generation {
+                id,
+                number,
+                resized: manifest.resized,
+                manifest: signed,
+                screen: Vec::new(),
+            },
             screen_frames: frames(manifest.screen.frames),
             full_frames: manifest.full.map_or(0, |full| frames(full.frames)),
         });

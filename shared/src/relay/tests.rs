@@ -134,6 +134,10 @@ impl Heard {
         }
     }
 
+    fn is_history(&self) -> bool {
+        matches!(self, Self::Frame(Frame::SnapshotPart { part: Part::Full, last: true, .. }))
+    }
+
     fn is_screen(&self) -> bool {
         matches!(self, Self::Frame(Frame::SnapshotPart { part: Part::Screen, last: true, .. }))
     }
@@ -147,6 +151,8 @@ struct Sharer {
     source: SessionSource,
     claims: u64,
     number: u64,
+    /// The event that said the size last.
+    resized: u64,
     snapshots: SnapshotSealer,
 }
 
@@ -164,7 +170,7 @@ impl Sharer {
         let scope = Scope { session: owner.session_id(), epoch };
         let snapshots = SnapshotSealer::new(&ContentKey([5; 32]), scope);
         let source = SessionSource::default();
-        Self { owner, entropy, epoch, grants, source, claims: 0, number: 0, snapshots }
+        Self { owner, entropy, epoch, grants, source, claims: 0, number: 0, resized: 0, snapshots }
     }
 
     fn header(&mut self) -> Signed {
@@ -222,6 +228,7 @@ impl Sharer {
             point,
             window: WindowSize { cols: 80, rows: 24 },
             transcript: 0,
+            resized: self.resized,
             screen: b"screen",
             full: full.then_some(&b"history"[..]),
         };
@@ -264,7 +271,7 @@ fn shared() -> (World, Sharer) {
     sharer.claim(&mut world, 1, HOST);
     assert!(matches!(
         world.sharer(1)[..],
-        [RelayToSharer::SessionInitialized { acknowledged: None, has_snapshot: false, .. }, ..]
+        [RelayToSharer::SessionInitialized { acknowledged: None, snapshot: None, .. }, ..]
     ));
     sharer.event(&mut world, 1, 100);
     sharer.snapshot(&mut world, 1, true);
@@ -303,11 +310,40 @@ fn a_resuming_viewer_gets_the_tail_and_no_snapshot() {
     for _ in 0..5 {
         sharer.event(&mut world, 1, 10);
     }
-    sharer.join(&mut world, 2, Right::Watch, Some(Resume { epoch: sharer.epoch, number: 3 }));
+    sharer.join(&mut world, 2, Right::Watch, Some(Resume { epoch: sharer.epoch, number: 3, history: 1 }));
     let heard = world.viewer(2);
     assert!(matches!(&heard[0], Heard::Control(RelayToViewer::JoinedSuccessfully { resumed: true, .. })));
     assert_eq!(heard.iter().filter_map(Heard::event).collect::<Vec<_>>(), [4, 5, 6]);
-    assert!(!heard.iter().any(Heard::is_screen));
+    assert!(!heard.iter().any(|heard| heard.is_screen() || heard.is_history()));
+}
+
+/// Whoever is given history before a resize may have dropped it, and wraps its lines in another way in any case. That
+/// the relay had asked for the snapshot behind the resize, or had a viewer that was away meanwhile, changes nothing.
+#[test]
+fn history_from_before_a_resize_is_given_anew_and_once() {
+    let histories = |heard: &[Heard]| heard.iter().filter(|heard| heard.is_history()).count();
+    let (mut world, mut sharer) = shared();
+    assert_eq!(histories(&viewer_at(&mut world, &sharer, 2)), 1);
+    // At rest, with so much behind the stored one, the relay asks; the size changes before it is answered.
+    sharer.event(&mut world, 1, 9_000);
+    world.wait(2_000);
+    assert!(asked(&world.sharer(1)));
+    sharer.event(&mut world, 1, 10);
+    sharer.resized = sharer.number;
+    let before = sharer.number - 1;
+    sharer.snapshot(&mut world, 1, true);
+    assert_eq!(histories(&world.viewer(2)), 1);
+    sharer.event(&mut world, 1, 10);
+    sharer.snapshot(&mut world, 1, true);
+    assert_eq!(histories(&world.viewer(2)), 0, "the control: it has one from behind the resize");
+    let number = sharer.number;
+    for (peer, history, given) in [(3, 0, 1), (4, before, 1), (5, number - 1, 0)] {
+        let resume = Resume { epoch: sharer.epoch, number, history };
+        sharer.join(&mut world, peer, Right::Watch, Some(resume));
+        let heard = world.viewer(peer);
+        assert_eq!(histories(&heard), given, "{peer}");
+        assert!(!heard.iter().any(Heard::is_screen), "{peer}");
+    }
 }
 
 #[test]
@@ -382,7 +418,7 @@ fn of_two_claims_the_higher_wins_and_the_other_is_closed_for_good() {
     sharer.claim(&mut world, 5, HOST);
     assert!(matches!(
         world.sharer(5)[0],
-        RelayToSharer::SessionInitialized { acknowledged: Some(1), has_snapshot: true, .. }
+        RelayToSharer::SessionInitialized { acknowledged: Some(1), snapshot: Some(_), .. }
     ));
     assert_eq!(world.take(1).pop(), Some(Outgoing::Close(CloseCode::Replaced)));
     sharer.claims = 0;

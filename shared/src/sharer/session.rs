@@ -73,6 +73,8 @@ pub(super) struct Session {
     next_beat: Moment,
     beat: Option<(u64, Vec<u8>)>,
     resize_quiet: Option<Moment>,
+    /// The newest event of the epoch that said a size.
+    resized_at: u64,
     /// The size changed while output was left out.
     resized: bool,
     /// The newest `Skipped`: viewers need a snapshot at or after it.
@@ -117,6 +119,7 @@ impl Session {
             next_beat: now.mono,
             beat: None,
             resize_quiet: None,
+            resized_at: 0,
             resized: false,
             skipped: 0,
             people: (None, 0, 0),
@@ -218,12 +221,17 @@ impl Session {
         self.seal_pending(step);
         let Some(bytes) = self.buffer.take_dropped() else { return };
         if std::mem::take(&mut self.resized) {
-            self.seal(&Event::Note(Note::Resize(self.window)), step);
+            self.seal_size(step);
         }
         self.skip(bytes, step);
         if self.room.is_open() {
             self.snapshots.want(true);
         }
+    }
+
+    fn seal_size(&mut self, step: &mut Step) {
+        self.seal(&Event::Note(Note::Resize(self.window)), step);
+        self.resized_at = self.epoch.point().number;
     }
 
     /// Only a snapshot shows what was before.
@@ -234,7 +242,7 @@ impl Session {
 
     /// The first events of an epoch: what a viewer needs to know before there is output.
     fn describe(&mut self, step: &mut Step) {
-        self.seal(&Event::Note(Note::Resize(self.window)), step);
+        self.seal_size(step);
         self.seal(&Event::Note(Note::Title(self.title.clone())), step);
         if self.source.task_id.is_some() {
             self.seal(&Event::Note(Note::SourceTask(self.source.clone())), step);
@@ -290,7 +298,7 @@ impl Session {
                 let point = self.epoch.point();
                 let mark = Mark { epoch: self.epoch.id(), number: point.number };
                 let transcript = self.tell_transcript();
-                if let Some(request) = self.snapshots.ask(now, mark, point, transcript) {
+                if let Some(request) = self.snapshots.ask(now, mark, point, transcript, self.resized_at) {
                     self.model(ModelInput::Snapshot { mark, full: request.full }, step);
                 }
             }
@@ -326,7 +334,7 @@ impl Session {
     pub(super) fn handle_timeout(&mut self, step: &mut Step) {
         self.room_timeout(step);
         if self.resize_quiet.take_if(|at| *at <= step.mono()).is_some() && self.room.is_open() {
-            self.snapshots.want_for_all();
+            self.snapshots.want(true);
         }
     }
 }

@@ -22,6 +22,8 @@ pub(super) struct Request {
     pub(super) point: ChainPoint,
     /// The newest change of the transcript there.
     pub(super) transcript: u64,
+    /// The newest event up to there that changed the size.
+    pub(super) resized: u64,
     pub(super) full: bool,
 }
 
@@ -36,8 +38,6 @@ struct Outgoing {
 pub(super) struct Snapshots {
     /// `Some(full)`: one is wanted that the model was not asked for yet.
     wanted: Option<bool>,
-    /// One is wanted by nobody's request: everybody is to have it.
-    for_all: bool,
     asked: Option<Request>,
     earliest: Moment,
     outgoing: VecDeque<Outgoing>,
@@ -48,15 +48,9 @@ impl Snapshots {
         self.wanted = Some(self.wanted.unwrap_or(false) || full);
     }
 
-    /// Everybody needs one with history. A relay gives everybody the one that it has not asked for itself, so this one
-    /// comes after all that it has.
-    pub(super) fn want_for_all(&mut self) {
-        self.for_all = true;
-    }
-
     /// When the model may be asked; `None` while nothing is wanted, or it has not answered yet.
     pub(super) fn due(&self) -> Option<Moment> {
-        ((self.wanted.is_some() || self.for_all) && self.asked.is_none()).then_some(self.earliest)
+        (self.wanted.is_some() && self.asked.is_none()).then_some(self.earliest)
     }
 
     /// Takes the wish, at a mark that was just made.
@@ -66,11 +60,11 @@ impl Snapshots {
         mark: Mark,
         point: ChainPoint,
         transcript: u64,
+        resized: u64,
     ) -> Option<Request> {
-        let for_all = || std::mem::take(&mut self.for_all).then_some(true);
-        let full = self.wanted.take().or_else(for_all)?;
+        let full = self.wanted.take()?;
         self.earliest = now.mono.after(SPACED_MS);
-        let request = Request { mark, point, transcript, full };
+        let request = Request { mark, point, transcript, resized, full };
         self.asked = Some(request);
         Some(request)
     }
@@ -123,12 +117,12 @@ impl Snapshots {
 
     /// Whether nothing is wanted, asked or waiting.
     pub(super) fn is_idle(&self) -> bool {
-        self.wanted.is_none() && !self.for_all && self.asked.is_none() && self.outgoing.is_empty()
+        self.wanted.is_none() && self.asked.is_none() && self.outgoing.is_empty()
     }
 
     /// The connection broke, or the epoch ended: the relay asks again for what it needs.
     pub(super) fn forget(&mut self) {
-        (self.wanted, self.for_all) = (None, false);
+        self.wanted = None;
         self.asked = None;
         self.outgoing.clear();
     }

@@ -209,7 +209,7 @@ impl World {
         self.say(&RelayToSharer::SessionInitialized {
             channel: CHANNEL,
             acknowledged,
-            has_snapshot: false,
+            snapshot: None,
             pages: None,
         });
         self.say(&RelayToSharer::SnapshotRequested { channel: CHANNEL, full: true });
@@ -762,7 +762,7 @@ fn tell(sharer: &mut Sharer, ms: u64, message: &RelayToSharer) {
 }
 
 fn opened(channel: Channel) -> RelayToSharer {
-    RelayToSharer::SessionInitialized { channel, acknowledged: None, has_snapshot: false, pages: None }
+    RelayToSharer::SessionInitialized { channel, acknowledged: None, snapshot: None, pages: None }
 }
 
 #[test]

@@ -69,8 +69,8 @@ pub(super) struct Epoch {
     waiting_bytes: usize,
     /// The terminal shows the session at `chain`.
     screen: bool,
-    /// The terminal holds the scrollback as well.
-    history: bool,
+    /// The event of the snapshot whose scrollback the terminal holds.
+    history: Option<u64>,
     /// A snapshot should replace the screen when one comes, though what is shown is true: engines reflow differently.
     reflowed: bool,
     /// Output was left out before this event: only a snapshot at or after it shows what followed.
@@ -104,7 +104,7 @@ impl Epoch {
             waiting: VecDeque::new(),
             waiting_bytes: 0,
             screen: false,
-            history: false,
+            history: None,
             reflowed: false,
             skipped: None,
             snapshot: None,
@@ -135,6 +135,11 @@ impl Epoch {
             .then_some(self.chain)
             .flatten()
             .map(|p| p.number)
+    }
+
+    /// The event of the snapshot whose scrollback the terminal holds; 0: none.
+    pub(super) fn history(&self) -> u64 {
+        self.history.unwrap_or(0)
     }
 
     /// Everything that is known to exist has been seen and is shown.
@@ -293,7 +298,7 @@ impl Epoch {
         if self.differs(manifest.point) {
             return self.diverged(Divergence::Chain);
         }
-        if self.wants(&manifest) || !self.history {
+        if self.wants(&manifest) || self.history.is_none() {
             self.readers = [Part::Screen, Part::Full].map(|part| PartReader::new(&manifest, part));
             self.snapshot = Some(manifest);
         }
@@ -334,7 +339,7 @@ impl Epoch {
 
     /// Writes a whole, authentic part and the events after it.
     fn apply(&mut self, now: Now, manifest: &Manifest, part: Part, plain: Vec<u8>) {
-        let wanted = self.wants(manifest) || (part == Part::Full && !self.history);
+        let wanted = self.wants(manifest) || (part == Part::Full && self.history.is_none());
         if !wanted || self.skipped.is_some_and(|skipped| manifest.point.number < skipped) {
             return;
         }
@@ -384,7 +389,7 @@ impl Epoch {
     fn rebuilt(&mut self, manifest: &Manifest, part: Part, bytes: Vec<u8>) {
         self.screen = true;
         // A snapshot without history, as in a flood, does not mean that there is none.
-        self.history = part == Part::Full;
+        self.history = (part == Part::Full).then_some(manifest.point.number);
         self.skipped = None;
         self.reflowed = false;
         self.steps.push_back(Step::Rebuild(manifest.window, bytes));

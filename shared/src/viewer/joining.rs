@@ -33,10 +33,10 @@ impl Pane {
         self.channel = uplink.open_channel();
         self.challenge = ViewerChallenge(uplink.entropy.array());
         let input = InputConnection::new(AgreementKey::generate(&mut uplink.entropy));
-        let resume = self
-            .epoch
-            .as_ref()
-            .and_then(|epoch| Some(Resume { epoch: epoch.header.epoch, number: epoch.resume()? }));
+        let resume = self.epoch.as_ref().and_then(|epoch| {
+            let (number, history) = (epoch.resume()?, epoch.history());
+            Some(Resume { epoch: epoch.header.epoch, number, history })
+        });
         let payload = JoinPayload {
             protocol: PROTOCOL_VERSION,
             session_id: self.link.session,

@@ -109,6 +109,7 @@ impl Sharer {
             point: self.events.point(),
             window: WINDOW,
             transcript: 0,
+            resized: 0,
             screen: screen.as_bytes(),
             full: full.map(str::as_bytes),
         };

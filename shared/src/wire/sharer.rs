@@ -135,9 +135,9 @@ pub enum RelayToSharer {
         /// `None`: it holds nothing of it.
         #[serde(default)]
         acknowledged: Option<u64>,
-        /// Whether the relay holds a snapshot that it can serve together with those events.
+        /// The event of the snapshot that the relay holds with history and all, if it holds one.
         #[serde(default)]
-        has_snapshot: bool,
+        snapshot: Option<u64>,
         /// Which pages of the transcript the relay holds: generation, and index of the newest.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pages: Option<(u64, u32)>,

@@ -19,6 +19,9 @@ pub struct Resume {
     pub epoch: EpochId,
     /// The last event it has.
     pub number: u64,
+    /// The event of the snapshot whose history its terminal holds; 0 if it holds none.
+    #[serde(default)]
+    pub history: u64,
 }
 
 /// What a viewer asks for.

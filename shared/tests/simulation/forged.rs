@@ -30,7 +30,7 @@ fn forged_snapshot(colluder: &Colluder, manifest: impl FnOnce(Signed) -> Signed)
     let mut sealer = SnapshotSealer::new(&colluder.content, colluder.scope);
     let point = ChainPoint { number: 9, ..ChainPoint::start(colluder.scope) };
     let window = WindowSize { cols: 80, rows: 24 };
-    let dump = Dump { point, window, transcript: 0, screen: b"rm -rf /", full: None };
+    let dump = Dump { point, window, transcript: 0, resized: 0, screen: b"rm -rf /", full: None };
     let sealed = sealer.seal(&stranger(), dump, false, &mut Entropy::from_seed([78; 32]));
     let (id, number) = (sealed.id, sealed.number);
     let manifest = binary(&Frame::SnapshotManifest {

@@ -203,6 +203,26 @@ fn after_a_resize_everybody_gets_a_fresh_snapshot_once() {
 }
 
 #[test]
+fn a_resize_while_the_sharer_is_away_is_followed_by_a_snapshot() {
+    let mut world = begin(&[Right::Watch]);
+    let control = world.viewers[0].rebuilds;
+    for (cols, more) in [(80, 0), (40, 1)] {
+        world.output(0, b"a line\r\n");
+        world.run(5_000);
+        let before = world.viewers[0].rebuilds;
+        world.peer(SHARER).offline_until = world.ms + 30_000;
+        assert!(world.cut(SHARER, 0, 0));
+        world.run(5_000);
+        let window = WindowSize { cols, rows: 24 };
+        world.with_program(0, |machine, now, id| machine.handle_resize(now, id, window));
+        world.run(60_000);
+        assert_eq!(world.viewers[0].rebuilds, before + more, "{cols}");
+        world.assert_exact(0);
+    }
+    assert!(world.viewers[0].rebuilds > control);
+}
+
+#[test]
 fn an_exit_is_told_with_its_last_screen() {
     let mut world = begin(&[Right::Watch]);
     world

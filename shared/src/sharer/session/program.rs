@@ -51,7 +51,7 @@ impl Session {
             self.buffer.drop_output(0);
             self.resized = true;
         } else {
-            self.seal(&Event::Note(Note::Resize(window)), step);
+            self.seal_size(step);
         }
         self.resize_quiet = Some(step.mono().after(RESIZE_QUIET_MS));
     }
@@ -91,6 +91,7 @@ impl Session {
             point: request.point,
             window: dump.window,
             transcript: request.transcript,
+            resized: request.resized,
             screen: &dump.screen,
             full: dump.full.as_deref().filter(|_| request.full),
         };

@@ -141,9 +141,12 @@ impl Session {
     pub(in crate::sharer) fn handle_message(&mut self, message: RelayToSharer, step: &mut Step) {
         use RelayToSharer as R;
         match (message, self.room) {
-            (R::SessionInitialized { acknowledged, pages, .. }, Room::Claiming(channel, epoch, _)) => {
+            (
+                R::SessionInitialized { acknowledged, snapshot, pages, .. },
+                Room::Claiming(channel, epoch, _),
+            ) => {
                 self.pages_held(pages.filter(|_| epoch == self.epoch.id()));
-                self.open_room(channel, epoch, acknowledged, step);
+                self.open_room(channel, epoch, acknowledged, snapshot, step);
             }
             (R::FailedToInitialize { reason, .. }, _) => self.refused(&reason, step),
             (R::SnapshotRequested { full, .. }, Room::Open(_)) => self.snapshots.want(full),
@@ -189,7 +192,14 @@ impl Session {
         }
     }
 
-    fn open_room(&mut self, channel: Channel, claimed: EpochId, acknowledged: Option<u64>, step: &mut Step) {
+    fn open_room(
+        &mut self,
+        channel: Channel,
+        claimed: EpochId,
+        acknowledged: Option<u64>,
+        snapshot: Option<u64>,
+        step: &mut Step,
+    ) {
         self.room = Room::Open(channel);
         self.cards.say_all();
         self.attests.due = true;
@@ -205,9 +215,10 @@ impl Session {
             self.begin_epoch(step);
         } else {
             self.buffer.resume(acknowledged, latest);
-            // What the relay lost and is kept no more, or what was left out, only a snapshot brings.
+            // What the relay lost and is kept no more, what was left out, or lines wrapped anew: only a snapshot brings it.
             let sent = self.buffer.sent();
-            if sent > acknowledged.unwrap_or(0) || self.skipped > sent {
+            let rewrapped = snapshot.is_some_and(|number| number < self.resized_at);
+            if sent > acknowledged.unwrap_or(0) || self.skipped > sent || rewrapped {
                 self.snapshots.want(true);
             }
             if !self.buffer.all_sent() {

@@ -181,7 +181,7 @@ fn a_break_resumes_where_it_was() {
     assert_eq!(page.connects, 2);
     page.greet();
     let resume = page.last_join().resume;
-    assert_eq!(resume, Some(Resume { epoch: sharer.header.epoch, number: 1 }));
+    assert_eq!(resume, Some(Resume { epoch: sharer.header.epoch, number: 1, history: 0 }));
     let event = sharer.output("2");
     page.joined(&sharer, true);
     page.event(event);
