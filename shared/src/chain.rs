@@ -60,7 +60,7 @@ pub struct Attestation {
     pub point: ChainPoint,
     /// The newest beat at that time.
     pub beat: u64,
-    /// Digest over the session's cards; zero while it has none.
+    /// Digest over the session's cards; zero while it has none. Under one number of a beat it is always the same.
     pub cards: [u8; 32],
 }
 
@@ -98,6 +98,15 @@ pub struct Beat {
     pub wall: UnixMs,
 }
 
+fixed_bytes! {
+    /// Digest over all cards of a session.
+    public CardsDigest, 32
+}
+
+fn no_cards() -> CardsDigest {
+    CardsDigest([0; 32])
+}
+
 /// The sharer's answer to a viewer's challenge: only after it does a viewer say *live*.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Answer {
@@ -109,6 +118,10 @@ pub struct Answer {
     pub point: ChainPoint,
     /// Its newest beat.
     pub beat: u64,
+    /// Digest over its cards; zero while it has none. A relay may show whoever joins an older attestation and the cards
+    /// it was about; this one is about now.
+    #[serde(default = "no_cards")]
+    pub cards: CardsDigest,
     /// How many input frames of the viewer's previous input connection were taken; `None` if it named none
     /// or it is not known any more.
     #[serde(default)]

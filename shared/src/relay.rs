@@ -395,6 +395,9 @@ impl Relay {
         if payload.protocol != PROTOCOL_VERSION {
             return Err(Refusal::VersionMismatch { speaks: PROTOCOL_VERSION });
         }
+        if self.peers.get(&peer).is_none_or(Peer::is_full) {
+            return Err(Refusal::RelayFull);
+        }
         let session = payload.session_id;
         let young = self.clock < self.started.after(AMNESIA_MS);
         let grants = self.rooms.get(&session).map(|room| &room.grants[..]);
@@ -496,6 +499,9 @@ impl Relay {
             return Err(Refusal::VersionMismatch { speaks: PROTOCOL_VERSION });
         }
         let Some(open) = self.peers.get(&peer) else { return Ok(()) };
+        if open.is_full() {
+            return Err(Refusal::RelayFull);
+        }
         let (challenge, info) = (open.challenge, open.info.clone());
         self.spend(&info.address, session, Cost::Claim)?;
         let good = claim.verify(session, &challenge, &info.host)

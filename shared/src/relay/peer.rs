@@ -8,10 +8,8 @@ use crate::id::{Channel, ParticipantId, SessionId};
 use crate::keys::owner::Challenge;
 use crate::wire::close::CloseCode;
 use crate::wire::frame::Frame;
-use crate::wire::hello::CREDIT;
+use crate::wire::hello::{CREDIT, MAX_CHANNELS};
 
-/// Channels open at once on a connection: a parent and all its children, generously.
-pub(super) const MAX_CHANNELS: usize = 256;
 /// Answers that wait for a connection that does not read, at most; each costs its author a message.
 const MAX_REPLIES: usize = 2 * MAX_CHANNELS;
 /// Credit is granted in steps of this many bytes, or with the next acknowledgement.
@@ -78,7 +76,12 @@ impl Peer {
         if fresh {
             self.highest = Some(channel);
         }
-        fresh && self.channels.len() < MAX_CHANNELS
+        fresh
+    }
+
+    /// Whether it has as many channels as it may have.
+    pub(super) fn is_full(&self) -> bool {
+        self.channels.len() >= MAX_CHANNELS
     }
 
     /// Closes a channel: nothing more goes out on it.

@@ -15,11 +15,11 @@ use crate::event::{EndReason, EventKind, WindowSize};
 use crate::id::ParticipantId;
 use crate::keys::epoch::{AgreementKey, ContentKey, EpochId, Scope};
 use crate::keys::grant::{Grant, GrantRow, Right, Token};
-use crate::keys::owner::{Claim, OwnerKey, Signed};
+use crate::keys::owner::{Challenge, Claim, OwnerKey, Signed};
 use crate::seal::SealedEvent;
 use crate::snapshot::{Dump, Part, SnapshotSealer};
 use crate::time::UnixMs;
-use crate::wire::hello::CREDIT;
+use crate::wire::hello::{CREDIT, MAX_CHANNELS};
 use crate::wire::sharer::InputRefusal;
 use crate::wire::viewer::Resume;
 
@@ -200,17 +200,28 @@ impl Sharer {
 
     fn claim(&mut self, world: &mut World, peer: u64, host: &str) {
         let challenge = world.connect(peer);
+        self.claim_on(world, peer, CH, &challenge, host);
+    }
+
+    fn claim_on(
+        &mut self,
+        world: &mut World,
+        peer: u64,
+        channel: Channel,
+        challenge: &Challenge,
+        host: &str,
+    ) {
         self.claims += 1;
         let payload = Box::new(InitPayload {
             protocol: PROTOCOL_VERSION,
             session_id: self.owner.session_id(),
-            claim: Claim::sign(&self.owner, self.epoch, self.claims, &challenge, host),
+            claim: Claim::sign(&self.owner, self.epoch, self.claims, challenge, host),
             header: self.header(),
             grants: self.rows(),
             latest: self.number,
             source: self.source.clone(),
         });
-        world.text(peer, &SharerToRelay::Initialize { channel: CH, payload });
+        world.text(peer, &SharerToRelay::Initialize { channel, payload });
     }
 
     fn event(&mut self, world: &mut World, peer: u64, size: usize) {
@@ -315,6 +326,44 @@ fn a_resuming_viewer_gets_the_tail_and_no_snapshot() {
     assert!(matches!(&heard[0], Heard::Control(RelayToViewer::JoinedSuccessfully { resumed: true, .. })));
     assert_eq!(heard.iter().filter_map(Heard::event).collect::<Vec<_>>(), [4, 5, 6]);
     assert!(!heard.iter().any(|heard| heard.is_screen() || heard.is_history()));
+}
+
+#[test]
+fn a_channel_too_many_is_refused_by_itself() {
+    let (mut world, sharer) = shared();
+    world.connect(2);
+    let join = |world: &mut World, channel: u32| {
+        let payload = sharer.payload(sharer.token(Right::Watch), None);
+        world.text(2, &ViewerToRelay::Join { channel: Channel(channel), payload });
+        world.viewer(2)
+    };
+    let joined = |heard: &[Heard]| {
+        heard.iter().any(|heard| matches!(heard, Heard::Control(RelayToViewer::JoinedSuccessfully { .. })))
+    };
+    let most = u32::try_from(MAX_CHANNELS).unwrap();
+    for channel in 1..=most {
+        assert!(joined(&join(&mut world, channel)), "the control: {channel}");
+    }
+    let refused = RelayToViewer::FailedToJoin { channel: Channel(most + 1), reason: Refusal::RelayFull };
+    assert!(join(&mut world, most + 1).contains(&Heard::Control(refused)));
+    world.text(2, &ViewerToRelay::Leave { channel: Channel(1) });
+    assert!(joined(&join(&mut world, most + 2)), "there is room again, and the connection stands");
+
+    // A sharer's claims.
+    let challenge = world.connect(3);
+    let mut replies = Vec::new();
+    for number in 1..=most + 1 {
+        let mut seed = [0; 32];
+        seed[..4].copy_from_slice(&number.to_be_bytes());
+        let mut other = Sharer::new();
+        other.owner = OwnerKey::generate(&mut Entropy::from_seed(seed));
+        other.claim_on(&mut world, 3, Channel(number), &challenge, HOST);
+        replies.extend(world.sharer(3));
+    }
+    let refusals: Vec<_> =
+        replies.iter().filter(|said| matches!(said, RelayToSharer::FailedToInitialize { .. })).collect();
+    let last = RelayToSharer::FailedToInitialize { channel: Channel(most + 1), reason: Refusal::RelayFull };
+    assert_eq!(refusals, [&last]);
 }
 
 /// Whoever is given history before a resize may have dropped it, and wraps its lines in another way in any case. That

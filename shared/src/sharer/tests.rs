@@ -14,12 +14,14 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use proptest::prelude::*;
 
 use super::*;
-use crate::chain::{Answer, Attestation, ViewerChallenge};
+use crate::card::Card;
+use crate::chain::{Answer, Attestation, CardsDigest, ViewerChallenge};
 use crate::event::{Event, EventKind, Note};
-use crate::id::ParticipantId;
+use crate::id::{ParticipantId, TaskId};
 use crate::input::{Input, InputSealer, MAX_PASTE, View};
 use crate::keys::epoch::{AgreementKey, AgreementPublic, EpochId, Header, Opened, PROTOCOL_VERSION, Scope};
 use crate::keys::owner::{Challenge, Signed};
+use crate::orchestration::task::Task;
 use crate::seal::{EventOpener, SealedEvent};
 use crate::snapshot::{Manifest, Part, PartReader};
 use crate::wire::close::Refusal;
@@ -46,6 +48,8 @@ struct World {
     epoch: Option<Header>,
     events: BTreeMap<u64, SealedEvent>,
     attested: u64,
+    /// Beat and cards of every attestation.
+    words: Vec<(u64, CardsDigest)>,
     /// What the viewer shows; `None` while it is stale.
     shown: Option<Vec<u8>>,
     stale_until: u64,
@@ -89,6 +93,7 @@ impl World {
             epoch: None,
             events: BTreeMap::new(),
             attested: 0,
+            words: Vec::new(),
             shown: None,
             stale_until: 0,
             seen: 0,
@@ -315,6 +320,7 @@ impl World {
                 let owner = self.epoch.as_ref().unwrap().owner;
                 assert!(Attestation { scope, point, beat, cards }.verify(&owner, &signature));
                 self.attested = number;
+                self.words.push((beat, CardsDigest(cards)));
             }
             Frame::Beat { number, body, .. } => {
                 assert!(crate::seal::open_beat(&opened.content, scope, number, &body).is_some());
@@ -707,6 +713,35 @@ fn the_end_is_said_attested_and_acknowledged() {
     alone.sharer.handle_exit(alone.now(), alone.id, Some(0), None);
     alone.effects();
     assert!(alone.ended, "without a relay nobody waits");
+}
+
+/// Whoever holds on to an older word about the cards has one with an older beat.
+#[test]
+fn a_word_about_other_cards_names_another_beat() {
+    let (mut world, mut words) = (World::new(false), Vec::new());
+    world.connect(false);
+    world.settle();
+    let mut task = Task::new(TaskId("child".into()), None, "child", world.now().wall);
+    for round in 1..=6 {
+        // Two words about the same cards, then others; said by an answer first, or by an attestation.
+        task.revision = round / 2;
+        let card = Card { task: task.clone(), reach: None };
+        let id = world.id;
+        world.sharer.with(world.now(), id, |session, _| session.set_card(card));
+        world.transmit(usize::MAX);
+        if round % 3 == 0 {
+            world.pass_time(4_500);
+            world.transmit(usize::MAX);
+        }
+        let answer = world.join(round, None, None);
+        words.push((answer.beat, answer.cards));
+    }
+    let attested = world.words.iter().copied();
+    for (beat, cards) in words.iter().copied().chain(attested) {
+        assert!(words.iter().all(|(other, same)| *other != beat || *same == cards), "beat {beat}");
+    }
+    let different: BTreeSet<_> = words.iter().map(|(_, cards)| *cards).collect();
+    assert_eq!(different.len(), 4, "the control: no cards, and three states of them");
 }
 
 #[test]

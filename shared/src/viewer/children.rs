@@ -12,6 +12,7 @@ use crate::id::TaskId;
 use crate::link::Link;
 use crate::orchestration::status::TaskState;
 use crate::orchestration::task::Task;
+use crate::time::UnixMs;
 
 /// What a bar depends on beside the cards; with the same of it, it is the same.
 #[derive(Debug, PartialEq, Eq)]
@@ -19,6 +20,7 @@ pub(super) struct BarKey {
     cards: u64,
     choice: u64,
     standing: Standing,
+    held_back: bool,
     own: TaskState,
     sessions: Vec<(PaneId, ChildSession)>,
 }
@@ -114,6 +116,12 @@ impl Viewer {
         }
     }
 
+    /// Since when what the cards say may be old, if it may.
+    fn doubted(&self) -> Option<UnixMs> {
+        let (at, since) = self.family.doubt()?;
+        (self.uplink.now().mono >= at).then_some(since)
+    }
+
     /// Whether the bar says how things are.
     fn standing(&self) -> Standing {
         let now = self.uplink.now();
@@ -122,10 +130,9 @@ impl Viewer {
                 Standing::Stale { since }
             }
             State::SharerAway { since } => Standing::ParentAway { since },
-            State::Connecting | State::CatchingUp | State::Live => match self.family.doubt() {
-                Some((at, since)) if now.mono >= at => Standing::Stale { since },
-                _ => Standing::Present,
-            },
+            State::Connecting | State::CatchingUp | State::Live => {
+                self.doubted().map_or(Standing::Present, |since| Standing::Stale { since })
+            }
             State::Ended(_)
             | State::ClosedByRelay(_)
             | State::Failed(_)
@@ -164,6 +171,7 @@ impl Viewer {
             cards: self.family.version,
             choice: self.choices,
             standing: self.standing(),
+            held_back: self.doubted().is_some(),
             own: self.own_state(),
             sessions: self.panes.iter().filter_map(sessions).collect(),
         };
@@ -177,6 +185,7 @@ impl Viewer {
             own_state: key.own,
             own_name: "Orchestrator".into(),
             children,
+            held_back: key.held_back,
             standing: key.standing,
             choice: &self.choice,
         });

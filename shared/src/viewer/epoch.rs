@@ -79,8 +79,9 @@ pub(super) struct Epoch {
     readers: [Option<PartReader>; 2],
     /// The newest event that is known to exist.
     target: u64,
-    /// The digest of all cards that the owner signed last, until somebody takes it.
+    /// The digest of all cards that the owner signed last, until somebody takes it, and the beat of that word.
     attested: Option<[u8; 32]>,
+    attested_beat: u64,
     answered: bool,
     answer: Option<Answer>,
     pub(super) beat: u64,
@@ -111,6 +112,7 @@ impl Epoch {
             readers: [None, None],
             target: 0,
             attested: None,
+            attested_beat: 0,
             answered: false,
             answer: None,
             beat: 0,
@@ -404,8 +406,15 @@ impl Epoch {
     ) {
         let attestation = Attestation { scope: self.scope(), point, beat, cards };
         if attestation.verify(&self.header.owner, signature) {
-            self.attested = Some(cards);
+            self.vouched_cards(beat, cards);
             self.vouched(point);
+        }
+    }
+
+    /// The owner's word about its cards, unless there was a newer one.
+    fn vouched_cards(&mut self, beat: u64, cards: [u8; 32]) {
+        if beat >= self.attested_beat {
+            (self.attested, self.attested_beat) = (Some(cards), beat);
         }
     }
 
@@ -430,6 +439,7 @@ impl Epoch {
         self.answered = true;
         // Signed, and so the newest there is: a reader could have sealed a beat that no true one ever overtakes.
         (self.beat, self.beat_wall) = (answer.beat, None);
+        self.vouched_cards(answer.beat, answer.cards.0);
         self.vouched(answer.point);
         self.answer = Some(answer.clone());
         self.check_answer();

@@ -38,6 +38,8 @@ pub(super) struct Family {
     reader: Option<(EpochId, CardReader)>,
     /// The cards' states since the one that the owner vouched for last: their digests, and when each began.
     states: VecDeque<([u8; 32], Now)>,
+    /// What the owner vouched for last on this connection, and when: it may come before the cards.
+    word: Option<([u8; 32], Now)>,
     /// When the owner vouched for one of them last.
     vouched: Option<Now>,
     /// When there was first something to vouch for on this connection.
@@ -70,6 +72,10 @@ impl Family {
         }
         let digest = reader.digest();
         self.states.push_back((digest, now));
+        if let Some((_, at)) = self.word.filter(|(word, _)| *word == digest) {
+            self.states.clear();
+            (self.vouched, self.since) = (Some(at), None);
+        }
         if self.states.len() > MAX_STATES
             && let Some((_, began)) = self.states.pop_front()
             && let Some((_, next)) = self.states.front_mut()
@@ -101,14 +107,19 @@ impl Family {
             // The word for a state is one for all before it.
             self.states.drain(..=at);
         }
+        self.word = Some((digest, now));
         if present || state.is_some() {
             (self.vouched, self.since) = (Some(now), None);
+        } else {
+            // There are others, even if none ever came.
+            self.since.get_or_insert(now);
         }
     }
 
     /// Joined again: the relay has to show that what is here is still so.
     pub(super) fn joined(&mut self, now: Now) {
         self.since = (!self.tree.is_empty()).then_some(now);
+        self.word = None;
     }
 
     /// From when on what is known must not pass for the present, and since when it may be old.

@@ -304,14 +304,16 @@ pub(super) struct Parts<'a> {
     pub(super) own_name: String,
     /// In any order.
     pub(super) children: Vec<(&'a Task, ChildSession)>,
+    /// The owner vouched for cards that do not come.
+    pub(super) held_back: bool,
     pub(super) standing: Standing,
     pub(super) choice: &'a Choice,
 }
 
-/// Makes the bar; `None` without children.
+/// Makes the bar; `None` without children, unless they are held back.
 pub(super) fn bar(parts: Parts<'_>) -> Option<Arc<Bar>> {
-    let Parts { own, own_state, own_name, mut children, standing, choice } = parts;
-    if children.is_empty() {
+    let Parts { own, own_state, own_name, mut children, held_back, standing, choice } = parts;
+    if children.is_empty() && !held_back {
         return None;
     }
     children.sort_by(|(a, _), (b, _)| (a.started, &a.id).cmp(&(b.started, &b.id)));

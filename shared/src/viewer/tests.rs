@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::card::{Card, CardSealer, Reach};
-use crate::chain::{Answer, Attestation, ChainPoint};
+use crate::chain::{Answer, Attestation, CardsDigest, ChainPoint};
 use crate::event::{Event as Happening, Note};
 use crate::id::{Channel, SessionId};
 use crate::keys::epoch::{
@@ -329,6 +329,7 @@ impl Page {
             epoch: sharer.header.epoch,
             point: sharer.events.point(),
             beat: sharer.beats.number(),
+            cards: CardsDigest(sharer.cards.digest()),
             taken: None,
             input: true,
         };

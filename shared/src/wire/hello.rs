@@ -38,6 +38,8 @@ pub struct Limits {
     pub viewers: u64,
     /// Sessions at the relay.
     pub sessions: u64,
+    /// Channels open at once on a connection.
+    pub channels: u64,
     /// Rows of a session, and signed ends of one [`super::sharer::SharerToRelay::EndGroup`] besides its parent's.
     pub rows: u64,
     /// The largest card of a row, in bytes.
@@ -53,11 +55,16 @@ impl Default for Limits {
             credit: CREDIT,
             viewers: 1_000,
             sessions: 10_000,
+            channels: MAX_CHANNELS as u64,
             rows: MAX_TASKS as u64,
             card: MAX_CARD as u64,
         }
     }
 }
+
+/// Channels open at once on a connection: a parent and all its children, generously. What is asked for beyond is
+/// refused by itself.
+pub const MAX_CHANNELS: usize = 256;
 
 /// Credit of a connection, in bytes of binary frames (DESIGN 4).
 pub const CREDIT: u64 = 256 * 1024;

@@ -1,7 +1,7 @@
 //! The session's room at the relay: claimed, open, refused; and what the relay says of it.
 
 use super::Session;
-use crate::chain::Answer;
+use crate::chain::{Answer, CardsDigest};
 use crate::id::{Channel, ParticipantId};
 use crate::keys::epoch::{EpochId, PROTOCOL_VERSION};
 use crate::keys::owner::{Challenge, Claim};
@@ -157,12 +157,14 @@ impl Session {
                 if self.inputs.keys_are_used_up() {
                     self.begin_epoch(step);
                 }
+                let (beat, cards) = self.cards_now(step.now);
                 let (taken, input) = self.inputs.join(&self.epoch, participant, agreement, previous);
                 let answer = Answer {
                     challenge,
                     epoch: self.epoch.id(),
                     point: self.epoch.point(),
-                    beat: self.epoch.beat_number(),
+                    beat,
+                    cards: CardsDigest(cards),
                     taken,
                     input,
                 };

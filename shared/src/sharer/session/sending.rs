@@ -23,6 +23,8 @@ pub(super) struct Attests {
     pub(super) uncovered: Option<Moment>,
     /// Another is to go now.
     pub(super) due: bool,
+    /// The cards that the newest word was about.
+    pub(super) cards: [u8; 32],
 }
 
 impl Session {
@@ -86,7 +88,7 @@ impl Session {
         let Room::Open(channel) = self.room else { return None };
         let sent = self.buffer.sent();
         let point = self.buffer.sent_point().or_else(|| self.epoch.point_at(sent))?;
-        let (beat, cards) = (self.epoch.beat_number(), self.epoch.cards.digest());
+        let (beat, cards) = self.cards_now(now);
         let attestation = Attestation { scope: self.epoch.scope, point, beat, cards };
         let signature = attestation.sign(&self.owner.key);
         self.attests.number = sent;
@@ -94,6 +96,16 @@ impl Session {
         self.attests.uncovered = (sent < self.epoch.point().number).then_some(now.mono);
         self.attests.due = false;
         Some(Frame::Attestation { channel, number: sent, beat, hash: point.hash, cards, signature })
+    }
+
+    /// The newest beat, and the digest of the cards, for the owner's next word about both. Other cards than those of its
+    /// last word have another beat, so that nobody can pass an older word for the newer.
+    pub(super) fn cards_now(&mut self, now: Now) -> (u64, [u8; 32]) {
+        let cards = self.epoch.cards.digest();
+        if std::mem::replace(&mut self.attests.cards, cards) != cards {
+            self.issue_beat(now);
+        }
+        (self.epoch.beat_number(), cards)
     }
 
     pub(super) fn issue_beat(&mut self, now: Now) {

@@ -2,11 +2,9 @@
 //! at that moment, and what a parent's link reaches is what it may.
 
 use super::*;
-use crate::card::{Card, CardReader};
-use crate::id::TaskId;
+use crate::card::CardReader;
 use crate::keys::grant::GrantSecret;
 use crate::orchestration::status::TaskState;
-use crate::orchestration::task::Task;
 use crate::time::UnixMs;
 use crate::wire::task::{OwnedEnd, TaskRow};
 

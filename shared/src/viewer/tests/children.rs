@@ -366,6 +366,36 @@ fn cards_held_back_or_old_mark_the_bar_after_five_seconds() {
     assert_eq!((page.viewer.view().state, stale(&page)), (State::Live, true));
 }
 
+/// A relay that keeps an older word of the owner's, and the cards that it was about, for whoever joins.
+#[test]
+fn a_joiner_of_an_idle_session_knows_of_withheld_cards_at_once() {
+    let stale = |page: &Page| matches!(page.bar().map(|bar| bar.standing), Some(Standing::Stale { .. }));
+    for (withheld, seed) in [(false, 70), (true, 71)] {
+        let mut parent = Sharer::new(seed);
+        let old = parent.row(&task(1, TaskState::Running, 1), None);
+        parent.beat(1);
+        let old_word = parent.attest(parent.events.point());
+        let new = parent.row(&task(1, TaskState::Blocked, 2), None);
+        parent.beat(2);
+        let mut page = live(&mut parent, 0);
+        page.rows(vec![if withheld { old } else { new }]);
+        page.frame(&old_word);
+        page.pass(4_900);
+        assert!(!stale(&page), "cards and the word about them travel apart");
+        page.pass(200);
+        page.frame(&old_word);
+        assert_eq!(stale(&page), withheld);
+    }
+    // All of them.
+    let mut parent = Sharer::new(72);
+    parent.row(&task(1, TaskState::Running, 1), None);
+    let mut page = live(&mut parent, 0);
+    page.pass(4_900);
+    assert!(page.bar().is_none());
+    page.pass(200);
+    assert!(stale(&page), "there are children, and they are held back");
+}
+
 #[test]
 fn grants_follow_the_cards() {
     let (mut parent, mut child, mut page) = on_child(0);
