@@ -46,7 +46,7 @@ use crate::id::{Channel, SessionId};
 use crate::keys::grant::Right;
 use crate::time::{Moment, Now};
 use crate::wire::Packet;
-use crate::wire::close::CloseCode;
+use crate::wire::close::{CloseCode, Refusal};
 use crate::wire::frame::Frame;
 
 pub use self::effect::{ConnectionState, Effect, RoomState};
@@ -110,7 +110,7 @@ impl Sharer {
 
     /// Stops sharing a session; its program may run on. [`Effect::Ended`] follows.
     pub fn close(&mut self, now: Now, session: SessionId) {
-        self.with(now, session, |session, step| session.end(EndReason::Unshared, step));
+        self.with(now, session, |session, step| session.end(EndReason::Unshared, false, step));
     }
 
     /// Forgets a session that has ended. Of one that has not, nobody hears anything more.
@@ -134,6 +134,11 @@ impl Sharer {
     /// The state of a session's room.
     pub fn room(&self, session: SessionId) -> Option<RoomState> {
         self.sessions.get(&session).map(Session::room)
+    }
+
+    /// Why the relay refuses a session, from then on until it opens the room or the connection is another.
+    pub fn refusal(&self, session: SessionId) -> Option<&Refusal> {
+        self.sessions.get(&session)?.refusal()
     }
 
     /// How many watch a session, and how many of them may type.
@@ -197,7 +202,11 @@ impl Sharer {
     /// The program exited.
     pub fn handle_exit(&mut self, now: Now, session: SessionId, code: Option<i32>, signal: Option<String>) {
         self.programs.exited(session);
-        self.with(now, session, |session, step| session.end(EndReason::Exited { code, signal }, step));
+        let in_company = self.is_in_company(session);
+        let reason = EndReason::Exited { code, signal };
+        self.with(now, session, |session, step| session.end(reason, in_company, step));
+        self.hurry_children(session);
+        self.advance();
     }
 
     /// Something happened in the conversation of the session's agent.

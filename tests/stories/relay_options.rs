@@ -39,6 +39,29 @@ async fn no_more_viewers_than_said_and_the_next_when_there_is_room() {
 }
 
 #[tokio::test]
+async fn a_full_relay_is_said_and_asked_again_while_the_program_runs() {
+    let sandbox = Sandbox::new();
+    let relay = Relay::start(&sandbox, ["--max-sessions", "1", "--away-keep", "1s"]).await;
+    let mut first = share(&sandbox, &relay).await;
+    is(&mut first, "connected").await;
+    let mut second = share(&sandbox, &relay).await;
+    let refused = second.event("a refusal", |event| event["state"] == "refused").await;
+    assert!(refused["reason"].as_str().unwrap().contains("as many sessions as it will"), "{refused}");
+    let status = ask_status(&sandbox).await;
+    assert!(status.contains(", refused: the relay holds as many sessions as it will"), "{status}");
+    assert!(second.process.ended().is_none(), "the program runs on");
+    first.process.kill().await;
+    // When the relay has forgotten the first one; and not before was anybody told of a connection.
+    second.next_event("the room", |event| event["state"] == "connected").await;
+    viewer(&second).live().await;
+}
+
+async fn ask_status(sandbox: &Sandbox) -> String {
+    let output = sandbox.command(sharer_bin()).arg("status").output().await.unwrap();
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+#[tokio::test]
 async fn a_session_is_kept_for_as_long_as_said() {
     let sandbox = Sandbox::new();
     let relay = Relay::start(&sandbox, ["--away-keep", "1s"]).await;

@@ -159,6 +159,22 @@ impl Sharer {
         self.programs.all.get(task).map(|program| &program.task)
     }
 
+    /// Whether it is of a child whose parent is shared.
+    pub(super) fn is_in_company(&self, session: SessionId) -> bool {
+        let task = self.programs.of(session).and_then(|task| self.programs.all.get(task));
+        task.and_then(|program| program.task.parent.as_ref()).is_some_and(|id| self.is_program_shared(id))
+    }
+
+    /// A session ends: the ends of children that are on their way have as little time.
+    pub(super) fn hurry_children(&mut self, session: SessionId) {
+        let Some(task) = self.programs.of(session).cloned() else { return };
+        for id in self.programs.children(&task) {
+            if let Some(child) = self.programs.all.get(&id).and_then(|program| program.session) {
+                self.step_session(child, Session::hurry_end);
+            }
+        }
+    }
+
     fn is_program_shared(&self, task: &TaskId) -> bool {
         self.session_of(task).is_some()
     }

@@ -28,6 +28,7 @@ use crate::id::SessionId;
 use crate::keys::grant::Right;
 use crate::keys::owner::Signed;
 use crate::time::{Moment, Now};
+use crate::wire::close::Refusal;
 use crate::wire::sharer::SharerToRelay;
 use crate::wire::source::SessionSource;
 
@@ -61,6 +62,8 @@ pub(super) struct Session {
     title: String,
     window: WindowSize,
     room: Room,
+    /// Why the relay will not have it, until it does.
+    refusal: Option<Refusal>,
     told: Option<RoomState>,
 
     pub(super) buffer: Buffer,
@@ -109,6 +112,7 @@ impl Session {
             title: title_text(&config.title),
             window: config.window,
             room: Room::Closed,
+            refusal: None,
             told: None,
             buffer: Buffer::default(),
             snapshots: Snapshots::default(),

@@ -39,7 +39,7 @@ fn one(session: Option<&str>) -> anyhow::Result<(Found, bool)> {
     if found.len() > 1
         && let Some(own) = own
     {
-        found.retain(|found| found.status.session_id == own);
+        found.retain(|found| found.status.task_id == own);
     }
     match (found.len(), found.pop()) {
         (1, Some(found)) => Ok((found, inside)),

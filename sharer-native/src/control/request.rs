@@ -123,6 +123,8 @@ impl From<Word> for OsString {
 /// Everything about a session.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Status {
+    /// The first program's task.
+    pub task_id: String,
     /// Its id.
     pub session_id: String,
     /// Its title.

@@ -2,6 +2,8 @@
 
 mod children;
 mod requests;
+mod sharing;
+mod standing;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -12,24 +14,23 @@ use shared::entropy::Entropy;
 use shared::event::WindowSize;
 use shared::id::{SessionId, TaskId};
 use shared::orchestration::task::{Task, new_id};
-use shared::sharer::{ConnectionState, Effect, RoomState, SessionConfig, Sharer};
-use shared::wire::source::SessionSource;
+use shared::sharer::{Begin, Sharer};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 
 use self::requests::Waiting;
+use self::standing::Standing;
 use super::bell::{Bells, Place};
-use super::hosted::{Found, Hosted, Hosting};
+use super::hosted::{Hosted, Hosting};
 use super::orphans::Orphans;
 use super::tasks::Tasks;
-use super::typist::Typed;
 use super::uplink::{Change, Uplink};
 use super::{banner, browser, seat};
 use crate::clock;
 use crate::config::Config;
 use crate::control::server::{Asked, Server};
-use crate::events::{Events, Line, LinkTexts};
+use crate::events::{Events, Line};
 use crate::exit;
 use crate::pty::{self, Ended, Program};
 use crate::shutdown::{self, Told};
@@ -47,9 +48,15 @@ const FIRST: Place = Place(0);
 #[allow(clippy::struct_excessive_bools, reason = "switches of the command line, and whether it is over")]
 pub(super) struct Host {
     machine: Sharer,
-    /// The first program's.
-    session: SessionId,
+    /// The program of every session that the machine knows.
+    places: BTreeMap<SessionId, Place>,
+    /// The first program's task; it is what this process is known by.
+    task: TaskId,
+    read_only: bool,
+    compress: bool,
     uplink: Uplink,
+    /// What was told last of the connection.
+    stood: Option<Standing>,
     bells: Bells,
     hosted: BTreeMap<Place, Hosted>,
     tasks: Tasks,
@@ -64,8 +71,6 @@ pub(super) struct Host {
     quiet: bool,
     show_viewers: bool,
     most_viewers: u32,
-    /// What the program has called its window.
-    program_title: String,
     headless: bool,
     program: Program,
     hosting: Hosting,
@@ -76,7 +81,6 @@ pub(super) struct Host {
     /// How the first program ended.
     ended: Option<Ended>,
     ending: bool,
-    finished: bool,
 }
 
 impl Host {
@@ -90,21 +94,18 @@ impl Host {
     ) -> anyhow::Result<Self> {
         let title = config.title.clone().unwrap_or_else(|| program.title());
         let window = config.headless.or_else(tty::size).unwrap_or(WindowSize { cols: 80, rows: 24 });
-        let machine_config = SessionConfig {
-            title: title.clone(),
-            read_only: config.read_only,
-            compress: config.compress,
-            window: crate::term::clamped(window),
-            source: SessionSource::default(),
-        };
         let mut entropy = clock::entropy().map_err(|error| anyhow::anyhow!("no randomness: {error}"))?;
-        let mut machine = Sharer::new(entropy.fork(), clock::now());
-        let session = machine.open(clock::now(), machine_config);
+        let machine = Sharer::new(entropy.fork(), clock::now());
+        let task = new_id(&mut entropy);
         let headless = config.headless.is_some();
         let mut host = Self {
             machine,
-            session,
+            places: BTreeMap::new(),
+            task,
+            read_only: config.read_only,
+            compress: config.compress,
             uplink: Uplink::new(relay),
+            stood: None,
             bells: Bells::default(),
             hosted: BTreeMap::new(),
             tasks: Tasks::default(),
@@ -119,7 +120,6 @@ impl Host {
             quiet: config.quiet,
             show_viewers: config.show_viewers,
             most_viewers: 0,
-            program_title: String::new(),
             headless,
             program: program.clone(),
             hosting: Hosting { window, scrollback: Some(config.scrollback), local: !headless },
@@ -128,14 +128,13 @@ impl Host {
             told_to_end: None,
             ended: None,
             ending: false,
-            finished: false,
         };
-        let links = host.links()?;
-        host.event(&Line::Shared {
-            session_id: host.session.to_string(),
-            title: host.title.clone(),
-            links: links.clone(),
-        });
+        let token = clock::token(&mut host.entropy);
+        let mut value = Task::new(host.task.clone(), None, &host.title, clock::now().wall);
+        value.command = program.title().as_str().into();
+        host.tasks.add(FIRST, None, token, value);
+        host.enter(FIRST);
+        let links = host.share(Begin::Fresh)?;
         if !config.quiet {
             let colour = banner::colour();
             banner::show(&banner::before(&host.title, &links, &host.base, config.qr, colour));
@@ -149,7 +148,7 @@ impl Host {
     /// Runs until the program has ended; returns the exit status.
     pub(super) async fn run(mut self) -> anyhow::Result<u8> {
         let signals = shutdown::listen()?;
-        let asked = match Server::start(&self.session.to_string()) {
+        let asked = match Server::start(&self.task.0) {
             Ok((server, asked)) => {
                 self.server = Some(server);
                 asked
@@ -159,8 +158,7 @@ impl Host {
                 mpsc::channel(1).1
             }
         };
-        let (id, token) = (new_id(&mut self.entropy), clock::token(&mut self.entropy));
-        let environment = self.environment(&id, &token);
+        let environment = self.environment();
         let first = match Hosted::start(&self.program, &environment, self.hosting, self.bells.bell(FIRST)) {
             Ok(hosted) => hosted,
             Err(error) => {
@@ -168,26 +166,25 @@ impl Host {
                 return Ok(exit::NOT_EXECUTABLE);
             }
         };
-        let mut value = Task::new(id, None, &self.title, clock::now().wall);
-        value.command = self.program.title().as_str().into();
-        self.tasks.add(FIRST, None, token, value);
         self.tasks.runs_as(FIRST, u32::try_from(first.pid().as_raw_pid()).ok());
         self.raw = if self.headless { None } else { Some(tty::Raw::enter()?) };
         if let (false, Some(pty)) = (self.headless, first.pty()) {
             seat::keyboard(pty);
         }
         self.hosted.insert(FIRST, first);
+        self.task_changed(FIRST);
         tracing::info!("started");
         self.watch(signals, asked).await?;
         (self.raw, self.server) = (None, None);
+        let links = self.links_of(FIRST);
         let ended = match (self.told_to_end, self.ended) {
             (Some(signal), _) => Ended { code: None, signal: Some(signal) },
             (None, ended) => ended.unwrap_or(Ended { code: None, signal: None }),
         };
-        if !self.quiet {
+        if let (false, Some(links)) = (self.quiet, links) {
             let most = self.show_viewers.then_some(self.most_viewers);
-            banner::show(&banner::after(&self.title, &self.links()?, most, banner::colour()));
-            if let Some(trouble) = self.uplink.trouble() {
+            banner::show(&banner::after(&self.title, &links, most, banner::colour()));
+            if let Some(trouble) = self.trouble() {
                 banner::show(&format!("sharer: at the end nobody could watch: {trouble}\n"));
             }
         }
@@ -216,7 +213,7 @@ impl Host {
             let change = self.uplink.send(|| machine.poll_transmit()).await;
             self.take_change(change);
             self.run_effects();
-            if self.finished {
+            if self.ending && self.places.is_empty() {
                 break;
             }
             let wake = self.wake_in();
@@ -258,31 +255,8 @@ impl Host {
     fn look(&mut self) {
         for place in self.bells.take() {
             let Some(hosted) = self.hosted.get_mut(&place) else { continue };
-            let Found { output, news, typed } = hosted.look();
-            let now = clock::now();
-            if place != FIRST {
-                hosted.type_reply(news.replies);
-                self.take_unshared(place, output);
-                continue;
-            }
-            if !output.is_empty() {
-                self.machine.handle_output(now, self.session, &output);
-            }
-            if typed > 0 {
-                self.machine.handle_typed(now, self.session, typed);
-            }
-            if let Some(mark) = news.passed {
-                self.machine.handle_model_passed(now, self.session, mark);
-            }
-            for dump in &news.dumps {
-                self.machine.handle_dump(now, self.session, dump);
-            }
-            hosted.type_reply(news.replies);
-            if let Some(title) = news.title {
-                self.machine.handle_title(now, self.session, &title);
-                self.program_title = title;
-                self.entitle();
-            }
+            let found = hosted.look();
+            self.take_found(place, found);
         }
     }
 
@@ -292,9 +266,9 @@ impl Host {
 
     /// Ends the session once the first program and everything below it has ended.
     fn end_when_done(&mut self) {
-        if let (Some(ended), false, 0) = (self.ended, self.ending, self.children_alive()) {
+        if let (Some(_), false, 0) = (self.ended, self.ending, self.children_alive()) {
             self.ending = true;
-            self.machine.handle_exit(clock::now(), self.session, ended.code, ended.signal_name());
+            self.say_exit(FIRST);
         }
     }
 
@@ -331,7 +305,7 @@ impl Host {
     fn resize(&mut self) {
         if let (false, Some(size), Some(first)) = (self.headless, tty::size(), self.first()) {
             first.resize(size);
-            self.machine.handle_resize(clock::now(), self.session, crate::term::clamped(size));
+            self.take_size(size);
         }
     }
 
@@ -352,65 +326,7 @@ impl Host {
     }
 }
 
-/// What leaves.
 impl Host {
-    fn run_effects(&mut self) {
-        while let Some(effect) = self.machine.poll_effect() {
-            match effect {
-                Effect::Connect => self.uplink.connect(),
-                Effect::Close(code) => self.uplink.close(code),
-                Effect::Model(_, input) => {
-                    if let Some(hosted) = self.hosted.get(&FIRST) {
-                        hosted.feed(input);
-                    }
-                }
-                Effect::Type(session, bytes) => {
-                    let typed = self.hosted.get_mut(&FIRST).map(|hosted| hosted.type_input(bytes));
-                    if let Some(Typed::Now(bytes)) = typed {
-                        self.machine.handle_typed(clock::now(), session, bytes);
-                    }
-                }
-                Effect::Viewers { count, executors, .. } => {
-                    self.most_viewers = self.most_viewers.max(count);
-                    tracing::info!(count, executors, "viewers");
-                    self.event(&Line::Viewers { count, executors });
-                    self.entitle();
-                }
-                Effect::Connection(state) => {
-                    tracing::info!(state = word(state), "connection");
-                    let reason = self.uplink.trouble().filter(|_| state == ConnectionState::Waiting);
-                    self.event(&Line::Connection { state: word(state), reason: reason.map(str::to_owned) });
-                }
-                Effect::Room(_, RoomState::Replaced) => {
-                    self.event(&Line::Connection { state: "replaced", reason: None });
-                }
-                Effect::Room(..) | Effect::Opened { .. } | Effect::Task(_) => {}
-                Effect::LinksChanged(_) => {
-                    if let Ok(links) = self.links() {
-                        self.event(&Line::Links { links });
-                    }
-                }
-                Effect::Ended(_) => self.finished = true,
-            }
-        }
-    }
-
-    fn links(&self) -> anyhow::Result<LinkTexts> {
-        let links = self.machine.links(self.session, &self.base).context("the session has no link")?;
-        Ok(LinkTexts { read: links.read.to_string(), write: links.write.map(|link| link.to_string()) })
-    }
-
-    /// Tells in the window's title how many watch, if the person wants to know, once somebody has.
-    fn entitle(&self) {
-        if self.show_viewers && !self.headless && self.most_viewers > 0 {
-            let title = if self.program_title.is_empty() { &self.title } else { &self.program_title };
-            match self.machine.viewers(self.session).unwrap_or_default().0 {
-                0 => tty::entitle(title),
-                count => tty::entitle(&format!("{count} watching: {title}")),
-            }
-        }
-    }
-
     fn event(&self, line: &Line) {
         if let Some(events) = &self.events {
             events.write(line);
@@ -418,8 +334,10 @@ impl Host {
     }
 
     /// What the first program finds besides what this process has.
-    fn environment(&self, id: &TaskId, token: &str) -> Vec<(&'static str, OsString)> {
-        let mut environment = self.secrets(id, token);
+    fn environment(&self) -> Vec<(&'static str, OsString)> {
+        let first = self.tasks.get(FIRST);
+        let mut environment =
+            first.map(|first| self.secrets(&first.value.id, &first.token)).unwrap_or_default();
         if let Ok(own) = std::env::current_exe() {
             let path = std::env::var_os("PATH").unwrap_or_default();
             let dir = own.parent().map(std::path::Path::to_path_buf);
@@ -434,15 +352,5 @@ impl Host {
             environment.push(("TERM", "xterm-256color".into()));
         }
         environment
-    }
-}
-
-fn word(state: ConnectionState) -> &'static str {
-    match state {
-        ConnectionState::Idle => "idle",
-        ConnectionState::Connecting => "connecting",
-        ConnectionState::Connected => "connected",
-        ConnectionState::Waiting => "waiting",
-        ConnectionState::Refused => "refused",
     }
 }

@@ -48,6 +48,8 @@ pub(super) struct Found {
 pub(super) struct Hosted {
     pid: Pid,
     window: WindowSize,
+    /// What the program has called its window.
+    title: String,
     terminal: Option<(Pty, Typist)>,
     model: Option<Model>,
     output: Output,
@@ -79,6 +81,7 @@ impl Hosted {
         Ok(Self {
             pid: pty.pid(),
             window,
+            title: String::new(),
             model: model.transpose().map_err(system)?,
             output,
             terminal: Some((pty, typist)),
@@ -107,6 +110,11 @@ impl Hosted {
         self.window
     }
 
+    /// What the program has called its window; empty if it has not.
+    pub(super) fn title(&self) -> &str {
+        &self.title
+    }
+
     /// The path of its terminal.
     pub(super) fn tty_name(&self) -> Option<PathBuf> {
         self.pty()?.tty_name()
@@ -116,6 +124,9 @@ impl Hosted {
     pub(super) fn look(&mut self) -> Found {
         self.bell.answer();
         let news = self.model.as_ref().map(Model::news).unwrap_or_default();
+        if let Some(title) = &news.title {
+            self.title.clone_from(title);
+        }
         let mut output = Bytes::new();
         if !self.closed && self.model.as_ref().is_none_or(Model::has_room) {
             (output, self.closed) = self.output.take();

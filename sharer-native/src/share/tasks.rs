@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use shared::id::{SessionId, TaskId};
 use shared::orchestration::status::TaskState;
 use shared::orchestration::task::{MAX_TASKS, Task as Value};
 use shared::time::UnixMs;
@@ -27,7 +28,9 @@ pub(super) struct Task {
     pub(super) parent: Option<Place>,
     pub(super) pid: Option<u32>,
     pub(super) ended: Option<Ended>,
-    token: String,
+    /// Its newest session, until that has ended.
+    pub(super) session: Option<SessionId>,
+    pub(super) token: String,
     killed: bool,
     allowance: Allowance,
 }
@@ -84,11 +87,19 @@ impl Tasks {
             parent,
             pid: None,
             ended: None,
+            session: None,
             token,
             killed: false,
             allowance: Allowance::default(),
         };
         self.0.entry(place).or_insert(task);
+    }
+
+    /// A task's newest session is this one, or has ended.
+    pub(super) fn has_session(&mut self, place: Place, session: Option<SessionId>) {
+        if let Some(task) = self.0.get_mut(&place) {
+            task.session = session;
+        }
     }
 
     /// A task's program has this process id.
@@ -110,6 +121,11 @@ impl Tasks {
     /// The task with this token.
     pub(super) fn with_token(&self, token: &str) -> Option<Place> {
         self.all().find(|(_, task)| task.token == token).map(|(place, _)| place)
+    }
+
+    /// The task with this id.
+    pub(super) fn with_id(&self, id: &TaskId) -> Option<Place> {
+        self.all().find(|(_, task)| task.value.id == *id).map(|(place, _)| place)
     }
 
     /// Counts a request of a task.
@@ -191,7 +207,7 @@ impl Tasks {
         task.value.enter(state, &reason, now);
     }
 
-    /// One task, for lists.
+    /// One task, for lists; whether it is shared is not known here.
     pub(super) fn row(&self, place: Place) -> Option<Row> {
         let Task { value, parent, pid, ended, .. } = self.get(place)?;
         let parent = parent.and_then(|parent| self.get(parent)).map(|parent| parent.value.id.0.clone());
@@ -228,7 +244,6 @@ fn shortened(word: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use shared::id::TaskId;
 
     fn tasks(parents: &[Option<u32>]) -> Tasks {
         let mut tasks = Tasks::default();

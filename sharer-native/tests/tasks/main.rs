@@ -8,6 +8,8 @@
 )]
 
 mod agents;
+mod cascade;
 mod children;
 mod control;
 mod sharing;
+mod watching;

@@ -1,6 +1,7 @@
 //! The session's room at the relay: claimed, open, refused; and what the relay says of it.
 
 use super::Session;
+use super::ending::Ending;
 use crate::chain::{Answer, CardsDigest};
 use crate::id::{Channel, ParticipantId};
 use crate::keys::epoch::{EpochId, PROTOCOL_VERSION};
@@ -62,6 +63,11 @@ impl Session {
         }
     }
 
+    /// Why this relay will not have it; stays while it is asked again.
+    pub(in crate::sharer) fn refusal(&self) -> Option<&Refusal> {
+        self.refusal.as_ref()
+    }
+
     /// Whether it is to be claimed now.
     pub(in crate::sharer) fn wants_room(&self) -> bool {
         self.room == Room::Closed && !self.ended
@@ -106,6 +112,7 @@ impl Session {
     /// The connection is gone, and with it everything that was on its way.
     pub(in crate::sharer) fn leave(&mut self, step: &mut Step) {
         if matches!(self.room, Room::Claiming(..) | Room::Open(_)) {
+            self.refusal = None;
             self.close_room(Room::Closed, step);
         }
     }
@@ -202,7 +209,7 @@ impl Session {
         snapshot: Option<u64>,
         step: &mut Step,
     ) {
-        self.room = Room::Open(channel);
+        (self.room, self.refusal) = (Room::Open(channel), None);
         self.cards.say_all();
         self.attests.due = true;
         self.issue_beat(step.now);
@@ -217,10 +224,12 @@ impl Session {
             self.begin_epoch(step);
         } else {
             self.buffer.resume(acknowledged, latest);
-            // What the relay lost and is kept no more, what was left out, or lines wrapped anew: only a snapshot brings it.
+            // What the relay lost and is kept no more, what was left out, or lines wrapped anew: only a snapshot brings it;
+            // and those who come after the end get nothing else.
             let sent = self.buffer.sent();
             let rewrapped = snapshot.is_some_and(|number| number < self.resized_at);
-            if sent > acknowledged.unwrap_or(0) || self.skipped > sent || rewrapped {
+            let last = self.ending.as_ref().is_some_and(Ending::leaves_a_screen);
+            if sent > acknowledged.unwrap_or(0) || self.skipped > sent || rewrapped || last {
                 self.snapshots.want(true);
             }
             if !self.buffer.all_sent() {
@@ -231,6 +240,7 @@ impl Session {
 
     /// The relay refuses this session; the others of the connection go on.
     fn refused(&mut self, reason: &Refusal, step: &mut Step) {
+        self.refusal = Some(reason.clone());
         let wait = match reason {
             Refusal::Replaced => return self.close_room(Room::Replaced, step),
             // Nothing of this program can be shared there.

@@ -3,7 +3,6 @@
 use std::ffi::OsString;
 use std::time::Duration;
 
-use bytes::Bytes;
 use shared::id::TaskId;
 use shared::orchestration::task::{Task, new_id};
 
@@ -15,7 +14,6 @@ use super::{FIRST, Host};
 use crate::clock;
 use crate::control::request::{Reply, Spawn};
 use crate::control::{SOCKET_VARIABLE, TOKEN_VARIABLE};
-use crate::events::Line;
 use crate::exit;
 use crate::pty::{Program, StartError, Surroundings};
 
@@ -76,10 +74,12 @@ impl Host {
         self.tasks.add(place, Some(by), token, value);
         self.tasks.runs_as(place, u32::try_from(hosted.pid().as_raw_pid()).ok());
         self.hosted.insert(place, hosted);
+        self.enter(place);
+        // Its session, if it has one, is known before its first byte.
+        self.run_effects();
         // It may have ended already, before its place was known.
         self.reap();
-        self.task_changed(place);
-        let task = self.tasks.row(place).ok_or(TaskError::Over)?;
+        let task = self.row(place).ok_or(TaskError::Over)?;
         let notice = (!is_child).then(|| {
             "a child's own children run and are listed by `sharer ps --tree`, but are not shared".to_owned()
         });
@@ -89,7 +89,7 @@ impl Host {
     /// What a task finds in its environment to reach this process.
     pub(super) fn secrets(&self, id: &TaskId, token: &str) -> Vec<(&'static str, OsString)> {
         let mut all: Vec<(&'static str, OsString)> =
-            vec![("SHARER_TASK_ID", (&id.0).into()), ("SHARER_SESSION", self.session.to_string().into())];
+            vec![("SHARER_TASK_ID", (&id.0).into()), ("SHARER_SESSION", (&self.task.0).into())];
         if let Some(server) = &self.server {
             all.push((SOCKET_VARIABLE, server.path().as_os_str().to_owned()));
             all.push((TOKEN_VARIABLE, token.into()));
@@ -137,14 +137,6 @@ impl Host {
         Ok(())
     }
 
-    /// Takes what a program wrote that is not shared.
-    pub(super) fn take_unshared(&self, place: Place, output: Bytes) {
-        // The model rings for whatever it is fed.
-        if let (Some(hosted), false) = (self.hosted.get(&place), output.is_empty()) {
-            hosted.feed(shared::sharer::ModelInput::Output(output));
-        }
-    }
-
     /// Records which programs have ended since the last call, and ends what is below them.
     pub(super) fn finish_programs(&mut self) {
         let mut over = Vec::new();
@@ -167,6 +159,9 @@ impl Host {
             }
             self.tasks.end(place, ended, clock::now().wall);
             self.task_changed(place);
+            if place != FIRST {
+                self.say_exit(place);
+            }
             if !(self.keep_children && place == FIRST) {
                 self.hang_up_below(place);
             }
@@ -196,22 +191,6 @@ impl Host {
     /// How many tasks besides the first run.
     pub(super) fn children_alive(&self) -> usize {
         self.hosted.iter().filter(|(place, hosted)| **place != FIRST && !hosted.is_done()).count()
-    }
-
-    /// Tells whoever listens what a task is now.
-    pub(super) fn task_changed(&self, place: Place) {
-        if place == FIRST && self.tasks.all().count() == 1 {
-            return;
-        }
-        let Some(row) = self.tasks.row(place) else { return };
-        self.event(&Line::Task {
-            task_id: row.task_id,
-            parent: row.parent,
-            name: row.name,
-            state: row.state,
-            reason: row.reason,
-            links: None,
-        });
     }
 }
 

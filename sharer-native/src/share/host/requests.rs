@@ -6,8 +6,9 @@ use tokio::sync::oneshot;
 
 use super::super::bell::Place;
 use super::super::hosted::Hosted;
-use super::super::tasks::{TaskError, Tasks};
-use super::{FIRST, Host, word};
+use super::super::tasks::TaskError;
+use super::standing::Standing;
+use super::{FIRST, Host};
 use crate::clock;
 use crate::control::caller::runs_below;
 use crate::control::request::{Reply, Request, Status};
@@ -67,7 +68,7 @@ impl Host {
         for waiting in std::mem::take(&mut self.waiting) {
             let over = self.hosted.get(&waiting.place).is_none_or(Hosted::is_done);
             let ended = self.tasks.get(waiting.place).and_then(|task| task.ended).filter(|_| over);
-            match (ended, self.tasks.row(waiting.place)) {
+            match (ended, self.row(waiting.place)) {
                 (Some(ended), Some(row)) => {
                     let reply = Reply::Ended { task: Box::new(row), status: ended.status() };
                     drop(waiting.answer.send(reply));
@@ -120,9 +121,7 @@ impl Host {
         match request {
             Request::Spawn(spawn) => self.spawn(by, *spawn),
             Request::Tasks => {
-                let below =
-                    |tasks: &Tasks| tasks.below(by).into_iter().filter_map(|at| tasks.row(at)).collect();
-                Reply::Tasks(below(&self.tasks))
+                Reply::Tasks(self.tasks.below(by).into_iter().filter_map(|at| self.row(at)).collect())
             }
             Request::Task { task } => match self.tasks.find(by, &task).map(|place| self.tasks.row(place)) {
                 Ok(Some(row)) => Reply::Task(Box::new(row)),
@@ -149,39 +148,44 @@ impl Host {
 
     /// Adds to a task's transcript.
     fn emit(&mut self, by: Place, updates: Vec<Update>) -> Reply {
-        if by != FIRST {
-            return Reply::Refused("this task has no session of its own, and so no transcript".to_owned());
-        }
+        let Some(session) = self.tasks.get(by).and_then(|task| task.session) else {
+            return Reply::Refused("this task is not shared, and so has no transcript".to_owned());
+        };
         for update in updates {
-            self.machine.say(clock::now(), self.session, update);
+            self.machine.say(clock::now(), session, update);
         }
         Reply::Done
     }
 
     fn status(&self) -> Reply {
-        let Ok(LinkTexts { read, write }) = self.links() else {
+        let session = self.tasks.get(FIRST).and_then(|task| task.session);
+        let (Some(LinkTexts { read, write }), Some(session)) = (self.links_of(FIRST), session) else {
             return Reply::Refused("the session has no link".to_owned());
         };
-        let (viewers, executors) = self.machine.viewers(self.session).unwrap_or_default();
+        let (viewers, executors) = self.machine.viewers(session).unwrap_or_default();
+        let Standing { state, reason } = self.standing();
         Reply::Status(Box::new(Status {
-            session_id: self.session.to_string(),
+            task_id: self.task.0.clone(),
+            session_id: session.to_string(),
             title: self.title.clone(),
             pid: std::process::id(),
-            connection: word(self.machine.state()).to_owned(),
-            trouble: self.uplink.trouble().map(str::to_owned),
+            connection: state.to_owned(),
+            trouble: reason,
             viewers,
             executors,
             tty: self.hosted.get(&FIRST).and_then(Hosted::tty_name),
             read,
             write,
-            tasks: self.tasks.all().filter_map(|(place, _)| self.tasks.row(place)).collect(),
+            tasks: self.tasks.all().filter_map(|(place, _)| self.row(place)).collect(),
         }))
     }
 
     fn revoke(&mut self, read: bool, write: bool) -> Reply {
         let chosen = [(read, Right::Watch), (write, Right::Type)];
         let rights: Vec<Right> = chosen.into_iter().filter_map(|(on, right)| on.then_some(right)).collect();
-        if !rights.is_empty() && !self.machine.revoke(clock::now(), self.session, &rights) {
+        let session = self.tasks.get(FIRST).and_then(|task| task.session);
+        let revoked = session.is_some_and(|session| self.machine.revoke(clock::now(), session, &rights));
+        if !rights.is_empty() && !revoked {
             return Reply::Refused("the session has no link that can type".to_owned());
         }
         self.status()
@@ -189,7 +193,7 @@ impl Host {
 
     /// Puts the read link into the clipboard of the user's own terminal.
     fn copy(&self) -> Reply {
-        let Ok(LinkTexts { read, .. }) = self.links() else {
+        let Some(LinkTexts { read, .. }) = self.links_of(FIRST) else {
             return Reply::Refused("the session has no link".to_owned());
         };
         if self.headless {

@@ -1,0 +1,245 @@
+//! Programs and their sessions: what the machine is told of each, and what it wants done.
+//!
+//! Which program is shared is the machine's to know. Here stands only which program a session is of, so that its
+//! effects find terminal and model.
+
+use anyhow::Context as _;
+use shared::event::WindowSize;
+use shared::id::SessionId;
+use shared::sharer::{Begin, Effect, ModelInput, SessionConfig};
+use shared::wire::source::SessionSource;
+
+use super::super::bell::Place;
+use super::super::hosted::{Found, Hosted};
+use super::super::typist::Typed;
+use super::{FIRST, Host};
+use crate::clock;
+use crate::control::request::Row;
+use crate::events::{Line, LinkTexts};
+use crate::tty;
+
+/// What goes into the machine.
+impl Host {
+    /// Tells the machine of a program that is a task from now on; it is shared if its parent is.
+    pub(super) fn enter(&mut self, place: Place) {
+        let Some(task) = self.tasks.get(place) else { return };
+        let name = if place == FIRST { self.title.clone() } else { task.value.name.to_string() };
+        let window = self.hosted.get(&place).map_or(self.hosting.window, Hosted::window);
+        let config = SessionConfig {
+            title: name,
+            read_only: self.read_only,
+            compress: self.compress,
+            window: crate::term::clamped(window),
+            source: SessionSource::default(),
+        };
+        let taken = self.machine.host(clock::now(), task.value.clone(), config);
+        debug_assert!(taken, "no more tasks are recorded than the machine takes");
+    }
+
+    /// Shares the first program, and its children with it.
+    pub(super) fn share(&mut self, begin: Begin) -> anyhow::Result<LinkTexts> {
+        let session = self.machine.share(clock::now(), &self.task, begin);
+        let session = session.context("the program has ended")?;
+        self.tasks.has_session(FIRST, Some(session));
+        let links = self.links_of(FIRST).context("the session has no link")?;
+        self.event(&Line::Shared {
+            session_id: session.to_string(),
+            title: self.title.clone(),
+            links: links.clone(),
+        });
+        Ok(links)
+    }
+
+    /// What is said of a task changed.
+    pub(super) fn task_changed(&mut self, place: Place) {
+        if let Some(task) = self.tasks.get(place) {
+            self.machine.handle_task(clock::now(), task.value.clone());
+        }
+    }
+
+    /// A program has ended, and all its output was taken.
+    pub(super) fn say_exit(&mut self, place: Place) {
+        if let Some(task) = self.tasks.get(place)
+            && let (Some(session), Some(ended)) = (task.session, task.ended)
+        {
+            self.machine.handle_exit(clock::now(), session, ended.code, ended.signal_name());
+        }
+    }
+
+    /// Takes what a program has. What is not shared goes to its model alone.
+    pub(super) fn take_found(&mut self, place: Place, found: Found) {
+        let Found { output, news, typed } = found;
+        let Some(hosted) = self.hosted.get_mut(&place) else { return };
+        hosted.type_reply(news.replies);
+        let now = clock::now();
+        let session = self.tasks.get(place).and_then(|task| task.session);
+        let Some(session) = session.filter(|session| self.machine.room(*session).is_some()) else {
+            // The model rings for whatever it is fed.
+            if !output.is_empty() {
+                hosted.feed(ModelInput::Output(output));
+            }
+            return;
+        };
+        if !output.is_empty() {
+            self.machine.handle_output(now, session, &output);
+        }
+        if typed > 0 {
+            self.machine.handle_typed(now, session, typed);
+        }
+        if let Some(mark) = news.passed {
+            self.machine.handle_model_passed(now, session, mark);
+        }
+        for dump in &news.dumps {
+            self.machine.handle_dump(now, session, dump);
+        }
+        if let Some(title) = news.title {
+            self.machine.handle_title(now, session, &title);
+            if place == FIRST {
+                self.entitle();
+            }
+        }
+    }
+
+    /// The first program's PTY has a new size.
+    pub(super) fn take_size(&mut self, window: WindowSize) {
+        let window = crate::term::clamped(window);
+        match self.tasks.get(FIRST).and_then(|task| task.session) {
+            Some(session) => self.machine.handle_resize(clock::now(), session, window),
+            None => {
+                if let Some(first) = self.first() {
+                    first.feed(ModelInput::Resize(window));
+                }
+            }
+        }
+    }
+}
+
+/// What leaves.
+impl Host {
+    /// Does what the machine wants.
+    pub(super) fn run_effects(&mut self) {
+        while let Some(effect) = self.machine.poll_effect() {
+            match effect {
+                Effect::Connect => self.uplink.connect(),
+                Effect::Close(code) => self.uplink.close(code),
+                Effect::Model(session, input) => {
+                    if let Some(hosted) = self.places.get(&session).and_then(|at| self.hosted.get(at)) {
+                        hosted.feed(input);
+                    }
+                }
+                Effect::Type(session, bytes) => {
+                    let hosted = self.places.get(&session).and_then(|at| self.hosted.get_mut(at));
+                    if let Some(Typed::Now(bytes)) = hosted.map(|hosted| hosted.type_input(bytes)) {
+                        self.machine.handle_typed(clock::now(), session, bytes);
+                    }
+                }
+                Effect::Viewers { session, count, executors } => {
+                    tracing::info!(%session, count, executors, "viewers");
+                    if self.places.get(&session) == Some(&FIRST) {
+                        self.most_viewers = self.most_viewers.max(count);
+                        self.event(&Line::Viewers { count, executors });
+                        self.entitle();
+                    }
+                }
+                Effect::Connection(_) => self.tell_standing(),
+                Effect::Room(session, _) => {
+                    if self.places.get(&session) == Some(&FIRST) {
+                        self.tell_standing();
+                    }
+                }
+                Effect::Opened { task, session } => {
+                    if let Some(place) = self.tasks.with_id(&task) {
+                        self.opened(place, session);
+                    }
+                }
+                Effect::Task(task) => {
+                    // Of several changes at once the last one is told.
+                    let newest = self.machine.task(&task.id).is_some_and(|now| now.revision == task.revision);
+                    if let Some(place) = self.tasks.with_id(&task.id).filter(|_| newest) {
+                        self.tell_task(place);
+                    }
+                }
+                Effect::LinksChanged(session) => match self.places.get(&session) {
+                    Some(&FIRST) => {
+                        if let Some(links) = self.links_of(FIRST) {
+                            self.event(&Line::Links { links });
+                        }
+                    }
+                    Some(place) => self.tell_task(*place),
+                    None => {}
+                },
+                Effect::Ended(session) => self.ended(session),
+            }
+        }
+    }
+
+    fn opened(&mut self, place: Place, session: SessionId) {
+        self.places.insert(session, place);
+        self.tasks.has_session(place, Some(session));
+        // A program that was private for a while may have another size and title than it began with.
+        if let Some(hosted) = self.hosted.get(&place) {
+            let (window, now) = (crate::term::clamped(hosted.window()), clock::now());
+            self.machine.handle_resize(now, session, window);
+            if !hosted.title().is_empty() {
+                self.machine.handle_title(now, session, hosted.title());
+            }
+        }
+    }
+
+    fn ended(&mut self, session: SessionId) {
+        // At the very end the connection stays until the last word is out.
+        if !self.ending {
+            self.machine.forget(clock::now(), session);
+        }
+        if let Some(place) = self.places.remove(&session)
+            && !self.ending
+            && self.tasks.get(place).is_some_and(|task| task.session == Some(session))
+        {
+            self.tasks.has_session(place, None);
+        }
+    }
+
+    /// A program's links, while it is shared.
+    pub(super) fn links_of(&self, place: Place) -> Option<LinkTexts> {
+        let links = self.machine.links(self.tasks.get(place)?.session?, &self.base)?;
+        Some(LinkTexts { read: links.read.to_string(), write: links.write.map(|link| link.to_string()) })
+    }
+
+    /// One task, for lists.
+    pub(super) fn row(&self, place: Place) -> Option<Row> {
+        let row = self.tasks.row(place)?;
+        let task = self.machine.task(&self.tasks.get(place)?.value.id);
+        Some(Row { shared: task.is_some_and(|task| task.session.is_some() && !task.removed), ..row })
+    }
+
+    /// Tells whoever listens what a task is now. The first one is of interest once it has children.
+    fn tell_task(&self, place: Place) {
+        if place == FIRST && self.tasks.all().count() == 1 {
+            return;
+        }
+        let Some(row) = self.row(place) else { return };
+        self.event(&Line::Task {
+            task_id: row.task_id,
+            parent: row.parent,
+            name: row.name,
+            state: row.state,
+            reason: row.reason,
+            links: self.links_of(place),
+        });
+    }
+
+    /// Tells in the window's title how many watch, if the person wants to know, once somebody has.
+    pub(super) fn entitle(&self) {
+        let (Some(first), true) = (self.hosted.get(&FIRST), self.show_viewers && !self.headless) else {
+            return;
+        };
+        if self.most_viewers > 0 {
+            let title = if first.title().is_empty() { &self.title } else { first.title() };
+            let session = self.tasks.get(FIRST).and_then(|task| task.session);
+            match session.and_then(|session| self.machine.viewers(session)).unwrap_or_default().0 {
+                0 => tty::entitle(title),
+                count => tty::entitle(&format!("{count} watching: {title}")),
+            }
+        }
+    }
+}
