@@ -13,6 +13,7 @@ mod browser_errors;
 mod browser_hello;
 mod browser_input;
 mod browser_look;
+mod browser_pills;
 mod browser_programs;
 mod browser_read;
 mod browser_reconnect;
