@@ -26,6 +26,7 @@ Examples:
   sharer -- claude               share a program; arguments follow it
   sharer --read-only -- htop     make no link that can type
   sharer --headless -- make      run without a terminal of your own
+  sharer --private -- claude     share it later: `sharer share`, `sharer unshare`
   sharer status                  links and viewers, from another terminal
 Inside a shared session:
   id=$(sharer spawn --name tests -- make test)    start a task; viewers see it beside yours
@@ -78,6 +79,9 @@ pub struct ShareArgs {
     /// Size of the terminal, with --headless
     #[arg(long, value_name = "COLSxROWS", default_value = "120x40", value_parser = parse_size, requires = "headless")]
     pub size: WindowSize,
+    /// Share nothing yet: nothing leaves this computer until `sharer share`
+    #[arg(long, conflicts_with_all = ["qr", "open"])]
+    pub private: bool,
     /// Let tasks run on when the program ends; sharer stays until the last has ended
     #[arg(long)]
     pub keep_children: bool,
@@ -124,17 +128,38 @@ pub enum Other {
         #[arg(long, requires = "json")]
         secrets: bool,
     },
+    /// Share what runs private, from what is on its screen on
+    Share {
+        /// With the lines that have scrolled off already
+        #[arg(long)]
+        from_start: bool,
+        /// What, if several programs run: an id from `sharer ls`; a task's id shares that task alone
+        #[arg(long, value_name = "ID")]
+        session: Option<String>,
+    },
+    /// Stop sharing: the program runs on, the links open nothing any more
+    Unshare {
+        /// What, if several programs run: an id from `sharer ls`
+        #[arg(long, value_name = "ID")]
+        session: Option<String>,
+    },
+    /// List what runs under sharer, shared or not, with its tasks
+    Ls {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Make a link useless at once; a new one takes its place
     Revoke {
         /// Which
         which: Which,
-        /// The session, if you share several
+        /// What, if several programs run: an id from `sharer ls`
         #[arg(long, value_name = "ID")]
         session: Option<String>,
     },
     /// Show a session's links; inside a shared terminal, copy the watching one to your clipboard
     Link {
-        /// The session, if you share several
+        /// What, if several programs run: an id from `sharer ls`
         #[arg(long, value_name = "ID")]
         session: Option<String>,
     },

@@ -50,6 +50,8 @@ pub struct Config {
     pub headless: Option<WindowSize>,
     /// Compress output.
     pub compress: bool,
+    /// Share nothing yet.
+    pub private: bool,
     /// Stay until the last task has ended, instead of ending them with the program.
     pub keep_children: bool,
     /// Where events go.
@@ -99,6 +101,7 @@ impl Config {
             scrollback: usize::try_from(args.scrollback).unwrap_or(usize::MAX),
             headless: args.headless.then_some(args.size),
             compress: !args.no_compress,
+            private: args.private,
             keep_children: args.keep_children,
             events,
             qr: args.qr,

@@ -27,7 +27,7 @@ pub struct LinkTexts {
 #[derive(Debug, Clone, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Line {
-    /// The session is there; always the first line.
+    /// The session is there; the first line unless it begins private.
     Shared {
         /// The session's id.
         session_id: String,
@@ -36,6 +36,8 @@ pub enum Line {
         /// Its links.
         links: LinkTexts,
     },
+    /// It is shared no more; another `shared` follows if it is again.
+    Unshared {},
     /// The links changed: the old ones are useless.
     Links {
         /// The new ones.

@@ -38,6 +38,9 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.other {
         Some(Other::Relay(args)) => relay_alone(*args),
         Some(Other::Status { json, secrets }) => ok(sessions::status(json, secrets)),
+        Some(Other::Share { from_start, session }) => ok(sessions::share(from_start, session.as_deref())),
+        Some(Other::Unshare { session }) => ok(sessions::unshare(session.as_deref())),
+        Some(Other::Ls { json }) => ok(sessions::ls(json)),
         Some(Other::Revoke { which, session }) => ok(sessions::revoke(which, session.as_deref())),
         Some(Other::Link { session }) => ok(sessions::link(session.as_deref())),
         Some(Other::Spawn(args)) => tasks::spawn(args).map(ExitCode::from),

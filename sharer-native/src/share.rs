@@ -13,6 +13,7 @@ mod hosted;
 mod model;
 pub mod orphans;
 mod output;
+mod reached;
 mod seat;
 mod tasks;
 mod typist;
@@ -22,16 +23,14 @@ use std::path::Path;
 
 use anyhow::Context as _;
 
-use self::embedded::Embedded;
 use self::host::Host;
 use crate::agents::hint;
-use crate::config::{Config, EventsTo, RelayChoice};
+use crate::config::{Config, EventsTo};
 use crate::events::Events;
 
 use crate::exit;
 use crate::pty::{Program, StartError};
 use crate::tty;
-use crate::ws::RelayUrl;
 
 /// Shares what `config` says until the program ends; returns the exit status.
 pub fn run(config: &Config) -> anyhow::Result<u8> {
@@ -56,19 +55,8 @@ pub fn run(config: &Config) -> anyhow::Result<u8> {
             Events::to_file(path).with_context(|| format!("cannot write events into {}", path.display()))?
         }
     };
-    let (embedded, relay, base) = match &config.relay {
-        RelayChoice::Embedded(relay) => {
-            let embedded = Embedded::start(relay.as_ref().clone())?;
-            let url = RelayUrl::parse(&embedded.local_url).context("the embedded relay has no address")?;
-            let base = embedded.base_url.clone();
-            (Some(embedded), url, base)
-        }
-        RelayChoice::Foreign(url) => (None, url.clone(), url.base().to_owned()),
-    };
-    let base = config.public_url.clone().unwrap_or(base);
-
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let host = Host::new(config, &program, events, relay, base)?;
+    let host = Host::new(config, &program, events)?;
     if !config.quiet
         && let Some(hint) = hint::once(Path::new(&program.name()))
     {
@@ -76,6 +64,5 @@ pub fn run(config: &Config) -> anyhow::Result<u8> {
     }
     let status = runtime.block_on(host.run());
     runtime.shutdown_background();
-    drop(embedded);
     status
 }

@@ -53,6 +53,7 @@ pub fn clamped(size: WindowSize) -> WindowSize {
 /// A terminal without a display.
 pub struct Terminal {
     size: WindowSize,
+    scrollback_lines: usize,
     whole: WholeChars,
     tail: Tail,
     parser: Processor<NoSync>,
@@ -66,6 +67,7 @@ impl Terminal {
         let size = clamped(size);
         Self {
             size,
+            scrollback_lines,
             whole: WholeChars::default(),
             tail: Tail::default(),
             parser: Processor::new(),
@@ -97,6 +99,17 @@ impl Terminal {
     #[must_use]
     pub fn size(&self) -> WindowSize {
         self.size
+    }
+
+    /// Forgets all that has scrolled off, of the primary screen also while the alternate one shows: what a dump of the
+    /// screen does not hold is gone.
+    pub fn forget_history(&mut self) {
+        let screen = self.screen();
+        let replies = self.take_replies();
+        *self = Self::new(self.size, self.scrollback_lines);
+        self.feed(&screen);
+        // Those nobody took yet are still owed.
+        self.tap.answers.push(format_args!("{}", String::from_utf8_lossy(&replies)));
     }
 
     /// Dumps the screen: a fresh xterm.js of this size fed with it shows the same, with no scrollback.

@@ -204,10 +204,10 @@ async fn status_link_and_revoke_say_what_is_wrong() {
     let output = run(&sandbox, &["link"]).await;
     assert_eq!(
         complaint(&output),
-        "sharer: several sessions are shared: name one with --session ID (`sharer status` lists them)"
+        "sharer: several programs run: name one with --session ID (`sharer ls` lists them)"
     );
     let output = run(&sandbox, &["link", "--session", "zzzz"]).await;
-    assert_eq!(complaint(&output), "sharer: nothing is shared under that id");
+    assert_eq!(complaint(&output), "sharer: nothing runs under that id (`sharer ls` lists what does)");
     let beginning: String = one.session_id().chars().take(6).collect();
     let links = said(&run(&sandbox, &["link", "--session", &beginning]).await);
     assert!(links.contains(&one.read_link()) && !links.contains(&two.read_link()), "{links}");

@@ -139,6 +139,7 @@ impl Seats {
             Reply::NotStarted { why, .. } | Reply::Refused(why) => bail!(why),
             Reply::Status(_)
             | Reply::Copied
+            | Reply::Shared { .. }
             | Reply::Ended { .. }
             | Reply::Task(_)
             | Reply::Tasks(_)

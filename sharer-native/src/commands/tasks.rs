@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, bail};
 
-use super::{OTHER_VERSION, allowed, print};
+use super::{OTHER_VERSION, allowed, plain, print};
 use crate::cli::{SpawnArgs, TaskState};
 use crate::control::request::{Call, Reply, Request, Row, Spawn, Word};
 use crate::control::{SOCKET_VARIABLE, TOKEN_VARIABLE, ask};
@@ -263,13 +263,6 @@ fn table(rows: &[&Row], own: &str) -> anyhow::Result<String> {
     Ok(out)
 }
 
-/// A text without the characters that turn what stands around them.
-fn plain(text: &str) -> String {
-    let turns =
-        |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    text.chars().filter(|c| !c.is_control() && !turns(*c)).collect()
-}
-
 /// No tree is deeper: each level is a task, and there are 512.
 const DEEPEST: usize = 512;
 
@@ -308,6 +301,8 @@ mod tests {
             pid: None,
             code: None,
             signal: None,
+            read: None,
+            write: None,
         }
     }
 

@@ -24,7 +24,7 @@ impl std::fmt::Debug for Call {
     }
 }
 
-/// What is asked. Those up to `Copy` are the owner's alone; the rest belongs to tasks. Tasks are named by id, by a
+/// What is asked. Those up to `Unshare` are the owner's, some of them the first program's too; the rest belongs to tasks. Tasks are named by id, by a
 /// unique beginning of it, or by name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Request {
@@ -32,6 +32,8 @@ pub enum Request {
     Status,
     /// Make a link useless.
     Revoke {
+        /// Of which task; `None`: the first.
+        task: Option<String>,
         /// The link that watches.
         read: bool,
         /// The link that can type.
@@ -39,6 +41,18 @@ pub enum Request {
     },
     /// Put the read link into the clipboard of the user's own terminal; the first program may ask this too.
     Copy,
+    /// Share a task; the first program may ask this too.
+    Share {
+        /// Which, alone; `None`: the first, and all that is shared with it.
+        task: Option<String>,
+        /// With what has scrolled off already.
+        from_start: bool,
+    },
+    /// Stop sharing a task; the first program may ask this too. The links of the next share are new.
+    Unshare {
+        /// Which; `None`: the first.
+        task: Option<String>,
+    },
     /// Start a task below the one that asks.
     Spawn(Box<Spawn>),
     /// Answer when the task has ended.
@@ -125,8 +139,10 @@ impl From<Word> for OsString {
 pub struct Status {
     /// The first program's task.
     pub task_id: String,
-    /// Its id.
-    pub session_id: String,
+    /// Its id, while it is shared.
+    pub session_id: Option<String>,
+    /// `private`, `share pending` or `shared`.
+    pub sharing: String,
     /// Its title.
     pub title: String,
     /// The process that shares it.
@@ -142,8 +158,8 @@ pub struct Status {
     pub executors: u32,
     /// The program's terminal.
     pub tty: Option<PathBuf>,
-    /// The link that watches.
-    pub read: String,
+    /// The link that watches, while it is shared.
+    pub read: Option<String>,
     /// The link that can type.
     pub write: Option<String>,
     /// All tasks.
@@ -176,15 +192,26 @@ pub struct Row {
     pub code: Option<i32>,
     /// The signal that killed it, by name.
     pub signal: Option<String>,
+    /// To its owner: the link that watches it alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read: Option<String>,
+    /// To its owner: the link that can type into it alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub write: Option<String>,
 }
 
 /// What is answered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Reply {
-    /// To `Status`, and to `Revoke` with the new links.
+    /// To `Status`, and to the owner's `Revoke`, `Share` and `Unshare`.
     Status(Box<Status>),
     /// To `Copy`.
     Copied,
+    /// To the first program's `Share`.
+    Shared {
+        /// Whether the link was sent to the clipboard of the user's own terminal.
+        copied: bool,
+    },
     /// To `Spawn`; `notice`: something to know, for people.
     Spawned {
         /// The task.
@@ -203,7 +230,7 @@ pub enum Reply {
     Task(Box<Row>),
     /// To `Tasks`.
     Tasks(Vec<Row>),
-    /// To `Tell`, `Kill` and `State`.
+    /// To `Tell`, `Kill` and `State`, and to the first program's `Unshare`.
     Done,
     /// The command of a `Spawn` does not start.
     NotStarted {

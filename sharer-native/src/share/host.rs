@@ -24,18 +24,18 @@ use self::standing::Standing;
 use super::bell::{Bells, Place};
 use super::hosted::{Hosted, Hosting};
 use super::orphans::Orphans;
+use super::reached::Reached;
 use super::tasks::Tasks;
 use super::uplink::{Change, Uplink};
 use super::{banner, browser, seat};
 use crate::clock;
-use crate::config::Config;
+use crate::config::{Config, RelayChoice};
 use crate::control::server::{Asked, Server};
 use crate::events::{Events, Line};
 use crate::exit;
 use crate::pty::{self, Ended, Program};
 use crate::shutdown::{self, Told};
 use crate::tty;
-use crate::ws::RelayUrl;
 
 /// A program that does not end when it is told to is killed after this long.
 const HANG_UP: Duration = Duration::from_secs(2);
@@ -67,7 +67,11 @@ pub(super) struct Host {
     raw: Option<tty::Raw>,
     keep_children: bool,
     title: String,
-    base: String,
+    /// Which relay is to be used …
+    relay: RelayChoice,
+    public_url: Option<String>,
+    /// … and is, once something is shared.
+    reached: Option<Reached>,
     quiet: bool,
     show_viewers: bool,
     most_viewers: u32,
@@ -84,14 +88,8 @@ pub(super) struct Host {
 }
 
 impl Host {
-    /// Draws keys and prints the links; starts nothing.
-    pub(super) fn new(
-        config: &Config,
-        program: &Program,
-        events: Events,
-        relay: RelayUrl,
-        base: String,
-    ) -> anyhow::Result<Self> {
+    /// Draws keys and prints the links, unless it is to be private; starts no program.
+    pub(super) fn new(config: &Config, program: &Program, events: Events) -> anyhow::Result<Self> {
         let title = config.title.clone().unwrap_or_else(|| program.title());
         let window = config.headless.or_else(tty::size).unwrap_or(WindowSize { cols: 80, rows: 24 });
         let mut entropy = clock::entropy().map_err(|error| anyhow::anyhow!("no randomness: {error}"))?;
@@ -104,7 +102,7 @@ impl Host {
             task,
             read_only: config.read_only,
             compress: config.compress,
-            uplink: Uplink::new(relay),
+            uplink: Uplink::default(),
             stood: None,
             bells: Bells::default(),
             hosted: BTreeMap::new(),
@@ -116,7 +114,9 @@ impl Host {
             raw: None,
             keep_children: config.keep_children,
             title,
-            base,
+            relay: config.relay.clone(),
+            public_url: config.public_url.clone(),
+            reached: None,
             quiet: config.quiet,
             show_viewers: config.show_viewers,
             most_viewers: 0,
@@ -134,10 +134,17 @@ impl Host {
         value.command = program.title().as_str().into();
         host.tasks.add(FIRST, None, token, value);
         host.enter(FIRST);
-        let links = host.share(Begin::Fresh)?;
+        if config.private {
+            if !config.quiet {
+                banner::show("sharer: private: nothing leaves this computer until `sharer share`\n");
+            }
+            return Ok(host);
+        }
+        host.share(FIRST, Begin::Fresh)?;
+        let links = host.links_of(FIRST).context("the session has no link")?;
         if !config.quiet {
-            let colour = banner::colour();
-            banner::show(&banner::before(&host.title, &links, &host.base, config.qr, colour));
+            let base = host.reached.as_ref().map_or("", |reached| &reached.base);
+            banner::show(&banner::before(&host.title, &links, base, config.qr, banner::colour()));
         }
         if config.open {
             host.page = browser::open(&links.read);

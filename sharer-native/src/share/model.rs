@@ -99,7 +99,7 @@ fn run(mut terminal: Terminal, answers: bool, inputs: &Receiver<ModelInput>, com
                 fed = bytes.len();
             }
             ModelInput::Resize(size) => terminal.resize(size),
-            ModelInput::Forget => terminal.feed(b"\x1b[3J"),
+            ModelInput::Forget => terminal.forget_history(),
             ModelInput::Mark(mark) => passed = Some(mark),
             ModelInput::Snapshot { mark, full } => {
                 let screen = terminal.screen();

@@ -58,6 +58,8 @@ pub(super) enum TaskError {
     Over,
     #[error("the text is too long (256 KiB)")]
     TooLong,
+    #[error("a child's own children are not shared")]
+    Grandchild,
     #[error("a task can be running, waiting or blocked, not {0:?}")]
     NoState(String),
 }
@@ -223,6 +225,8 @@ impl Tasks {
             pid: *pid,
             code: ended.and_then(|ended| ended.code),
             signal: ended.and_then(Ended::signal_name),
+            read: None,
+            write: None,
         })
     }
 

@@ -27,23 +27,23 @@ pub(super) enum Change {
 }
 
 /// See the module.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Uplink {
-    relay: RelayUrl,
+    relay: Option<RelayUrl>,
     socket: Option<Socket>,
     attempt: Option<JoinHandle<Result<Socket, String>>>,
     trouble: Option<String>,
 }
 
 impl Uplink {
-    /// Opens nothing yet.
-    pub(super) fn new(relay: RelayUrl) -> Self {
-        Self { relay, socket: None, attempt: None, trouble: None }
+    /// Dials this relay from now on; opens nothing yet.
+    pub(super) fn dial(&mut self, relay: RelayUrl) {
+        self.relay = Some(relay);
     }
 
     /// Host and port, as they are dialled and claimed.
     pub(super) fn host(&self) -> &str {
-        self.relay.host()
+        self.relay.as_ref().map_or("", RelayUrl::host)
     }
 
     /// Why there is no connection, in words for people; nothing while there is one, or the first is on its way.
@@ -53,7 +53,8 @@ impl Uplink {
 
     /// Begins to open a socket.
     pub(super) fn connect(&mut self) {
-        let relay = self.relay.clone();
+        // Only what is shared connects, and before that a relay was chosen.
+        let Some(relay) = self.relay.clone() else { return };
         self.attempt =
             Some(tokio::spawn(async move { connect(&relay).await.map_err(|error| trouble(&relay, &error)) }));
     }

@@ -332,3 +332,24 @@ fn any_size_is_harmless() {
         assert_eq!(terminal.size(), clamped(WindowSize { cols: rows, rows: cols }));
     }
 }
+
+#[test]
+fn a_forgotten_history_is_gone_on_both_screens_and_the_rest_stays() {
+    for alternate in ["", "\x1b[?1049h\x1b[31mfull"] {
+        let mut terminal = Terminal::new(WindowSize { cols: 20, rows: 4 }, 100);
+        terminal.feed(b"\x1b]2;title\x07EARLY\r\n1\r\n2\r\n3\r\nlast");
+        terminal.feed(alternate.as_bytes());
+        // In the middle of a sequence.
+        terminal.feed(b"\x1b[3");
+        let text = |dump: Vec<u8>| String::from_utf8(dump).unwrap();
+        assert!(text(terminal.full()).contains("EARLY"), "the control");
+        let screen = terminal.screen();
+        terminal.forget_history();
+        assert!(!text(terminal.full()).contains("EARLY"), "{alternate:?}");
+        assert_eq!(text(terminal.screen()), text(screen), "{alternate:?}");
+        assert_eq!(terminal.title(), Some("title"));
+        terminal.feed(b"2mgreen\x1b[?1049l");
+        let after = text(terminal.full());
+        assert!(after.contains("last") && !after.contains("EARLY"), "{after}");
+    }
+}

@@ -38,6 +38,45 @@ fn a_child_is_shared_with_its_parent_and_its_output_is_kept_when_it_dies_at_once
 }
 
 #[test]
+fn children_from_before_and_during_the_share_are_shared_and_none_afterwards() {
+    let (sharing, inside) = Sharing::idle(&["--private"]);
+    let start = |name: &str| {
+        let script = format!("echo {name}-canary; sleep 600");
+        sharing.spawn(&inside, &["--name", name], &script)
+    };
+    let event = |id: &str, shared: bool| {
+        sharing.event("task", |event| event["task_id"] == *id && event["links"].is_object() == shared)
+    };
+    let before = start("before");
+    event(&before, false);
+    assert!(sharing.beside(&["share"]).status.success());
+    let during = start("during");
+    let links: Vec<Link> = [&before, &during].map(|id| link(&event(id, true), "read")).into();
+    for (link, canary) in links.iter().zip(["before-canary", "during-canary"]) {
+        Watcher::run(link, canary, |watcher| watcher.shows(canary));
+    }
+    assert!(sharing.beside(&["unshare"]).status.success());
+    for link in &links {
+        until("the child's room to be gone", || Watcher::is_refused(link).then_some(()));
+    }
+    let after = start("after");
+    event(&after, false);
+    assert!(sharing.rows(&inside).iter().all(|row| row["shared"] == false));
+    // Shared again, all three are, under new links.
+    assert!(sharing.beside(&["share"]).status.success());
+    for id in [&before, &during, &after] {
+        let again = sharing.event("task", |event| {
+            event["task_id"] == **id
+                && event["links"]["read"]
+                    .as_str()
+                    .and_then(|text| Link::parse(text).ok())
+                    .is_some_and(|link| links.iter().all(|old| old.session != link.session))
+        });
+        Watcher::run(&link(&again, "read"), "the screen", |watcher| watcher.shows("-canary"));
+    }
+}
+
+#[test]
 fn when_everything_ends_every_link_says_so() {
     let mut sharing = Sharing::start(
         &[],

@@ -65,8 +65,14 @@ fn a_childs_token_reaches_below_the_child_only() {
     for request in [
         Request::Status,
         Request::Copy,
-        Request::Revoke { read: true, write: true },
-        Request::Revoke { read: false, write: true },
+        Request::Revoke { task: None, read: true, write: true },
+        Request::Revoke { task: Some(own.clone()), read: false, write: true },
+        Request::Share { task: None, from_start: true },
+        Request::Share { task: Some(own.clone()), from_start: false },
+        Request::Share { task: Some(sibling.clone()), from_start: false },
+        Request::Unshare { task: None },
+        Request::Unshare { task: Some(own.clone()) },
+        Request::Unshare { task: Some(sibling.clone()) },
     ] {
         let reply = call(&inside, Some(token), request);
         assert!(refused(&reply).contains("only you"), "{reply:?}");

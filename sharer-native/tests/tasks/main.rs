@@ -11,5 +11,6 @@ mod agents;
 mod cascade;
 mod children;
 mod control;
+mod private;
 mod sharing;
 mod watching;

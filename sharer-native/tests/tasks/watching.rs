@@ -62,6 +62,10 @@ impl Watcher {
         String::from_utf8_lossy(&self.screen).into_owned()
     }
 
+    pub(crate) fn full_text(&self) -> String {
+        String::from_utf8_lossy(self.full.as_deref().unwrap_or_default()).into_owned()
+    }
+
     fn new(link: &Link) -> Self {
         Self {
             link: link.clone(),

@@ -2,6 +2,7 @@
 
 use shared::conversation::Update;
 use shared::keys::grant::Right;
+use shared::sharer::{Begin, RoomState};
 use tokio::sync::oneshot;
 
 use super::super::bell::Place;
@@ -11,7 +12,7 @@ use super::standing::Standing;
 use super::{FIRST, Host};
 use crate::clock;
 use crate::control::caller::runs_below;
-use crate::control::request::{Reply, Request, Status};
+use crate::control::request::{Reply, Request, Row, Status};
 use crate::control::server::Asked;
 use crate::events::LinkTexts;
 use crate::tty;
@@ -98,8 +99,21 @@ impl Host {
     fn owner_asks(&mut self, request: Request) -> Reply {
         match request {
             Request::Status => self.status(),
-            Request::Revoke { read, write } => self.revoke(read, write),
+            Request::Revoke { task, read, write } => {
+                self.placed(task.as_deref()).map_or_else(refused, |place| self.revoke(place, read, write))
+            }
             Request::Copy => self.copy(),
+            Request::Share { task, from_start } => match self.begin_sharing(task.as_deref(), from_start) {
+                Ok(()) => self.status(),
+                Err(why) => Reply::Refused(why),
+            },
+            Request::Unshare { task } => {
+                let place = self.placed(task.as_deref());
+                place.map_or_else(refused, |place| {
+                    self.unshare(place);
+                    self.status()
+                })
+            }
             // The owner has no directory and environment of a task's to start one in, and is none.
             Request::Spawn(_) | Request::State { .. } | Request::Emit { .. } => {
                 Reply::Refused("only a program inside the session can do this".to_owned())
@@ -140,7 +154,24 @@ impl Host {
             }
             // In the user's own shell this puts the link where only the user sees it.
             Request::Copy if by == FIRST => self.copy(),
-            Request::Status | Request::Revoke { .. } | Request::Copy | Request::Wait { .. } => {
+            Request::Share { task, from_start } if by == FIRST => {
+                match self.begin_sharing(task.as_deref(), from_start) {
+                    Ok(()) => Reply::Shared { copied: task.is_none() && self.copy() == Reply::Copied },
+                    Err(why) => Reply::Refused(why),
+                }
+            }
+            Request::Unshare { task } if by == FIRST => {
+                self.placed(task.as_deref()).map_or_else(refused, |place| {
+                    self.unshare(place);
+                    Reply::Done
+                })
+            }
+            Request::Status
+            | Request::Revoke { .. }
+            | Request::Copy
+            | Request::Share { .. }
+            | Request::Unshare { .. }
+            | Request::Wait { .. } => {
                 Reply::Refused("only you can do this, from a terminal that is not shared".to_owned())
             }
         }
@@ -157,16 +188,43 @@ impl Host {
         Reply::Done
     }
 
+    /// The task that the owner names: the first one, or a child of it.
+    fn placed(&self, task: Option<&str>) -> Result<Place, TaskError> {
+        let Some(word) = task.filter(|word| !self.task.0.starts_with(word)) else { return Ok(FIRST) };
+        let place = self.tasks.find(FIRST, word)?;
+        let is_child = self.tasks.get(place).is_some_and(|task| task.parent == Some(FIRST));
+        if is_child { Ok(place) } else { Err(TaskError::Grandchild) }
+    }
+
+    fn begin_sharing(&mut self, task: Option<&str>, from_start: bool) -> Result<(), String> {
+        let place = self.placed(task).map_err(|error| error.to_string())?;
+        let begin = if from_start { Begin::History } else { Begin::Screen };
+        self.share(place, begin).map_err(|error| format!("{error:#}"))
+    }
+
     fn status(&self) -> Reply {
-        let session = self.tasks.get(FIRST).and_then(|task| task.session);
-        let (Some(LinkTexts { read, write }), Some(session)) = (self.links_of(FIRST), session) else {
-            return Reply::Refused("the session has no link".to_owned());
+        let session = self.machine.session_of(&self.task);
+        let (viewers, executors) =
+            session.and_then(|session| self.machine.viewers(session)).unwrap_or_default();
+        let sharing = match session.and_then(|session| self.machine.room(session)) {
+            None => "private",
+            Some(RoomState::Open) => "shared",
+            Some(RoomState::Pending | RoomState::Refused | RoomState::Replaced) => "share pending",
         };
-        let (viewers, executors) = self.machine.viewers(session).unwrap_or_default();
         let Standing { state, reason } = self.standing();
+        let links = |place| {
+            let links: Option<LinkTexts> = self.links_of(place);
+            links.map_or((None, None), |links| (Some(links.read), links.write))
+        };
+        let (read, write) = links(FIRST);
+        let tasks = self.tasks.all().filter_map(|(place, _)| {
+            let (read, write) = links(place);
+            Some(Row { read, write, ..self.row(place)? })
+        });
         Reply::Status(Box::new(Status {
             task_id: self.task.0.clone(),
-            session_id: session.to_string(),
+            session_id: session.map(|session| session.to_string()),
+            sharing: sharing.to_owned(),
             title: self.title.clone(),
             pid: std::process::id(),
             connection: state.to_owned(),
@@ -176,16 +234,15 @@ impl Host {
             tty: self.hosted.get(&FIRST).and_then(Hosted::tty_name),
             read,
             write,
-            tasks: self.tasks.all().filter_map(|(place, _)| self.row(place)).collect(),
+            tasks: tasks.collect(),
         }))
     }
 
-    fn revoke(&mut self, read: bool, write: bool) -> Reply {
+    fn revoke(&mut self, place: Place, read: bool, write: bool) -> Reply {
+        let Some(session) = self.tasks.get(place).and_then(|task| task.session) else { return private() };
         let chosen = [(read, Right::Watch), (write, Right::Type)];
         let rights: Vec<Right> = chosen.into_iter().filter_map(|(on, right)| on.then_some(right)).collect();
-        let session = self.tasks.get(FIRST).and_then(|task| task.session);
-        let revoked = session.is_some_and(|session| self.machine.revoke(clock::now(), session, &rights));
-        if !rights.is_empty() && !revoked {
+        if !rights.is_empty() && !self.machine.revoke(clock::now(), session, &rights) {
             return Reply::Refused("the session has no link that can type".to_owned());
         }
         self.status()
@@ -193,13 +250,20 @@ impl Host {
 
     /// Puts the read link into the clipboard of the user's own terminal.
     fn copy(&self) -> Reply {
-        let Some(LinkTexts { read, .. }) = self.links_of(FIRST) else {
-            return Reply::Refused("the session has no link".to_owned());
-        };
+        let Some(LinkTexts { read, .. }) = self.links_of(FIRST) else { return private() };
         if self.headless {
             return Reply::Refused("there is no terminal of yours: ask from another one".to_owned());
         }
         tty::copy(&read);
         Reply::Copied
     }
+}
+
+#[allow(clippy::needless_pass_by_value, reason = "stands where an error is mapped")]
+fn refused(error: TaskError) -> Reply {
+    Reply::Refused(error.to_string())
+}
+
+fn private() -> Reply {
+    Reply::Refused("it is private: `sharer share` shares it".to_owned())
 }

@@ -11,6 +11,7 @@ use shared::wire::source::SessionSource;
 
 use super::super::bell::Place;
 use super::super::hosted::{Found, Hosted};
+use super::super::reached::Reached;
 use super::super::typist::Typed;
 use super::{FIRST, Host};
 use crate::clock;
@@ -36,18 +37,30 @@ impl Host {
         debug_assert!(taken, "no more tasks are recorded than the machine takes");
     }
 
-    /// Shares the first program, and its children with it.
-    pub(super) fn share(&mut self, begin: Begin) -> anyhow::Result<LinkTexts> {
-        let session = self.machine.share(clock::now(), &self.task, begin);
-        let session = session.context("the program has ended")?;
-        self.tasks.has_session(FIRST, Some(session));
-        let links = self.links_of(FIRST).context("the session has no link")?;
-        self.event(&Line::Shared {
-            session_id: session.to_string(),
-            title: self.title.clone(),
-            links: links.clone(),
-        });
-        Ok(links)
+    /// Shares a program: the first one with its children, a child alone. What is shared already goes on.
+    pub(super) fn share(&mut self, place: Place, begin: Begin) -> anyhow::Result<()> {
+        let task = self.tasks.get(place).filter(|task| task.is_alive()).context("the program has ended")?;
+        let id = task.value.id.clone();
+        if self.reached.is_none() {
+            let reached = Reached::new(&self.relay, self.public_url.as_deref())?;
+            self.uplink.dial(reached.url.clone());
+            self.reached = Some(reached);
+        }
+        let was_shared = self.machine.session_of(&id).is_some();
+        let session = self.machine.share(clock::now(), &id, begin).context("the program has ended")?;
+        self.tasks.has_session(place, Some(session));
+        if let (FIRST, false, Some(links)) = (place, was_shared, self.links_of(place)) {
+            self.event(&Line::Shared { session_id: session.to_string(), title: self.title.clone(), links });
+        }
+        Ok(())
+    }
+
+    /// Stops sharing a program, and with the first one what is shared because of it. The programs run on.
+    pub(super) fn unshare(&mut self, place: Place) {
+        let Some(id) = self.tasks.get(place).map(|task| task.value.id.clone()) else { return };
+        if self.machine.unshare(clock::now(), &id) && place == FIRST {
+            self.event(&Line::Unshared {});
+        }
     }
 
     /// What is said of a task changed.
@@ -175,6 +188,12 @@ impl Host {
 
     fn opened(&mut self, place: Place, session: SessionId) {
         self.places.insert(session, place);
+        let before = self.tasks.get(place).and_then(|task| task.session).filter(|before| *before != session);
+        if let Some(before) = before {
+            // Another sharer took it over; nobody says more of it.
+            self.machine.forget(clock::now(), before);
+            self.places.remove(&before);
+        }
         self.tasks.has_session(place, Some(session));
         // A program that was private for a while may have another size and title than it began with.
         if let Some(hosted) = self.hosted.get(&place) {
@@ -201,7 +220,8 @@ impl Host {
 
     /// A program's links, while it is shared.
     pub(super) fn links_of(&self, place: Place) -> Option<LinkTexts> {
-        let links = self.machine.links(self.tasks.get(place)?.session?, &self.base)?;
+        let base = &self.reached.as_ref()?.base;
+        let links = self.machine.links(self.tasks.get(place)?.session?, base)?;
         Some(LinkTexts { read: links.read.to_string(), write: links.write.map(|link| link.to_string()) })
     }
 
