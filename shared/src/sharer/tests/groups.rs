@@ -1,6 +1,8 @@
 //! Laws 8 to 10 on the machine itself: whatever happens in whatever order, what leaves it belongs to what is shared
 //! at that moment, and what a parent's link reaches is what it may.
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::card::CardReader;
 use crate::keys::grant::GrantSecret;
@@ -496,8 +498,6 @@ fn op() -> impl Strategy<Value = Op> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
-
     #[test]
     fn whatever_leaves_is_shared_at_that_moment(ops in proptest::collection::vec(op(), 1..60)) {
         let mut group = Group::new();
