@@ -1,13 +1,19 @@
 //! Guards on speed and size: the load program's quick run. Counts, bytes and memory hold exactly. Times and speeds hold
 //! with a slack of three, and more where the machine is busy: as many times more as the floor, taken before and after,
-//! is later than on a machine that is not. The figures themselves belong to an idle machine (`docs/performance.md`).
+//! is later than on a machine that is not. A time says little there, then, and is not why a run is red; a count is. The
+//! figures themselves belong to an idle machine (`docs/performance.md`).
 
 use e2e::load::floor;
 use e2e::load::rows::{self, Size};
 use e2e::load::table::{Row, table};
 
 /// What is not reached yet, and must not get worse: `docs/performance.md` says why.
-const NOT_REACHED: [(&str, f64); 1] = [("bytes a keystroke, sharer to relay", 36.0)];
+const NOT_REACHED: [(&str, f64); 4] = [
+    ("bytes a keystroke, sharer to relay", 36.0),
+    ("sharer's memory after a long log", 18.0),
+    ("relay's memory for each of 200 idle sessions, besides its snapshot", 20.0),
+    ("relay's memory for each of 200 idle viewers", 18.0),
+];
 
 /// A keystroke's echo through the floor, in multiples of the worst that an idle machine has.
 fn lateness() -> f64 {
