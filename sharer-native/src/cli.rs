@@ -82,6 +82,9 @@ pub struct ShareArgs {
     /// Share nothing yet: nothing leaves this computer until `sharer share`
     #[arg(long, conflicts_with_all = ["qr", "open"])]
     pub private: bool,
+    /// Inside a shared session: share it apart, not as a task of that session
+    #[arg(long)]
+    pub no_child: bool,
     /// Let tasks run on when the program ends; sharer stays until the last has ended
     #[arg(long)]
     pub keep_children: bool,

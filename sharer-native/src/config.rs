@@ -50,6 +50,8 @@ pub struct Config {
     pub headless: Option<WindowSize>,
     /// Compress output.
     pub compress: bool,
+    /// Share it apart from a session around it.
+    pub no_child: bool,
     /// Share nothing yet.
     pub private: bool,
     /// Stay until the last task has ended, instead of ending them with the program.
@@ -101,6 +103,7 @@ impl Config {
             scrollback: usize::try_from(args.scrollback).unwrap_or(usize::MAX),
             headless: args.headless.then_some(args.size),
             compress: !args.no_compress,
+            no_child: args.no_child,
             private: args.private,
             keep_children: args.keep_children,
             events,

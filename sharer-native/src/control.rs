@@ -6,6 +6,7 @@
 
 pub mod ask;
 pub mod caller;
+pub mod nested;
 pub mod request;
 pub mod server;
 

@@ -161,6 +161,11 @@ impl std::fmt::Debug for Typing {
 }
 
 impl Typing {
+    /// Types into something that is no PTY of this process.
+    pub fn through(write: Box<dyn Write + Send>) -> Self {
+        Self(Arc::new(Mutex::new(Writer { write, ask: None })))
+    }
+
     /// Writes all of it, as fast as the program reads.
     pub fn write(&self, bytes: &[u8]) -> io::Result<()> {
         let mut writer = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -11,9 +11,11 @@ mod embedded;
 mod host;
 mod hosted;
 mod model;
+mod nested;
 pub mod orphans;
 mod output;
 mod reached;
+mod remote;
 mod seat;
 mod tasks;
 mod typist;
@@ -47,6 +49,9 @@ pub fn run(config: &Config) -> anyhow::Result<u8> {
     if config.headless.is_none() && !tty::is_there() {
         banner::show("sharer: there is no terminal to share: run it in one, or add --headless\n");
         return Ok(exit::USAGE);
+    }
+    if let Some(status) = nested::run(config, &program)? {
+        return Ok(status);
     }
     let events = match &config.events {
         EventsTo::Nowhere => Events::none(),

@@ -140,6 +140,7 @@ impl Seats {
             Reply::Status(_)
             | Reply::Copied
             | Reply::Shared { .. }
+            | Reply::Nested { .. }
             | Reply::Ended { .. }
             | Reply::Task(_)
             | Reply::Tasks(_)

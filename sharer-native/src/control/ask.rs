@@ -28,7 +28,32 @@ pub fn call_within(path: &Path, call: &Call, patience: Duration) -> io::Result<R
     answer(path, call, Some(patience.max(Duration::from_millis(1))))
 }
 
+/// Asks and keeps the connection, for what follows the answer.
+pub fn open(path: &Path, call: &Call) -> io::Result<(Reply, UnixStream)> {
+    let mut stream = say(path, call, Some(LONG_PATIENCE))?;
+    let mut reply = Vec::new();
+    // Not a byte more than the answer: what follows is another's.
+    let mut byte = [0];
+    while reply.last() != Some(&b'\n') && (reply.len() as u64) < LONGEST_REPLY {
+        stream.read_exact(&mut byte)?;
+        reply.extend_from_slice(&byte);
+    }
+    stream.set_read_timeout(None)?;
+    stream.set_write_timeout(None)?;
+    Ok((serde_json::from_slice(&reply)?, stream))
+}
+
 fn answer(path: &Path, call: &Call, patience: Option<Duration>) -> io::Result<Reply> {
+    let stream = say(path, call, patience)?;
+    let mut reply = String::new();
+    BufReader::new(stream.take(LONGEST_REPLY)).read_line(&mut reply)?;
+    if reply.is_empty() {
+        return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the running sharer does not answer"));
+    }
+    Ok(serde_json::from_str(&reply)?)
+}
+
+fn say(path: &Path, call: &Call, patience: Option<Duration>) -> io::Result<UnixStream> {
     let mut line = serde_json::to_vec(call)?;
     line.push(b'\n');
     if line.len() as u64 > LONGEST_REQUEST {
@@ -39,10 +64,5 @@ fn answer(path: &Path, call: &Call, patience: Option<Duration>) -> io::Result<Re
     stream.set_read_timeout(patience)?;
     stream.set_write_timeout(Some(LONG_PATIENCE))?;
     stream.write_all(&line)?;
-    let mut reply = String::new();
-    BufReader::new(stream.take(LONGEST_REPLY)).read_line(&mut reply)?;
-    if reply.is_empty() {
-        return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the running sharer does not answer"));
-    }
-    Ok(serde_json::from_str(&reply)?)
+    Ok(stream)
 }

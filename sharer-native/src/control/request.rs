@@ -55,6 +55,9 @@ pub enum Request {
     },
     /// Start a task below the one that asks.
     Spawn(Box<Spawn>),
+    /// Take a program that runs in a nested `sharer` as a task below the one that asks; frames follow the answer
+    /// ([`super::nested`]).
+    Nest(Box<Nest>),
     /// Answer when the task has ended.
     Wait {
         /// Which.
@@ -106,6 +109,23 @@ pub struct Spawn {
     pub dir: PathBuf,
     /// The whole environment of whoever asks.
     pub environment: Vec<(Word, Word)>,
+}
+
+/// A program in a nested `sharer`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Nest {
+    /// Its name.
+    pub name: String,
+    /// What runs, for people.
+    pub command: String,
+    /// Where it runs.
+    pub dir: PathBuf,
+    /// Its terminal's width, in cells.
+    pub cols: u16,
+    /// Its terminal's height, in cells.
+    pub rows: u16,
+    /// Whether no viewer may type into it.
+    pub read_only: bool,
 }
 
 /// What the system calls a string: text nearly always, any bytes now and then.
@@ -218,6 +238,15 @@ pub enum Reply {
         task: Box<Row>,
         /// Something to know, for people.
         notice: Option<String>,
+    },
+    /// To `Nest`.
+    Nested {
+        /// The task.
+        task: Box<Row>,
+        /// Something to know, for people.
+        notice: Option<String>,
+        /// What its program finds in its environment.
+        environment: Vec<(String, Word)>,
     },
     /// To `Wait`, when the task has ended.
     Ended {

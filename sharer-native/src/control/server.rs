@@ -14,7 +14,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::timeout;
 
-use super::request::{Call, Reply};
+use super::request::{Call, Reply, Request};
 use super::{LONGEST_REQUEST, PATIENCE, directory};
 
 /// Each task that waits for another holds one; there are at most 256 tasks alive.
@@ -31,6 +31,8 @@ pub struct Asked {
     pub pid: Option<i32>,
     /// The way back; closed once whoever asked is gone.
     pub answer: oneshot::Sender<Reply>,
+    /// With [`Request::Nest`]: the connection. Whoever takes it says the answer there too, before anything else.
+    pub stream: Option<std::os::unix::net::UnixStream>,
 }
 
 /// A running `sharer`'s socket; removed when this is dropped.
@@ -92,13 +94,24 @@ async fn serve(stream: UnixStream, pid: Option<i32>, asks: &mpsc::Sender<Asked>)
     let mut read = tokio::io::BufReader::new(read.take(LONGEST_REQUEST));
     let mut line = String::new();
     timeout(PATIENCE, read.read_line(&mut line)).await.ok()?.ok()?;
-    let Ok(call) = serde_json::from_str(&line) else {
+    let Ok(call) = serde_json::from_str::<Call>(&line) else {
         let why = if line.ends_with('\n') { "the running sharer is of another version" } else { "too long" };
         return say(write, &Reply::Refused(why.to_owned())).await;
     };
     drop(line);
     let (answer, answered) = oneshot::channel();
-    asks.send(Asked { call, pid, answer }).await.ok()?;
+    if matches!(call.request, Request::Nest(_)) {
+        let stream = read.into_inner().into_inner().reunite(write).ok()?.into_std().ok()?;
+        stream.set_nonblocking(false).ok()?;
+        let theirs = stream.try_clone().ok();
+        asks.send(Asked { call, pid, answer, stream: theirs }).await.ok()?;
+        // Whoever was let in has its answer.
+        let reply = answered.await.ok()?;
+        stream.set_nonblocking(true).ok()?;
+        let (_read, write) = UnixStream::from_std(stream).ok()?.into_split();
+        return say(write, &reply).await;
+    }
+    asks.send(Asked { call, pid, answer, stream: None }).await.ok()?;
     let mut rest = [0; 16];
     let reply = tokio::select! {
         reply = answered => reply.ok()?,

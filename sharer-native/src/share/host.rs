@@ -133,7 +133,7 @@ impl Host {
         let mut value = Task::new(host.task.clone(), None, &host.title, clock::now().wall);
         value.command = program.title().as_str().into();
         host.tasks.add(FIRST, None, token, value);
-        host.enter(FIRST);
+        host.enter(FIRST, config.read_only);
         if config.private {
             if !config.quiet {
                 banner::show("sharer: private: nothing leaves this computer until `sharer share`\n");
@@ -142,7 +142,14 @@ impl Host {
         }
         host.share(FIRST, Begin::Fresh)?;
         let links = host.links_of(FIRST).context("the session has no link")?;
-        if !config.quiet {
+        // A terminal that is shared itself shows no secret.
+        host.quiet |= std::env::var_os("SHARER_SESSION").is_some();
+        if host.quiet && !config.quiet {
+            banner::show(
+                "sharer: sharing; `sharer link`, in a terminal that is not shared, shows the links\n",
+            );
+        }
+        if !host.quiet {
             let base = host.reached.as_ref().map_or("", |reached| &reached.base);
             banner::show(&banner::before(&host.title, &links, base, config.qr, banner::colour()));
         }

@@ -3,11 +3,12 @@
 //! The model stays when the program has ended, for those who look later; the PTY goes.
 
 use std::ffi::OsString;
+use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::Bytes;
-use rustix::process::{Pid, Signal};
+use rustix::process::{Pid, Signal, kill_process};
 use shared::event::WindowSize;
 use shared::sharer::ModelInput;
 use tokio::time::Instant;
@@ -15,8 +16,9 @@ use tokio::time::Instant;
 use super::bell::Bell;
 use super::model::{Model, News};
 use super::output::Output;
+use super::remote::{Remote, ToRemote};
 use super::typist::{Typed, Typist};
-use crate::pty::{self, Ended, Program, Pty, StartError};
+use crate::pty::{self, Ended, Program, Pty, StartError, Typing};
 
 /// Output that is still on its way after the program ended is waited for this long.
 const LAST_OUTPUT: Duration = Duration::from_millis(200);
@@ -37,6 +39,8 @@ pub(super) struct Hosting {
 pub(super) struct Found {
     /// Output, at most what the model has room for.
     pub(super) output: Bytes,
+    /// The size of a nested program's terminal, if that changed.
+    pub(super) resized: Option<WindowSize>,
     /// What the model tells.
     pub(super) news: News,
     /// Bytes of viewers' input that the PTY took.
@@ -50,7 +54,9 @@ pub(super) struct Hosted {
     window: WindowSize,
     /// What the program has called its window.
     title: String,
-    terminal: Option<(Pty, Typist)>,
+    terminal: Option<(Option<Pty>, Typist)>,
+    /// A nested `sharer` has PTY and program.
+    remote: Option<Remote>,
     model: Option<Model>,
     output: Output,
     bell: Bell,
@@ -84,7 +90,8 @@ impl Hosted {
             title: String::new(),
             model: model.transpose().map_err(system)?,
             output,
-            terminal: Some((pty, typist)),
+            terminal: Some((Some(pty), typist)),
+            remote: None,
             bell,
             ended: None,
             closed: false,
@@ -95,14 +102,44 @@ impl Hosted {
         })
     }
 
-    /// The program's process id.
+    /// Takes a program in at the other end of `stream`, in the terminal of the process `pid`, which answers queries.
+    pub(super) fn nested(
+        stream: UnixStream,
+        pid: Pid,
+        window: WindowSize,
+        scrollback: Option<usize>,
+        bell: Bell,
+    ) -> std::io::Result<Self> {
+        let remote = Remote::default();
+        let typist = Typist::new(Typing::through(Box::new(ToRemote(stream.try_clone()?))), bell.clone());
+        let output = Output::start(Box::new(remote.output(stream)), false, bell.clone())?;
+        let model = scrollback.map(|lines| Model::start(window, lines, false, bell.clone()));
+        Ok(Self {
+            pid,
+            window,
+            title: String::new(),
+            model: model.transpose()?,
+            output,
+            terminal: Some((None, typist)),
+            remote: Some(remote),
+            bell,
+            ended: None,
+            closed: false,
+            settle_at: None,
+            kill_at: None,
+            whole: false,
+            told: false,
+        })
+    }
+
+    /// The program's process id; of a nested one, its `sharer`'s.
     pub(super) fn pid(&self) -> Pid {
         self.pid
     }
 
     /// Its PTY, until it has ended.
     pub(super) fn pty(&self) -> Option<&Pty> {
-        self.terminal.as_ref().map(|(pty, _)| pty)
+        self.terminal.as_ref().and_then(|(pty, _)| pty.as_ref())
     }
 
     /// The size of its PTY.
@@ -132,7 +169,15 @@ impl Hosted {
             (output, self.closed) = self.output.take();
         }
         let typed = self.terminal.as_ref().map_or(0, |(_, typist)| typist.typed());
-        Found { output, news, typed }
+        let resized = self.remote.as_ref().and_then(Remote::resized);
+        if let Some(window) = resized {
+            self.window = window;
+        }
+        // Its end rings; no signal comes.
+        if self.remote.is_some() {
+            self.reap();
+        }
+        Found { output, resized, news, typed }
     }
 
     /// Feeds its model.
@@ -173,11 +218,11 @@ impl Hosted {
     /// Asks the system whether the program has ended.
     pub(super) fn reap(&mut self) {
         if self.ended.is_none()
-            && let Some(ended) = pty::ended(self.pid)
+            && let Some(ended) = self.remote.as_ref().map_or_else(|| pty::ended(self.pid), Remote::ended)
         {
             self.ended = Some(ended);
             self.settle_at = Some(Instant::now() + LAST_OUTPUT);
-            if std::mem::take(&mut self.whole) {
+            if std::mem::take(&mut self.whole) && self.remote.is_none() {
                 pty::signal_session(self.pid, Signal::KILL);
             }
             self.kill_at = None;
@@ -207,7 +252,10 @@ impl Hosted {
     /// Tells the program that its terminal is gone, and kills it if it has not ended after `patience`.
     pub(super) fn hang_up(&mut self, patience: Duration) {
         if self.ended.is_none() {
-            pty::hang_up(self.pid);
+            match &self.remote {
+                None => pty::hang_up(self.pid),
+                Some(_) => self.tell_nested(Signal::HUP),
+            }
             self.kill_at = self.kill_at.or(Some(Instant::now() + patience));
         }
     }
@@ -226,11 +274,20 @@ impl Hosted {
     /// Kills what did not end in time.
     pub(super) fn handle_timeout(&mut self) {
         if self.kill_at.take_if(|at| *at <= Instant::now()).is_some() {
-            if self.whole {
-                pty::signal_session(self.pid, Signal::KILL);
-            } else {
-                pty::signal(self.pid, Signal::KILL);
+            match &self.remote {
+                // Its program loses its terminal with it.
+                Some(_) => self.tell_nested(Signal::KILL),
+                None if self.whole => pty::signal_session(self.pid, Signal::KILL),
+                None => pty::signal(self.pid, Signal::KILL),
             }
+        }
+    }
+
+    /// Signals a nested `sharer`, which shares its process group with others.
+    fn tell_nested(&self, signal: Signal) {
+        for signal in [signal, Signal::CONT] {
+            // It may have ended by itself.
+            let _ignored = kill_process(self.pid, signal);
         }
     }
 }

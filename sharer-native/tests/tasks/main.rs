@@ -11,6 +11,7 @@ mod agents;
 mod cascade;
 mod children;
 mod control;
+mod nested;
 mod private;
 mod sharing;
 mod watching;

@@ -1,8 +1,12 @@
 //! Tasks below the first: started, told, ended.
 
 use std::ffi::OsString;
+use std::io::Write as _;
+use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
+use rustix::process::Pid;
+use shared::event::WindowSize;
 use shared::id::TaskId;
 use shared::orchestration::task::{Task, new_id};
 
@@ -12,10 +16,10 @@ use super::super::hosted::{Hosted, Hosting};
 use super::super::tasks::TaskError;
 use super::{FIRST, Host};
 use crate::clock;
-use crate::control::request::{Reply, Spawn};
+use crate::control::request::{Nest, Reply, Spawn, Word};
 use crate::control::{SOCKET_VARIABLE, TOKEN_VARIABLE};
 use crate::exit;
-use crate::pty::{Program, StartError, Surroundings};
+use crate::pty::{Ended, Program, StartError, Surroundings};
 
 /// Children whose parent has ended, or that are killed, have this long to end by themselves (ORCHESTRATION 2).
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -72,18 +76,64 @@ impl Host {
         value.prompt = spawn.prompt.as_deref().unwrap_or_default().into();
         value.directory = dir.as_str().into();
         self.tasks.add(place, Some(by), token, value);
-        self.tasks.runs_as(place, u32::try_from(hosted.pid().as_raw_pid()).ok());
-        self.hosted.insert(place, hosted);
-        self.enter(place);
-        // Its session, if it has one, is known before its first byte.
-        self.run_effects();
+        self.begin(place, hosted, self.read_only);
         // It may have ended already, before its place was known.
         self.reap();
         let task = self.row(place).ok_or(TaskError::Over)?;
-        let notice = (!is_child).then(|| {
-            "a child's own children run and are listed by `sharer ps --tree`, but are not shared".to_owned()
-        });
-        Ok(Reply::Spawned { task: Box::new(task), notice })
+        Ok(Reply::Spawned { task: Box::new(task), notice: notice(is_child) })
+    }
+
+    /// A task's program runs.
+    fn begin(&mut self, place: Place, hosted: Hosted, read_only: bool) {
+        self.tasks.runs_as(place, u32::try_from(hosted.pid().as_raw_pid()).ok());
+        self.hosted.insert(place, hosted);
+        self.enter(place, read_only);
+        // Its session, if it has one, is known before its first byte.
+        self.run_effects();
+    }
+
+    /// Takes a program in a nested `sharer` as a task below another. `stream` gets the answer, unless it is an error.
+    pub(super) fn nest(
+        &mut self,
+        by: Place,
+        nest: &Nest,
+        pid: Option<i32>,
+        mut stream: UnixStream,
+    ) -> Result<(), String> {
+        let words = |error: TaskError| error.to_string();
+        let system = |error: std::io::Error| error.to_string();
+        let place = self.tasks.room().map_err(words)?;
+        let pid = pid.and_then(Pid::from_raw).ok_or("this system does not say who asks")?;
+        let parent =
+            self.tasks.get(by).filter(|task| task.is_alive()).ok_or(TaskError::Over).map_err(words)?;
+        let (parent_id, is_child) = (parent.value.id.clone(), by == FIRST);
+        let (id, token) = (new_id(&mut self.entropy), clock::token(&mut self.entropy));
+        let mut environment = self.secrets(&id, &token);
+        environment.push(("SHARER_PARENT_TASK_ID", (&parent_id.0).into()));
+        let environment =
+            environment.into_iter().map(|(name, value)| (name.to_owned(), Word::from(value.as_os_str())));
+        let window = crate::term::clamped(WindowSize { cols: nest.cols, rows: nest.rows });
+        let scrollback = self.hosting.scrollback.filter(|_| is_child);
+        let bell = self.bells.bell(place);
+        let answered = stream.try_clone().map_err(system)?;
+        let mut value = Task::new(id, Some(parent_id), &nest.name, clock::now().wall);
+        value.command = nest.command.as_str().into();
+        value.directory = nest.dir.to_string_lossy().as_ref().into();
+        self.tasks.add(place, Some(by), token, value);
+        let task = Box::new(self.tasks.row(place).ok_or(TaskError::Over).map_err(words)?);
+        let reply = Reply::Nested { task, notice: notice(is_child), environment: environment.collect() };
+        let mut line = serde_json::to_vec(&reply).map_err(|error| error.to_string())?;
+        line.push(b'\n');
+        // A few hundred bytes into an empty socket: this waits for nobody.
+        drop(stream.write_all(&line));
+        match Hosted::nested(answered, pid, window, scrollback, bell) {
+            Ok(hosted) => self.begin(place, hosted, self.read_only || nest.read_only),
+            Err(error) => {
+                tracing::warn!(%error, "a nested program cannot be followed");
+                self.tasks.end(place, Ended { code: None, signal: None }, clock::now().wall);
+            }
+        }
+        Ok(())
     }
 
     /// What a task finds in its environment to reach this process.
@@ -192,6 +242,12 @@ impl Host {
     pub(super) fn children_alive(&self) -> usize {
         self.hosted.iter().filter(|(place, hosted)| **place != FIRST && !hosted.is_done()).count()
     }
+}
+
+/// What somebody who starts a task is told.
+fn notice(is_child: bool) -> Option<String> {
+    let said = "a child's own children run and are listed by `sharer ps --tree`, but are not shared";
+    (!is_child).then(|| said.to_owned())
 }
 
 /// Why nothing was started.

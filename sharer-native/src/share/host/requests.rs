@@ -46,9 +46,16 @@ pub(super) struct Waiting {
 impl Host {
     /// Answers a request, now or when it can be.
     pub(super) fn take_request(&mut self, asked: Asked) {
-        let Asked { call, pid, answer } = asked;
+        let Asked { call, pid, answer, stream } = asked;
         let reply = match (self.caller(call.token.as_deref(), pid), call.request) {
             (Err(why), _) => Reply::Refused(why),
+            (Ok(Caller::Task(place)), Request::Nest(nest)) => {
+                let Some(stream) = stream else { return };
+                match self.nest(place, &nest, pid, stream) {
+                    Ok(()) => return,
+                    Err(why) => Reply::Refused(why),
+                }
+            }
             (Ok(caller), Request::Wait { task }) => match self.tasks.find(caller.place(), &task) {
                 Ok(place) => {
                     self.waiting.push(Waiting { place, answer });
@@ -115,7 +122,7 @@ impl Host {
                 })
             }
             // The owner has no directory and environment of a task's to start one in, and is none.
-            Request::Spawn(_) | Request::State { .. } | Request::Emit { .. } => {
+            Request::Spawn(_) | Request::Nest(_) | Request::State { .. } | Request::Emit { .. } => {
                 Reply::Refused("only a program inside the session can do this".to_owned())
             }
             request @ (Request::Wait { .. }
@@ -171,6 +178,7 @@ impl Host {
             | Request::Copy
             | Request::Share { .. }
             | Request::Unshare { .. }
+            | Request::Nest(_)
             | Request::Wait { .. } => {
                 Reply::Refused("only you can do this, from a terminal that is not shared".to_owned())
             }

@@ -22,13 +22,13 @@ use crate::tty;
 /// What goes into the machine.
 impl Host {
     /// Tells the machine of a program that is a task from now on; it is shared if its parent is.
-    pub(super) fn enter(&mut self, place: Place) {
+    pub(super) fn enter(&mut self, place: Place, read_only: bool) {
         let Some(task) = self.tasks.get(place) else { return };
         let name = if place == FIRST { self.title.clone() } else { task.value.name.to_string() };
         let window = self.hosted.get(&place).map_or(self.hosting.window, Hosted::window);
         let config = SessionConfig {
             title: name,
-            read_only: self.read_only,
+            read_only,
             compress: self.compress,
             window: crate::term::clamped(window),
             source: SessionSource::default(),
@@ -81,7 +81,7 @@ impl Host {
 
     /// Takes what a program has. What is not shared goes to its model alone.
     pub(super) fn take_found(&mut self, place: Place, found: Found) {
-        let Found { output, news, typed } = found;
+        let Found { output, resized, news, typed } = found;
         let Some(hosted) = self.hosted.get_mut(&place) else { return };
         hosted.type_reply(news.replies);
         let now = clock::now();
@@ -91,10 +91,16 @@ impl Host {
             if !output.is_empty() {
                 hosted.feed(ModelInput::Output(output));
             }
+            if let Some(window) = resized {
+                hosted.feed(ModelInput::Resize(crate::term::clamped(window)));
+            }
             return;
         };
         if !output.is_empty() {
             self.machine.handle_output(now, session, &output);
+        }
+        if let Some(window) = resized {
+            self.machine.handle_resize(now, session, crate::term::clamped(window));
         }
         if typed > 0 {
             self.machine.handle_typed(now, session, typed);
