@@ -119,7 +119,8 @@ wasm_env() {
   local toolchain
   toolchain=$("$root/scripts/wasm-toolchain")
   if [[ -n $toolchain ]]; then export RUSTUP_TOOLCHAIN=$toolchain; fi
-  CARGO_TARGET_DIR=$wasm_target_dir "$@"
+  # By toolchain: cargo takes two of the same version for one, whatever std they have.
+  CARGO_TARGET_DIR=$wasm_target_dir/${toolchain:-own} "$@"
 }
 
 # whole_viewer DIR: says what is missing from a built viewer, and fails then.

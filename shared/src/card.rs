@@ -113,10 +113,16 @@ impl Place<'_> {
     }
 }
 
-#[derive(Serialize, Deserialize)]
-struct Body {
+#[derive(Serialize)]
+struct Body<'a> {
     #[serde(flatten)]
-    task: Task,
+    task: &'a Task,
+    #[serde(flatten)]
+    reach: Watch,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Watch {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     watch: Option<GrantSecret>,
 }
@@ -159,7 +165,8 @@ impl CardSealer {
             return None;
         }
         let place = Place { scope: self.scope, task: &task.id, revision: task.revision };
-        let body = Body { task: task.clone(), watch: reach.as_ref().map(|reach| reach.watch.clone()) };
+        let reached = Watch { watch: reach.as_ref().map(|reach| reach.watch.clone()) };
+        let body = Body { task, reach: reached };
         // Serialising plain structs with string keys cannot fail.
         let plain = zeroize::Zeroizing::new(serde_json::to_vec(&body).unwrap_or_default());
         let body = Blob(seal_random(&self.key, &place.data(BODY), &plain, entropy));
@@ -209,8 +216,10 @@ impl CardOpener {
             Ok(zeroize::Zeroizing::new(plain))
         };
         let plain = open(&self.key, BODY, &sealed.body)?;
-        let body: Body = from_json(&plain).ok_or(CardError::Malformed)?;
-        if (&body.task.id, body.task.revision) != (place.task, place.revision) || !body.task.is_good() {
+        // Each takes its fields of the body and leaves the other's.
+        let (task, watch): (Task, Watch) =
+            from_json(&plain).zip(from_json(&plain)).ok_or(CardError::Malformed)?;
+        if (&task.id, task.revision) != (place.task, place.revision) || !task.is_good() {
             return Err(CardError::Malformed);
         }
         let typing = match (&self.input_key, &sealed.typing) {
@@ -220,7 +229,7 @@ impl CardOpener {
             }
             _ => None,
         };
-        let reach = body.watch.map(|watch| Reach { watch, typing });
-        Ok((Card { task: body.task, reach }, digest))
+        let reach = watch.watch.map(|watch| Reach { watch, typing });
+        Ok((Card { task, reach }, digest))
     }
 }

@@ -1,9 +1,11 @@
 //! Fixed-size and free byte strings on the wire: base64url without padding in JSON, varints in frames.
 
+mod json;
 mod symbols;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
+pub(crate) use self::json::read;
 pub(crate) use self::symbols::BASE32;
 use self::symbols::BASE64URL;
 
@@ -41,11 +43,10 @@ impl<'de> Deserialize<'de> for Blob {
 
 /// Reads JSON.
 ///
-/// Through [`serde_json::Value`], although that copies: reading a type from one kind of deserializer only, instead of
-/// three, keeps a tenth of the page's code out of it. Messages are small and bounded.
+/// Through [`serde_json::Value`], although that copies: reading a type from one kind of deserializer only, and a small
+/// one, keeps much code out of the page. Messages are small and bounded.
 pub fn from_json<T: serde::de::DeserializeOwned>(json: &[u8]) -> Option<T> {
-    let value: serde_json::Value = serde_json::from_slice(json).ok()?;
-    serde_json::from_value(value).ok()
+    read(serde_json::from_slice(json).ok()?).ok()
 }
 
 /// A value of a set that later versions may extend.
@@ -62,7 +63,7 @@ where
     T: serde::de::DeserializeOwned + Extensible,
 {
     let value = serde_json::Value::deserialize(deserializer)?;
-    Ok(serde_json::from_value(value).unwrap_or(T::UNKNOWN))
+    Ok(read(value).unwrap_or(T::UNKNOWN))
 }
 
 /// Defines a newtype over `[u8; N]` that travels as base64url; `secret` ones never print themselves.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::encoding::{Extensible, from_json, put_varint, take_varint};
+use crate::encoding::{Extensible, put_varint, read, take_varint};
 use crate::platform;
 
 /// The largest body of one event after unpacking, in bytes (DESIGN 3).
@@ -152,9 +152,9 @@ impl Event {
         Some(match kind {
             EventKind::Output => Self::Output(body),
             EventKind::Note => {
-                let json: serde_json::Value = from_json(&body)?;
+                let json = serde_json::from_slice(&body).ok()?;
                 // A later version's note is still JSON; anything else is malformed.
-                serde_json::from_value(json).map_or(Self::Unknown, Self::Note)
+                read(json).map_or(Self::Unknown, Self::Note)
             }
         })
     }

@@ -14,7 +14,7 @@ pub mod viewer;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use crate::encoding::from_json;
+use crate::encoding::read;
 
 /// The WebSocket path on a relay.
 pub const SOCKET_PATH: &str = "/api/v1/socket";
@@ -49,7 +49,7 @@ pub fn decode<M: DeserializeOwned>(text: &str) -> Result<M, ControlError> {
     if text.len() > MAX_CONTROL {
         return Err(ControlError::Malformed);
     }
-    let Some(json) = from_json::<Value>(text.as_bytes()) else { return Err(ControlError::Malformed) };
+    let json: Value = serde_json::from_str(text).map_err(|_error| ControlError::Malformed)?;
     let name = match &json {
         Value::String(name) => Some(name),
         Value::Object(fields) if fields.len() == 1 => fields.keys().next(),
@@ -57,7 +57,7 @@ pub fn decode<M: DeserializeOwned>(text: &str) -> Result<M, ControlError> {
     };
     let unknown =
         name.map_or(ControlError::Malformed, |name| ControlError::Unknown(name.chars().take(64).collect()));
-    serde_json::from_value(json).map_err(|_error| unknown)
+    read(json).map_err(|_error| unknown)
 }
 
 /// One message on a WebSocket, as machines hand it out and take it in.

@@ -212,7 +212,8 @@ class Screen {
 
   setScreenReader(on) { this.term.options.screenReaderMode = on; }
 
-  setZoom(zoom) { this.zoom = zoom; this.fit(); }
+  /** In percent of the size that fits. */
+  setZoom(zoom) { this.zoom = zoom / 100; this.fit(); }
 
   /** The largest font at which the sharer's columns and rows fit, times the person's zoom. */
   fit() {

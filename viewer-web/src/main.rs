@@ -11,7 +11,10 @@ mod shell;
 mod xterm;
 
 fn main() {
-    console_error_panic_hook::set_once();
+    // Elsewhere a panic is a trap without words.
+    if cfg!(debug_assertions) {
+        console_error_panic_hook::set_once();
+    }
     shell::page::clear();
     leptos::mount::mount_to_body(app::App);
 }

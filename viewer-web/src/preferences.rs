@@ -13,18 +13,18 @@ pub(crate) enum Theme {
 }
 
 /// What a person prefers.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(crate) struct Settings {
     /// Keep the terminal's text where screen readers find it.
     pub(crate) screen_reader: bool,
     pub(crate) theme: Theme,
-    /// Times the size that fits.
-    pub(crate) zoom: f64,
+    /// Percent of the size that fits. Whole, so that no code for fractions is in the page.
+    pub(crate) zoom: u16,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { screen_reader: false, theme: Theme::Auto, zoom: 1.0 }
+        Self { screen_reader: false, theme: Theme::Auto, zoom: 100 }
     }
 }

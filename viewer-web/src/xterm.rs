@@ -28,7 +28,7 @@ extern "C" {
     #[wasm_bindgen(method, js_name = setScreenReader)]
     fn set_screen_reader(this: &Handle, on: bool);
     #[wasm_bindgen(method, js_name = setZoom)]
-    fn set_zoom(this: &Handle, zoom: f64);
+    fn set_zoom(this: &Handle, zoom: u16);
     #[wasm_bindgen(method)]
     fn fit(this: &Handle);
     #[wasm_bindgen(method)]
@@ -139,7 +139,7 @@ impl Screen {
         self.handle.set_screen_reader(on);
     }
 
-    pub(crate) fn set_zoom(&self, zoom: f64) {
+    pub(crate) fn set_zoom(&self, zoom: u16) {
         self.handle.set_zoom(zoom);
     }
 

@@ -374,9 +374,10 @@ pub(super) fn name_of(task: &Task) -> String {
     if name.is_empty() { fallback(&task.id) } else { name }
 }
 
+/// Letters beyond ASCII are left for the page's style to turn into capitals: the tables for it are large.
 fn initial(name: &str) -> String {
     let letter = name.chars().find(|c| c.is_alphanumeric()).or_else(|| name.chars().next());
-    letter.map(|c| c.to_uppercase().collect()).unwrap_or_default()
+    letter.map(|c| c.to_ascii_uppercase().into()).unwrap_or_default()
 }
 
 /// The colour of a task's disc, from its id alone.

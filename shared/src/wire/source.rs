@@ -1,8 +1,9 @@
 //! Where a session comes from: a user's terminal or an agent's task.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
 
-use crate::encoding::Extensible;
+use crate::encoding::{Extensible, read};
 use crate::id::TaskId;
 
 /// The kind of a session's source; one of a later version is read as a person's terminal.
@@ -35,26 +36,20 @@ pub struct SessionSource {
 
 #[derive(Serialize, Deserialize)]
 struct Fields {
-    #[serde(default, deserialize_with = "crate::encoding::extensible")]
+    #[serde(default)]
     source_type: Type,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     source_task_id: Option<TaskId>,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize)]
 #[serde(untagged)]
 enum Type {
-    Bare(Bare),
+    Bare(SourceKind),
     Agent {
         #[serde(rename = "AmbientAgent")]
         agent: Agent,
     },
-}
-
-#[derive(Serialize, Deserialize)]
-enum Bare {
-    User,
-    AmbientAgent,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -63,21 +58,28 @@ struct Agent {
     task_id: Option<TaskId>,
 }
 
-impl Extensible for Type {
-    const UNKNOWN: Self = Self::Bare(Bare::User);
-}
-
 impl Default for Type {
     fn default() -> Self {
-        Self::UNKNOWN
+        Self::Bare(SourceKind::UNKNOWN)
+    }
+}
+
+impl<'de> Deserialize<'de> for Type {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut json = Value::deserialize(deserializer)?;
+        let agent = json.get_mut("AmbientAgent").map(Value::take);
+        let read = match agent {
+            Some(agent) => read(agent).ok().map(|agent| Self::Agent { agent }),
+            None => read(json).ok().map(Self::Bare),
+        };
+        Ok(read.unwrap_or_default())
     }
 }
 
 impl From<Fields> for SessionSource {
     fn from(fields: Fields) -> Self {
         let (kind, inner) = match fields.source_type {
-            Type::Bare(Bare::User) => (SourceKind::User, None),
-            Type::Bare(Bare::AmbientAgent) => (SourceKind::AmbientAgent, None),
+            Type::Bare(kind) => (kind, None),
             Type::Agent { agent } => (SourceKind::AmbientAgent, agent.task_id),
         };
         Self { kind, task_id: fields.source_task_id.or(inner) }
@@ -87,7 +89,7 @@ impl From<Fields> for SessionSource {
 impl From<SessionSource> for Fields {
     fn from(source: SessionSource) -> Self {
         let source_type = match source.kind {
-            SourceKind::User => Type::Bare(Bare::User),
+            SourceKind::User => Type::Bare(SourceKind::User),
             SourceKind::AmbientAgent => Type::Agent { agent: Agent { task_id: source.task_id.clone() } },
         };
         Self { source_type, source_task_id: source.task_id }

@@ -6,8 +6,8 @@ use super::icon::{Drawing, Icon};
 use super::{Action, Face, Panel};
 use crate::preferences::Theme;
 
-/// One step of the font's size.
-const STEP: f64 = 0.1;
+/// One step of the font's size, in percent.
+const STEP: i16 = 10;
 
 /// The panel with the settings.
 #[component]
@@ -15,9 +15,8 @@ pub(crate) fn SettingsPanel() -> impl IntoView {
     let face = Face::here();
     let settings = face.settings;
     let open = Memo::new(move |_| face.page.with(|page| page.panel == Panel::Settings));
-    let zoom = move |by: f64| {
-        settings
-            .update(|settings| settings.zoom = ((settings.zoom + by) * 10.0).round().clamp(5.0, 40.0) / 10.0);
+    let zoom = move |by: i16| {
+        settings.update(|settings| settings.zoom = settings.zoom.saturating_add_signed(by).clamp(50, 400));
     };
     let theme = move |theme: Theme, name: &'static str| {
         view! {
@@ -37,8 +36,8 @@ pub(crate) fn SettingsPanel() -> impl IntoView {
                     <span id="font-size">"Font size"</span>
                     <div class="choice" role="group" aria-labelledby="font-size">
                         <button aria-label="Smaller" on:click=move |_| zoom(-STEP)>"A−"</button>
-                        <button aria-label="Size that fits" on:click=move |_| settings.update(|settings| settings.zoom = 1.0)>
-                            {move || settings.with(|settings| format!("{:.0} %", settings.zoom * 100.0))}
+                        <button aria-label="Size that fits" on:click=move |_| settings.update(|settings| settings.zoom = 100)>
+                            {move || settings.with(|settings| format!("{} %", settings.zoom))}
                         </button>
                         <button aria-label="Larger" on:click=move |_| zoom(STEP)>"A+"</button>
                     </div>

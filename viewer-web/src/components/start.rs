@@ -49,7 +49,7 @@ pub(crate) fn Trouble(#[prop(into)] sentence: Signal<String>) -> impl IntoView {
 /// Gives a clause its capital letter and full stop.
 fn sentence(text: &str) -> String {
     let mut chars = text.chars();
-    let first = chars.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
+    let first = chars.next().map(|c| c.to_ascii_uppercase().to_string()).unwrap_or_default();
     let rest = chars.as_str();
     let stop = if text.ends_with(['.', '…', '!', '?']) { "" } else { "." };
     format!("{first}{rest}{stop}")

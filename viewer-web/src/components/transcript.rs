@@ -116,7 +116,7 @@ pub(crate) fn TranscriptPanel(read: Read, wide: fn() -> bool) -> impl IntoView {
         draw_soon();
     };
     let look = move |later: bool| {
-        let wanted = text.get_untracked().to_lowercase();
+        let wanted = small_letters(&text.get_untracked());
         let mut matches = Vec::new();
         let mut total = 0;
         if !wanted.is_empty() {
@@ -124,7 +124,7 @@ pub(crate) fn TranscriptPanel(read: Read, wide: fn() -> bool) -> impl IntoView {
                 total = transcript.len();
                 let all = transcript.blocks().enumerate();
                 matches = all
-                    .filter(|(_, (_, _, block))| block.words().to_lowercase().contains(&wanted))
+                    .filter(|(_, (_, _, block))| small_letters(&block.words()).contains(&wanted))
                     .map(|(place, (at, _, _))| (place, at))
                     .collect();
             });
@@ -187,4 +187,9 @@ pub(crate) fn TranscriptPanel(read: Read, wide: fn() -> bool) -> impl IntoView {
             <button class="newest" class:none=move || !away.get() on:click=newest>"Newest"</button>
         </aside>
     }
+}
+
+/// As the browser writes small letters: its tables need not be in the page.
+fn small_letters(text: &str) -> String {
+    js_sys::JsString::from(text).to_lower_case().into()
 }

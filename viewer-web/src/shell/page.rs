@@ -213,8 +213,8 @@ pub(crate) fn follow_keyboard() {
             if let Some(root) = root.and_then(|root| root.dyn_into::<web_sys::HtmlElement>().ok()) {
                 // A page that is zoomed by pinching keeps its own height.
                 if (viewport.scale() - 1.0).abs() < 0.01 {
-                    drop(root.style().set_property("--height", &format!("{}px", viewport.height())));
-                    drop(root.style().set_property("--offset", &format!("{}px", viewport.offset_top())));
+                    drop(root.style().set_property("--height", &pixels(viewport.height())));
+                    drop(root.style().set_property("--offset", &pixels(viewport.offset_top())));
                 }
             }
         }
@@ -229,4 +229,10 @@ pub(crate) fn seed() -> Option<[u8; 32]> {
     let mut seed = [0; 32];
     getrandom::getrandom(&mut seed).ok()?;
     Some(seed)
+}
+
+/// A length as styles have it; whole, so that no code for fractions is in the page.
+#[allow(clippy::cast_possible_truncation, reason = "a place in a window")]
+fn pixels(length: f64) -> String {
+    format!("{}px", length as i32)
 }

@@ -22,7 +22,7 @@ pub(crate) fn settings() -> Settings {
     let text = local().and_then(|storage| storage.get_item(SETTINGS).ok()?);
     let mut settings: Settings =
         text.and_then(|text| shared::encoding::from_json(text.as_bytes())).unwrap_or_default();
-    settings.zoom = if settings.zoom.is_finite() { settings.zoom.clamp(0.5, 4.0) } else { 1.0 };
+    settings.zoom = settings.zoom.clamp(50, 400);
     settings
 }
 
