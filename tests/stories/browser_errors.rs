@@ -77,9 +77,7 @@ async fn an_ended_session_says_so_and_keeps_its_last_screen() {
     let sandbox = Sandbox::new();
     let recording = Recording::bash(&sandbox, "printf '\\e[33mthe last words\\e[0m\\r\\n'");
     let mut sharer = Sharer::share(&sandbox, recording.shared(&[])).await;
-    let browser = Browser::start().await;
-    browser.open(&sharer.write_link()).await;
-    browser.status("live").await;
+    let browser = Browser::watching(&sharer.write_link()).await;
     browser.mirrors(&recording, "the last words").await;
     browser.press("Type here").await;
     browser.type_text("exit 3\u{E007}").await;

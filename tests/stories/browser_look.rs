@@ -18,8 +18,7 @@ async fn a_phone_has_the_keys_its_keyboard_lacks() {
     let recording = Recording::bash(&sandbox, START).sized(80, 24);
     let sharer = Sharer::share(&sandbox, recording.shared(&["--title", "On the way"])).await;
     let browser = Browser::phone().await;
-    browser.open(&sharer.write_link()).await;
-    browser.status("live").await;
+    browser.live(&sharer.write_link()).await;
     browser.mirrors(&recording, "tests").await;
     browser.screenshot("phone-watching").await;
     browser.press("Type here").await;
@@ -51,9 +50,7 @@ async fn the_keyboard_alone_reaches_everything() {
     let sandbox = Sandbox::new();
     let recording = Recording::bash(&sandbox, START);
     let sharer = Sharer::share(&sandbox, recording.shared(&["--title", "By keyboard"])).await;
-    let browser = Browser::start().await;
-    browser.open(&sharer.write_link()).await;
-    browser.status("live").await;
+    let browser = Browser::watching(&sharer.write_link()).await;
     browser.shown("button.primary").await;
     let focused = "const e = document.activeElement; return e.ariaLabel || e.innerText || e.tagName";
     let mut seen = Vec::new();
@@ -122,9 +119,7 @@ async fn a_screen_reader_finds_the_text() {
     let sandbox = Sandbox::new();
     let recording = Recording::bash(&sandbox, START);
     let sharer = Sharer::share(&sandbox, recording.shared(&[])).await;
-    let browser = Browser::start().await;
-    browser.open(&sharer.read_link()).await;
-    browser.status("live").await;
+    let browser = Browser::watching(&sharer.read_link()).await;
     browser.mirrors(&recording, "tests").await;
     let tree = "document.querySelector('.xterm-accessibility-tree')?.innerText ?? ''";
     assert_eq!(browser.run(&format!("return {tree}")).await, "", "off unless asked for");
@@ -153,8 +148,7 @@ async fn by_day_and_by_night() {
     let sharer = Sharer::share(&sandbox, recording.shared(&["--title", "Colours"])).await;
     let browser = Browser::start().await;
     browser.prefer("light").await;
-    browser.open(&sharer.write_link()).await;
-    browser.status("live").await;
+    browser.live(&sharer.write_link()).await;
     browser.mirrors(&recording, "tests").await;
     let paper = "getComputedStyle(document.body).backgroundColor.match(/\\d+/g).map(Number)[0]";
     browser.until("a light page", &format!("{paper} > 200")).await;

@@ -11,9 +11,7 @@ async fn vim_is_shown_exactly() {
     let start = "-u NONE -i NONE -n --cmd 'set nocp nu cul' -c 'syn on' -c 'set ft=rust bg=dark ruler hls' -c '/line_42'";
     let recording = Recording::program(&sandbox, &format!("exec vim {start} lines.rs"));
     let sharer = Sharer::share(&sandbox, recording.shared(&["--title", "vim lines.rs"])).await;
-    let browser = Browser::start().await;
-    browser.open(&sharer.write_link()).await;
-    browser.status("live").await;
+    let browser = Browser::watching(&sharer.write_link()).await;
     browser.mirrors(&recording, "line_42").await;
     browser.screenshot("vim").await;
     browser.press("Type here").await;
@@ -27,8 +25,7 @@ async fn vim_is_shown_exactly() {
     browser.mirrors(&recording, "line_42").await;
     // A late viewer, in the middle of inserting.
     let late = Browser::start().await;
-    late.open(&sharer.read_link()).await;
-    late.status("live").await;
+    late.live(&sharer.read_link()).await;
     late.mirrors(&recording, "line_42").await;
     late.close().await;
     browser.close().await;
@@ -40,9 +37,7 @@ async fn htop_is_shown_exactly() {
     // Ten seconds between two pictures: every look is at a screen at rest.
     let recording = Recording::program(&sandbox, "exec htop -d 100");
     let sharer = Sharer::share(&sandbox, recording.shared(&["--title", "htop"])).await;
-    let browser = Browser::start().await;
-    browser.open(&sharer.read_link()).await;
-    browser.status("live").await;
+    let browser = Browser::watching(&sharer.read_link()).await;
     browser.mirrors(&recording, "Load average").await;
     browser.screenshot("htop").await;
     browser.close().await;

@@ -16,9 +16,7 @@ async fn a_read_link_shows_the_shell_exactly() {
     let sandbox = Sandbox::new();
     let recording = Recording::bash(&sandbox, START);
     let mut sharer = Sharer::share(&sandbox, recording.shared(&["--title", "A shell"])).await;
-    let browser = Browser::start().await;
-    browser.open(&sharer.read_link()).await;
-    browser.status("live").await;
+    let browser = Browser::watching(&sharer.read_link()).await;
     browser.mirrors(&recording, "canary-text").await;
     sharer.viewers(1).await;
 
@@ -46,9 +44,7 @@ async fn a_read_link_cannot_type_and_the_page_tells_no_secret() {
     let sandbox = Sandbox::new();
     let recording = Recording::bash(&sandbox, START);
     let sharer = Sharer::share(&sandbox, recording.shared(&["--title", "A shell"])).await;
-    let mut browser = Browser::start().await;
-    browser.open(&sharer.read_link()).await;
-    browser.status("live").await;
+    let mut browser = Browser::watching(&sharer.read_link()).await;
     browser.mirrors(&recording, "canary-text").await;
 
     // The program's title is text in the page; the window's is the page's own.

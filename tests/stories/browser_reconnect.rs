@@ -73,9 +73,7 @@ async fn a_viewer_whose_network_is_cut_catches_up() {
     let link = sharer.read_link();
     let address = link.strip_prefix("http://").and_then(|rest| rest.split('/').next()).unwrap();
     let proxy = Proxy::to(address.parse().unwrap()).await;
-    let mut browser = Browser::start().await;
-    browser.open(&link.replacen(&format!("http://{address}"), &proxy.url(), 1)).await;
-    browser.status("live").await;
+    let mut browser = Browser::watching(&link.replacen(&format!("http://{address}"), &proxy.url(), 1)).await;
     recording.feed("before the cut\r\n");
     browser.mirrors(&recording, "before the cut").await;
 

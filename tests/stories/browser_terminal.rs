@@ -17,9 +17,7 @@ async fn a_link_shows_where_it_leads_before_it_opens() {
     let recording = Recording::bash(&sandbox, "");
     let sharer = Sharer::share(&sandbox, recording.shared(&[])).await;
     let origin = sharer.read_link().split("/s/").next().unwrap().to_owned();
-    let browser = Browser::start().await;
-    browser.open(&sharer.read_link()).await;
-    browser.status("live").await;
+    let browser = Browser::watching(&sharer.read_link()).await;
     // Links whose text is not their target, one of them no link at all, and one that is what it says.
     recording.feed(&format!(
         "\x1b]8;;{origin}/?elsewhere\x07https://bank.example/\x1b]8;;\x07\r\n\
@@ -73,9 +71,7 @@ async fn a_program_writes_the_clipboard_only_where_the_person_allows_it_and_neve
     let sandbox = Sandbox::new();
     let recording = Recording::bash(&sandbox, "");
     let sharer = Sharer::share(&sandbox, recording.shared(&[])).await;
-    let browser = Browser::start().await;
-    browser.open(&sharer.write_link()).await;
-    browser.status("live").await;
+    let browser = Browser::watching(&sharer.write_link()).await;
     allow_clipboard(&browser).await;
     browser.press("Type here").await;
     browser.run("return navigator.clipboard.writeText('mine')").await;
@@ -127,8 +123,7 @@ async fn no_viewer_answers_a_programs_questions() {
     let sharer = Sharer::share(&sandbox, recording.shared(&[])).await;
     let (one, other) = tokio::join!(Browser::start(), Browser::sized(900, 600));
     for browser in [&one, &other] {
-        browser.open(&sharer.write_link()).await;
-        browser.status("live").await;
+        browser.live(&sharer.write_link()).await;
         browser.press("Type here").await;
     }
     // Status, attributes, cursor: three answers, all by the sharer.
@@ -157,9 +152,7 @@ async fn a_hostile_title_is_text_and_never_the_windows() {
     let sandbox = Sandbox::new();
     let recording = Recording::bash(&sandbox, "");
     let sharer = Sharer::share(&sandbox, recording.shared(&[])).await;
-    let browser = Browser::start().await;
-    browser.open(&sharer.read_link()).await;
-    browser.status("live").await;
+    let browser = Browser::watching(&sharer.read_link()).await;
     let titles = [
         "<img src=x onerror=document.title='owned'>".to_owned(),
         "</h1><script>document.title='owned'</script>".to_owned(),
@@ -192,8 +185,7 @@ async fn without_webgl_the_page_shows_the_same() {
     let (with, without) =
         tokio::join!(Browser::start(), Browser::with_flags(1280, 800, &["--disable-3d-apis"]));
     for browser in [&with, &without] {
-        browser.open(&sharer.read_link()).await;
-        browser.status("live").await;
+        browser.live(&sharer.read_link()).await;
         recording.feed("一 two \x1b[1mthree\x1b[0m\r\n");
         browser.mirrors(&recording, "three").await;
     }

@@ -23,9 +23,7 @@ async fn a_write_link_types_into_the_shell() {
     let sandbox = Sandbox::new();
     let recording = Recording::bash(&sandbox, "");
     let sharer = Sharer::share(&sandbox, recording.shared(&["--title", "Together"])).await;
-    let browser = Browser::start().await;
-    browser.open(&sharer.write_link()).await;
-    browser.status("live").await;
+    let browser = Browser::watching(&sharer.write_link()).await;
     browser.mirrors(&recording, "$ ").await;
 
     // It opens watching; the secret that types is out of sight at once.

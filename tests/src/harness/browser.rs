@@ -49,6 +49,19 @@ impl Browser {
         Self::sized(1280, 800).await
     }
 
+    /// Starts a browser that has opened a link and is live.
+    pub async fn watching(link: &str) -> Self {
+        let browser = Self::start().await;
+        browser.live(link).await;
+        browser
+    }
+
+    /// Opens a link and waits until its session is live.
+    pub async fn live(&self, link: &str) {
+        self.open(link).await;
+        self.status("live").await;
+    }
+
     /// Starts a browser with the size of a phone, touch and a phone's pixel ratio.
     pub async fn phone() -> Self {
         // By flag: with a pixel ratio that is only emulated xterm.js draws its canvas for the window's own.
