@@ -116,13 +116,64 @@ async fn sticky_modifiers_hold_for_one_key() {
 }
 
 #[tokio::test]
+async fn where_one_looks_and_what_is_selected_survive_a_rebuild() {
+    let sandbox = Sandbox::new();
+    let recording = Recording::bash(&sandbox, "seq -f 'line %g of many' 300");
+    let sharer = Sharer::share(&sandbox, recording.shared(&[])).await;
+    let link = sharer.read_link();
+    let address = link.strip_prefix("http://").and_then(|rest| rest.split('/').next()).unwrap();
+    let proxy = Proxy::to(address.parse().unwrap()).await;
+    let browser = Browser::watching(&link.replacen(&format!("http://{address}"), &proxy.url(), 1)).await;
+    browser.mirrors(&recording, "line 300 of many").await;
+    // The wheel leads into the scrollback; a double click selects a word there.
+    let term = "document.querySelector('.xterm').parentElement.__term";
+    for _ in 0..5 {
+        let wheel = json!({"type": "mouseWheel", "x": 640, "y": 400, "deltaX": 0, "deltaY": -400});
+        browser.cdp("Input.dispatchMouseEvent", wheel).await;
+    }
+    let place = format!("({term}.buffer.active.baseY - {term}.buffer.active.viewportY)");
+    browser.until("the view to be in the scrollback", &format!("{place} > 5")).await;
+    let (x, y) = browser.cell("of many").await;
+    browser.click_at(x, y, 2).await;
+    browser.until("a word to be selected", &format!("{term}.getSelection().length > 1")).await;
+    let look = format!("JSON.stringify([{place}, {term}.getSelection()])");
+    let before = browser.run(&format!("return {look}")).await;
+    browser.screenshot("scrolled-and-selected").await;
+
+    // Cut off while a program floods the other screen, it gets a snapshot instead of all that: drawn anew.
+    let rebuilt = "window.__rebuilt";
+    browser
+        .run(&format!(
+            "{term}.parser.registerEscHandler({{final: 'c'}}, () => {{ {rebuilt} = true; return false; }})"
+        ))
+        .await;
+    proxy.set(Faults { refuse: true, ..Faults::default() });
+    proxy.cut();
+    browser.status("reconnecting").await;
+    recording.feed("\x1b[?1049h");
+    let mut seed = 1u64;
+    for _ in 0..40 {
+        let line = |_| {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            format!("{seed:020}{:020}\r\n", seed.rotate_left(17))
+        };
+        recording.feed(&(0..2_500).map(line).collect::<String>());
+    }
+    recording.feed("after the flood\x1b[?1049l");
+    recording.wrote("after the flood").await;
+    proxy.heal();
+    let live = format!("document.querySelector('[role=status]')?.innerText.trim() === 'Live' && {rebuilt}");
+    browser.until_within("the page to be drawn anew", Duration::from_mins(2), &live).await;
+    browser.until("the same place and selection", &format!("{look} === {}", json!(before))).await;
+    browser.mirrors(&recording, "after the flood").await;
+}
+
+#[tokio::test]
 async fn a_window_of_any_size_shows_all_columns() {
     let sandbox = Sandbox::new();
     let recording = Recording::bash(&sandbox, "");
     let sharer = Sharer::share(&sandbox, recording.shared(&[])).await;
-    let browser = Browser::start().await;
-    browser.open(&sharer.read_link()).await;
-    browser.status("live").await;
+    let browser = Browser::watching(&sharer.read_link()).await;
     recording.feed("resized\r\n");
     for (width, height) in [(1440, 900), (700, 500), (1024, 400)] {
         let metrics = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": false});
@@ -151,9 +202,7 @@ async fn a_page_that_was_out_of_sight_is_live_again_as_soon_as_it_is_looked_at()
     let link = sharer.read_link();
     let address = link.strip_prefix("http://").and_then(|rest| rest.split('/').next()).unwrap();
     let proxy = Proxy::to(address.parse().unwrap()).await;
-    let mut browser = Browser::start().await;
-    browser.open(&link.replacen(&format!("http://{address}"), &proxy.url(), 1)).await;
-    browser.status("live").await;
+    let mut browser = Browser::watching(&link.replacen(&format!("http://{address}"), &proxy.url(), 1)).await;
     // The phone is locked, its radio sleeps, and attempts to connect have become rare.
     proxy.set(Faults { refuse: true, ..Faults::default() });
     proxy.cut();

@@ -5,7 +5,10 @@ import { SearchAddon } from "@xterm/addon-search";
 import { WebLinksAddon } from "@xterm/addon-web-links";
 import { WebglAddon } from "@xterm/addon-webgl";
 
-const FONT = 'ui-monospace, "SF Mono", "Cascadia Mono", "JetBrains Mono", Menlo, Consolas, "DejaVu Sans Mono", "Liberation Mono", monospace';
+// Behind the Latin ones those that have wide characters of twice the width, by system.
+const FONT = 'ui-monospace, "SF Mono", "Cascadia Mono", "JetBrains Mono", Menlo, Consolas, "DejaVu Sans Mono", "Liberation Mono", ' +
+  '"Noto Sans Mono CJK SC", "Noto Sans Mono CJK JP", "Sarasa Mono SC", "PingFang SC", "Hiragino Sans", "Microsoft YaHei", "MS Gothic", "Malgun Gothic", ' +
+  '"WenQuanYi Zen Hei Mono", "Noto Sans CJK SC", "Apple Color Emoji", "Segoe UI Emoji", "Noto Color Emoji", monospace';
 // Bytes of a clipboard write that a program may ask for.
 const MAX_CLIPBOARD = 64 * 1024;
 // As many lines as the largest scrollback a sharer is likely to keep.
@@ -45,6 +48,7 @@ class Screen {
     this.zoom = 1;
     this.decoder = new TextDecoder();
     this.typing = false;
+    this.place = null;
     const linkHandler = {
       allowNonHttpProtocols: true,
       activate: (_event, uri) => { const url = safe(uri); if (url) on("link", url, ""); },
@@ -112,6 +116,7 @@ class Screen {
       event.stopImmediatePropagation();
       this.pasted(event.clipboardData?.getData("text/plain") ?? "");
     }, true);
+    for (const name of ["wheel", "pointerdown", "keydown"]) host.addEventListener(name, () => { this.place = null; }, true);
     for (const name of ["dragover", "drop"]) host.addEventListener(name, (event) => event.preventDefault(), true);
     this.resized = new ResizeObserver(() => { if (!host.hidden) this.fit(); });
     this.resized.observe(host.parentElement);
@@ -157,40 +162,63 @@ class Screen {
     const term = this.term;
     this.decoder = new TextDecoder();
     const text = this.decoder.decode(bytes, { stream: true });
-    let place;
     term.write("", () => {
-      place = this.place();
+      this.place = this.looked() ?? this.place;
       if (term.cols !== cols || term.rows !== rows) term.resize(Math.max(cols, 2), Math.max(rows, 1));
     });
     term.write(text, () => {
       this.fit();
-      this.restore(place);
+      this.goBack();
       this.on("parsed", String(ticket), "");
     });
   }
 
-  /** Where the person looks and what is selected, counted from the end, which a rebuild keeps. */
-  place() {
+  line(y) { return this.term.buffer.active.getLine(y)?.translateToString(true) ?? ""; }
+
+  /** Rows that tell a place in the text from others. */
+  rowsAt(y) { return [0, 1, 2].map((n) => this.line(y + n)).join("\n"); }
+
+  /** Where the person looks and what is selected, as text and as rows from the end; null while they just follow. */
+  looked() {
     const { term } = this;
     const buffer = term.buffer.active;
-    const selected = term.hasSelection() ? { ...term.getSelectionPosition(), text: term.getSelection() } : null;
+    const up = buffer.baseY - buffer.viewportY;
+    const range = term.getSelectionPosition();
+    if (up <= 0 && !range) return null;
     return {
-      up: buffer.baseY - buffer.viewportY,
-      selected: selected && { x: selected.start.x, fromEnd: buffer.length - selected.start.y, text: selected.text,
-        cells: (selected.end.y - selected.start.y) * term.cols + selected.end.x - selected.start.x },
+      view: up > 0 && { fromEnd: buffer.length - buffer.viewportY, rows: this.rowsAt(buffer.viewportY) },
+      selected: range && { fromEnd: buffer.length - range.start.y, rows: this.line(range.start.y), x: range.start.x,
+        cells: (range.end.y - range.start.y) * term.cols + range.end.x - range.start.x, text: term.getSelection() },
     };
   }
 
-  restore(place) {
+  /**
+   * Looks again where the person looked. A snapshot's first part has no scrollback: until the second is there, or the
+   * person moves, the place is kept.
+   */
+  goBack() {
+    const { term, place } = this;
+    const { length } = term.buffer.active;
+    // Lines may have come since: the same text is where it was, or further up.
+    const seek = ({ fromEnd, rows }, at) => {
+      let y = length - fromEnd;
+      while (y >= 0 && at(y) !== rows) y -= 1;
+      return y;
+    };
     if (!place) return;
-    const { term } = this;
-    const buffer = term.buffer.active;
-    if (place.up > 0) term.scrollToLine(Math.max(0, buffer.baseY - place.up));
-    const { selected } = place;
-    if (selected && buffer.length >= selected.fromEnd) {
-      term.select(selected.x, buffer.length - selected.fromEnd, selected.cells);
-      if (term.getSelection() !== selected.text) term.clearSelection();
+    const { view, selected } = place;
+    if (view && length >= view.fromEnd) {
+      const y = seek(view, (y) => this.rowsAt(y));
+      term.scrollToLine(y < 0 ? length - view.fromEnd : y);
+      place.view = null;
     }
+    if (selected && length >= selected.fromEnd) {
+      const y = seek(selected, (y) => this.line(y));
+      if (y >= 0) term.select(selected.x, y, selected.cells);
+      if (term.getSelection() !== selected.text) term.clearSelection();
+      place.selected = null;
+    }
+    if (!place.view && !place.selected) this.place = null;
   }
 
   wipe() {
