@@ -21,6 +21,7 @@ mod browser_revoke;
 mod browser_size;
 mod browser_terminal;
 mod browser_tls;
+mod browser_transcript;
 mod browser_write;
 mod guards;
 mod options;

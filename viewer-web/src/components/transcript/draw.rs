@@ -321,8 +321,12 @@ impl Drawing {
 fn names(block: &Block, transcript: &Transcript) -> String {
     match block {
         Block::Between(between) => {
-            let name = |id: &Option<_>| id.as_ref().map_or("someone".to_owned(), |id| transcript.name(id));
-            format!("{} → {}", name(&between.from), name(&between.to))
+            let name = |id: &Option<_>| id.as_ref().map(|id| transcript.name(id));
+            match (name(&between.from), name(&between.to)) {
+                (Some(from), Some(to)) => format!("{from} → {to}"),
+                (None, Some(to)) => format!("to {to}"),
+                (from, None) => from.unwrap_or_default(),
+            }
         }
         Block::Subagent(subagent) => transcript.name(&subagent.id),
         Block::Message(_)
