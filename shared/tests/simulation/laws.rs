@@ -15,8 +15,9 @@ use shared::wire::sharer::SharerToRelay;
 
 use crate::faults::Faults;
 use crate::network::{End, Way};
-use crate::screen::ByteLog;
+use crate::screen::Screen as _;
 use crate::world::{Stepping, World, brief};
+use crate::{CASES, Terminal};
 
 /// Actions of one history.
 const ACTIONS: usize = 24;
@@ -41,12 +42,12 @@ pub(crate) fn each_case(default: u64, mut case: impl FnMut(u64)) -> bool {
         result.is_err()
     });
     assert!(failed.is_empty(), "failed: SIMULATION_SEED={failed:?}");
-    cases.len() as u64 == default.min(256)
+    cases.len() as u64 == default
 }
 
 /// Runs one random history to its quiet end, and says what happened in it.
-fn history(seed: u64, stepping: Stepping, trace: bool) -> World<ByteLog> {
-    let mut world = World::<ByteLog>::new(seed, stepping);
+fn history(seed: u64, stepping: Stepping, trace: bool) -> World<Terminal> {
+    let mut world = World::<Terminal>::new(seed, stepping);
     if trace {
         world.trace = Some(Vec::new());
     }
@@ -75,7 +76,7 @@ fn history(seed: u64, stepping: Stepping, trace: bool) -> World<ByteLog> {
     world
 }
 
-impl World<ByteLog> {
+impl World<Terminal> {
     fn faults_of_network(&mut self) {
         for _ in 0..self.network.reorders {
             self.faults.note("reorder across connections");
@@ -89,7 +90,7 @@ impl World<ByteLog> {
     }
 }
 
-fn act(world: &mut World<ByteLog>, tokens: &mut u64) {
+fn act(world: &mut World<Terminal>, tokens: &mut u64) {
     let Some(viewer) = world.somebody() else { return };
     let sharer = End::Sharer(0);
     let program = match world.programs.len() {
@@ -99,13 +100,13 @@ fn act(world: &mut World<ByteLog>, tokens: &mut u64) {
     match world.random.below(46) {
         0..=9 => {
             let len = world.random.within(1, 3_000) as usize;
-            let text = world.random.text(len);
+            let text = Terminal::output(&mut world.random, len);
             world.output(program, &text);
             world.faults.note("output");
         }
         10 => {
             if world.random.percent(40) {
-                let chunk = world.random.text(64 * 1024);
+                let chunk = Terminal::output(&mut world.random, 64 * 1024);
                 for _ in 0..world.random.within(4, 26) {
                     world.output(program, &chunk);
                     if world.random.percent(20) {
@@ -255,7 +256,7 @@ fn act(world: &mut World<ByteLog>, tokens: &mut u64) {
 }
 
 /// All faults end; after quiet everybody is exact, or gone for a reason.
-fn settle(world: &mut World<ByteLog>) {
+fn settle(world: &mut World<Terminal>) {
     world.heal();
     world.run(200_000);
     for index in 0..world.viewers.len() {
@@ -269,7 +270,7 @@ fn settle(world: &mut World<ByteLog>) {
         }
     }
     world.run(20_000);
-    let links_of = |world: &World<ByteLog>, viewer: usize| {
+    let links_of = |world: &World<Terminal>, viewer: usize| {
         [Right::Watch, Right::Type].map(|right| world.link_of(world.program_of(viewer), right))
     };
     for index in 0..world.viewers.len() {
@@ -323,7 +324,7 @@ fn settle(world: &mut World<ByteLog>) {
 #[test]
 fn every_history_ends_exact() {
     let mut faults = Faults::default();
-    let full = each_case(256, |seed| {
+    let full = each_case(CASES, |seed| {
         let mut world = history(seed, Stepping::Own, true);
         world.note_skips();
         faults.add(&world.faults);
@@ -335,7 +336,7 @@ fn every_history_ends_exact() {
 /// Law 6.
 #[test]
 fn stepped_by_its_own_timeout_or_every_ten_ms_is_the_same() {
-    each_case(16, |seed| {
+    each_case(CASES / 16, |seed| {
         let seed = seed + 10_000;
         let own = history(seed, Stepping::Own, true).trace.unwrap();
         let every = history(seed, Stepping::Every10, true).trace.unwrap();
@@ -350,7 +351,7 @@ fn stepped_by_its_own_timeout_or_every_ten_ms_is_the_same() {
     });
 }
 
-impl World<ByteLog> {
+impl World<Terminal> {
     /// Counts the `Skipped` events among everything the sharer sent, opened with the links that viewers held.
     fn note_skips(&mut self) {
         let mut openers = BTreeMap::new();

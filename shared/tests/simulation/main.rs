@@ -27,3 +27,8 @@ mod random;
 mod scenarios;
 mod screen;
 mod world;
+
+/// What the laws are about here: `sharer-native` says them once more of the real terminal model.
+pub(crate) type Terminal = screen::ByteLog;
+/// Histories of one run.
+pub(crate) const CASES: u64 = 256;

@@ -4,8 +4,15 @@ use std::collections::VecDeque;
 
 use shared::event::WindowSize;
 
+use crate::random::Random;
+
 /// A terminal, as far as the protocol's laws go: it is fed, resized, dumped and compared.
 pub(crate) trait Screen: Sized {
+    /// Whether two that saw the same are the same at every moment: a terminal that was made from a dump wraps lines in
+    /// another way when its size changes, until it gets the next.
+    const EXACT: bool;
+    /// About so many bytes that a program may write, in whole sequences.
+    fn output(random: &mut Random, len: usize) -> Vec<u8>;
     /// An empty terminal.
     fn fresh(window: WindowSize) -> Self;
     /// Writes to it.
@@ -43,6 +50,12 @@ impl ByteLog {
 }
 
 impl Screen for ByteLog {
+    const EXACT: bool = true;
+
+    fn output(random: &mut Random, len: usize) -> Vec<u8> {
+        random.text(len)
+    }
+
     fn fresh(window: WindowSize) -> Self {
         Self { window, state: 0xCBF2_9CE4_8422_2325, newest: VecDeque::new() }
     }

@@ -337,6 +337,9 @@ impl<S: Screen> World<S> {
 
     /// Whether a viewer shows, unmarked, what its program's terminal never was at the end of any event.
     pub(crate) fn sees_what_never_was(&self, index: usize) -> bool {
+        if !S::EXACT {
+            return false;
+        }
         let viewer = &self.viewers[index];
         let state = viewer.screen.state();
         let session = viewer.link.session;
@@ -701,6 +704,7 @@ impl<S: Screen> World<S> {
                 match &input {
                     ModelInput::Output(bytes) => program.truth.feed(bytes),
                     ModelInput::Resize(window) => program.truth.resize(*window),
+                    ModelInput::Mark(_) if !S::EXACT => {}
                     ModelInput::Mark(_) => {
                         program.boundaries.insert(program.truth.state());
                     }
