@@ -26,6 +26,7 @@ mod browser_write;
 mod guards;
 mod options;
 mod proxy;
+mod reach;
 mod relay_options;
 mod revoke;
 mod scripts;

@@ -20,8 +20,10 @@ use super::remote::{Remote, ToRemote};
 use super::typist::{Typed, Typist};
 use crate::pty::{self, Ended, Program, Pty, StartError, Typing};
 
-/// Output that is still on its way after the program ended is waited for this long.
+/// Output that is still on its way after the program ended is waited for this long, and again while some comes …
 const LAST_OUTPUT: Duration = Duration::from_millis(200);
+/// … but what it left running may write for ever.
+const ALL_OUTPUT: Duration = Duration::from_secs(5);
 
 /// How to host a program.
 #[derive(Debug, Clone, Copy)]
@@ -64,6 +66,7 @@ pub(super) struct Hosted {
     /// Nothing more comes out of the PTY, or is waited for.
     closed: bool,
     settle_at: Option<Instant>,
+    cut_at: Option<Instant>,
     kill_at: Option<Instant>,
     /// Whether what it leaves behind is killed too.
     whole: bool,
@@ -96,6 +99,7 @@ impl Hosted {
             ended: None,
             closed: false,
             settle_at: None,
+            cut_at: None,
             kill_at: None,
             whole: false,
             told: false,
@@ -126,6 +130,7 @@ impl Hosted {
             ended: None,
             closed: false,
             settle_at: None,
+            cut_at: None,
             kill_at: None,
             whole: false,
             told: false,
@@ -167,6 +172,9 @@ impl Hosted {
         let mut output = Bytes::new();
         if !self.closed && self.model.as_ref().is_none_or(Model::has_room) {
             (output, self.closed) = self.output.take();
+        }
+        if !output.is_empty() {
+            self.more_comes();
         }
         let typed = self.terminal.as_ref().map_or(0, |(_, typist)| typist.typed());
         let resized = self.remote.as_ref().and_then(Remote::resized);
@@ -222,6 +230,7 @@ impl Hosted {
         {
             self.ended = Some(ended);
             self.settle_at = Some(Instant::now() + LAST_OUTPUT);
+            self.cut_at = Some(Instant::now() + ALL_OUTPUT);
             if std::mem::take(&mut self.whole) && self.remote.is_none() {
                 pty::signal_session(self.pid, Signal::KILL);
             }
@@ -239,9 +248,20 @@ impl Hosted {
         self.told
     }
 
+    /// Its last output is not all there.
+    fn more_comes(&mut self) {
+        if let Some(cut_at) = self.cut_at {
+            self.settle_at = Some((Instant::now() + LAST_OUTPUT).min(cut_at));
+        }
+    }
+
     /// Says once how the program ended, when its last output was taken too.
     pub(super) fn is_over(&mut self) -> Option<Ended> {
         let ended = self.ended.filter(|_| !self.told)?;
+        if !self.closed && self.model.as_ref().is_some_and(|model| !model.has_room()) {
+            // What waits is taken when the model is not far behind any more.
+            self.more_comes();
+        }
         if !self.closed && self.settle_at.is_some_and(|at| at > Instant::now()) {
             return None;
         }

@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 
 use shared::id::{SessionId, TaskId};
 use shared::orchestration::status::TaskState;
-use shared::orchestration::task::{MAX_TASKS, Task as Value};
+use shared::orchestration::task::{MAX_TASKS, Name, Task as Value};
+use shared::orchestration::text::Text;
 use shared::time::UnixMs;
 
 use super::bell::Place;
@@ -82,7 +83,7 @@ impl Tasks {
 
     /// Records a task that has started. `token` is fresh; the name is made one of its own.
     pub(super) fn add(&mut self, place: Place, parent: Option<Place>, token: String, mut value: Value) {
-        value.name = self.free_name(&value.name).as_str().into();
+        value.name = self.free_name(&value.name);
         value.enter(TaskState::Running, "", value.started);
         let task = Task {
             value,
@@ -230,14 +231,17 @@ impl Tasks {
         })
     }
 
-    fn free_name(&self, wanted: &str) -> String {
+    fn free_name(&self, wanted: &str) -> Name {
         let wanted = if wanted.trim().is_empty() { "task" } else { wanted.trim() };
-        let taken = |name: &str| self.0.values().any(|task| *task.value.name == *name);
-        if !taken(wanted) {
-            return wanted.to_owned();
+        let taken = |name: &Name| self.0.values().any(|task| task.value.name == *name);
+        let name = Name::new(wanted);
+        if !taken(&name) {
+            return name;
         }
-        let numbered = (2..).map(|number: u32| format!("{wanted} {number}"));
-        numbered.take(MAX_TASKS + 1).find(|name| !taken(name)).unwrap_or_default()
+        // A number at the end is not cut off.
+        let cut = Text::<240>::new(wanted);
+        let numbered = (2..).map(|number: u32| Name::new(&format!("{cut} {number}")));
+        numbered.take(MAX_TASKS + 1).find(|name| !taken(name)).unwrap_or(name)
     }
 }
 

@@ -38,6 +38,17 @@ fn a_child_is_shared_with_its_parent_and_its_output_is_kept_when_it_dies_at_once
 }
 
 #[test]
+fn a_child_that_floods_and_dies_leaves_its_last_line() {
+    let (sharing, inside) = Sharing::idle(&[]);
+    let id = sharing.spawn(&inside, &["--name", "flood"], "seq 1 400000; echo LAST-CANARY; kill -9 $$");
+    let over = sharing.event("task", |event| event["task_id"] == *id && event["state"] == "cancelled");
+    assert_eq!(over["reason"], "SIGKILL");
+    Watcher::run(&link(&over, "read"), "its last line", |watcher| {
+        watcher.shows("400000\r\nLAST-CANARY") || (watcher.shows("400000") && watcher.shows("LAST-CANARY"))
+    });
+}
+
+#[test]
 fn children_from_before_and_during_the_share_are_shared_and_none_afterwards() {
     let (sharing, inside) = Sharing::idle(&["--private"]);
     let start = |name: &str| {

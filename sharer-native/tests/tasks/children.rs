@@ -41,6 +41,45 @@ fn a_child_that_dies_at_once_is_not_lost() {
 }
 
 #[test]
+fn hostile_names_are_cut_numbered_and_shown_as_text() {
+    let (sharing, inside) = Sharing::idle(&[]);
+    let long = "n".repeat(10_000);
+    let names = [
+        "<img src=x onerror=alert(1)>",
+        "a\u{202e}b\u{2066}c",
+        "🙂👩‍👩‍👧‍👦",
+        "\x1b]0;x\x07red\nline",
+        &long,
+        &long,
+        "../../etc",
+        "--help",
+    ];
+    for name in names {
+        sharing.spawn(&inside, &[&format!("--name={name}")], "exec sleep 600");
+    }
+    let rows = sharing.rows(&inside);
+    let known: Vec<&str> = rows.iter().map(|row| row["name"].as_str().unwrap()).collect();
+    assert_eq!(known.len(), names.len());
+    assert_eq!(
+        (known[0], known[2], known[6], known[7]),
+        (names[0], names[2], names[6], names[7]),
+        "text is text"
+    );
+    assert!(known.iter().all(|name| name.len() <= 256 && !name.chars().any(char::is_control)), "{known:?}");
+    assert_ne!(known[4], known[5], "each can be named");
+    let table = sharing.run(&inside, &["ps"]);
+    let listed = text(&sharing.beside(&["ls"]).stdout);
+    for shown in [&text(&table.stdout), &listed] {
+        assert_eq!(shown.lines().count(), names.len() + 1, "a line each: {shown}");
+        let turns = |c: char| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\x1b');
+        assert!(!shown.contains(turns), "{shown}");
+    }
+    for name in [known[0], known[4], known[5], known[6]] {
+        assert!(sharing.run(&inside, &["kill", name]).status.success(), "{name}");
+    }
+}
+
+#[test]
 fn a_child_has_what_its_parent_had_and_secrets_of_its_own() {
     let (sharing, inside) = Sharing::idle(&["--size", "77x33"]);
     let dir = sharing.path("where");

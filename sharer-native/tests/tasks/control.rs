@@ -1,7 +1,10 @@
 //! The control socket: who may ask what, and what too much of anything gets.
 
+use std::fs::Permissions;
 use std::io::{Read as _, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 
 use sharer_native::control::ask;
@@ -88,6 +91,33 @@ fn a_childs_token_reaches_below_the_child_only() {
     );
     let links = text(&sharing.beside(&["status", "--json", "--secrets"]).stdout);
     assert!(links.contains('#'), "the owner gets links: {links}");
+}
+
+/// Its directory and file are the owner's; and where those are opened by mistake, another user is turned away still.
+#[test]
+fn nobody_else_can_use_the_control_socket() {
+    let (sharing, inside) = Sharing::idle(&[]);
+    let socket = Path::new(&inside["SHARER_SOCKET"]);
+    let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(socket.parent().unwrap()), mode(socket)), (0o700, 0o600));
+    if !rustix::process::getuid().is_root() {
+        return;
+    }
+    let nobody = || {
+        let mut command = sharing.command(&inside, &["ps"]);
+        command.uid(65_534).gid(65_534);
+        command.output().unwrap()
+    };
+    let said = text(&nobody().stderr);
+    assert!(said.contains("may not be used here"), "{said}");
+    for (path, bits) in [(socket, 0o666), (socket.parent().unwrap(), 0o755), (&sharing.path(""), 0o755)] {
+        std::fs::set_permissions(path, Permissions::from_mode(bits)).unwrap();
+    }
+    let output = nobody();
+    assert!(!output.status.success() && output.stdout.is_empty(), "{}", text(&output.stdout));
+    let said = text(&output.stderr);
+    assert!(said.contains("does not answer"), "it reached the socket, and got no word: {said}");
+    assert!(sharing.run(&inside, &["ps"]).status.success(), "the owner does");
 }
 
 #[test]
