@@ -97,6 +97,9 @@ fn header(len: usize, masked: bool) -> u64 {
     length + if masked { 4 } else { 0 }
 }
 
+/// An attempt to connect that hangs is given up after this long.
+const DIAL: Duration = Duration::from_secs(10);
+
 /// The viewer.
 #[derive(Debug)]
 pub struct Viewer<S> {
@@ -187,6 +190,11 @@ impl<S: Screen> Viewer<S> {
         self.machine.view().typing == Typing::On
     }
 
+    /// Whether the person was told that something typed may be lost.
+    pub fn may_have_lost(&self) -> bool {
+        matches!(self.machine.view().typing, Typing::Lost(_))
+    }
+
     /// Something the person does.
     pub async fn act(&mut self, event: Event) {
         let effects = self.machine.update(now(self.start), event);
@@ -201,8 +209,9 @@ impl<S: Screen> Viewer<S> {
         }
     }
 
-    /// Waits for the next message or deadline and does what follows from it.
-    pub async fn turn(&mut self) {
+    /// Waits for the next message or deadline, until `limit` at most, and does what follows from it. It is not to be
+    /// dropped before it is ready: what was on its way would be lost.
+    async fn turn(&mut self, limit: Instant) {
         self.run().await;
         let due = self.machine.poll_timeout().map(|(at, _)| {
             let at = self.start + Duration::from_millis(at.0);
@@ -253,6 +262,7 @@ impl<S: Screen> Viewer<S> {
                 }
             },
             () = timeout => Some(Event::Timeout),
+            () = tokio::time::sleep_until(limit.into()) => None,
         };
         if let Some(event) = event {
             self.act(event).await;
@@ -269,10 +279,10 @@ impl<S: Screen> Viewer<S> {
     pub async fn until(&mut self, what: &str, done: impl Fn(&Self) -> bool) {
         let limit = Instant::now() + self.patience;
         while !done(self) {
-            let rest = limit.saturating_duration_since(Instant::now());
-            let turned = tokio::time::timeout(rest, self.turn()).await;
             let state = self.state();
-            assert!(turned.is_ok(), "waited too long for {what}; the viewer is {state:?}");
+            assert!(Instant::now() < limit, "waited too long for {what}; the viewer is {state:?}");
+            self.turn(limit).await;
+            let state = self.state();
             assert!(!state.is_final() || done(self), "the session is over ({state:?}) before {what}");
         }
     }
@@ -291,8 +301,10 @@ impl<S: Screen> Viewer<S> {
 
     /// Goes on for a time.
     pub async fn idle(&mut self, time: Duration) {
-        let until = tokio::time::Instant::now() + time;
-        while tokio::time::timeout_at(until, self.turn()).await.is_ok() {}
+        let limit = Instant::now() + time;
+        while Instant::now() < limit {
+            self.turn(limit).await;
+        }
     }
 
     fn arrived(&mut self, len: usize) {
@@ -304,12 +316,13 @@ impl<S: Screen> Viewer<S> {
         while let Some(effect) = self.todo.pop_front() {
             match effect {
                 Effect::Connect { url } => {
-                    let event = match dial(&url, self.via).await {
-                        Ok(socket) => {
+                    // A browser gives up, too.
+                    let event = match tokio::time::timeout(DIAL, dial(&url, self.via)).await {
+                        Ok(Ok(socket)) => {
                             self.socket = Some(socket);
                             Event::Connected
                         }
-                        Err(_) => Event::Disconnected { code: None },
+                        Ok(Err(_)) | Err(_) => Event::Disconnected { code: None },
                     };
                     self.happened(event);
                 }

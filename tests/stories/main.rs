@@ -23,6 +23,7 @@ mod browser_terminal;
 mod browser_tls;
 mod browser_transcript;
 mod browser_write;
+mod cuts;
 mod guards;
 mod options;
 mod proxy;

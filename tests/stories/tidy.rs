@@ -248,30 +248,45 @@ fn all_tests() -> BTreeMap<String, PathBuf> {
     for (dir, krate) in places {
         for (path, text) in sources(dir) {
             let own = module(&path, dir).map_or_else(|| krate.to_owned(), |own| format!("{krate}::{own}"));
-            let mut inner: Vec<(usize, String)> = Vec::new();
-            let mut marked = false;
-            for line in text.lines() {
-                let indent = line.len() - line.trim_start().len();
-                let line = line.trim();
-                if line == "}" {
-                    inner.retain(|(depth, _)| *depth < indent);
-                }
-                if let Some(name) = line.strip_prefix("mod ").and_then(|rest| rest.strip_suffix(" {")) {
-                    inner.push((indent, name.to_owned()));
-                }
-                marked |= line.starts_with("#[test]") || line.starts_with("#[tokio::test");
-                let line = line.trim_start_matches("async ");
-                if let Some(rest) = line.strip_prefix("fn ").filter(|_| marked || in_proptest(&text, line)) {
-                    let name = rest.split(['(', '<']).next().unwrap_or_default();
-                    let inner: String = inner.iter().flat_map(|(_, name)| ["::", name]).collect();
-                    all.insert(format!("{own}{inner}::{name}"), path.clone());
-                    marked = false;
+            tests_of(&own, &path, &text, &mut all);
+            // Modules that stand elsewhere.
+            let lines: Vec<&str> = text.lines().collect();
+            for pair in lines.windows(2) {
+                let place = pair[0].strip_prefix("#[path = \"").and_then(|rest| rest.strip_suffix("\"]"));
+                let name = pair[1].strip_prefix("mod ").and_then(|rest| rest.strip_suffix(';'));
+                if let (Some(place), Some(name)) = (place, name) {
+                    let path = path.with_file_name(place);
+                    let text = read_to_string(&path).unwrap();
+                    tests_of(&format!("{own}::{name}"), &path, &text, &mut all);
                 }
             }
         }
     }
     assert!(all.contains_key("e2e::stories::tidy::pinned_versions_agree"), "the scan is broken: {all:#?}");
     all
+}
+
+fn tests_of(own: &str, path: &Path, text: &str, all: &mut BTreeMap<String, PathBuf>) {
+    let mut inner: Vec<(usize, String)> = Vec::new();
+    let mut marked = false;
+    for line in text.lines() {
+        let indent = line.len() - line.trim_start().len();
+        let line = line.trim();
+        if line == "}" {
+            inner.retain(|(depth, _)| *depth < indent);
+        }
+        if let Some(name) = line.strip_prefix("mod ").and_then(|rest| rest.strip_suffix(" {")) {
+            inner.push((indent, name.to_owned()));
+        }
+        marked |= line.starts_with("#[test]") || line.starts_with("#[tokio::test");
+        let line = line.trim_start_matches("async ");
+        if let Some(rest) = line.strip_prefix("fn ").filter(|_| marked || in_proptest(text, line)) {
+            let name = rest.split(['(', '<']).next().unwrap_or_default();
+            let inner: String = inner.iter().flat_map(|(_, name)| ["::", name]).collect();
+            all.insert(format!("{own}{inner}::{name}"), path.to_owned());
+            marked = false;
+        }
+    }
 }
 
 /// Arguments drawn with `in` exist in proptest's functions only.
@@ -310,6 +325,8 @@ fn module(path: &Path, dir: &str) -> Option<String> {
     let inside = path.strip_prefix(root().join(dir)).ok()?.with_extension("");
     let parts: Vec<_> = inside.iter().map(|part| part.to_string_lossy().into_owned()).collect();
     let name = parts.join("::");
+    // The root of a binary of tests in a folder of its own.
+    let name = name.strip_suffix("::main").map_or(name.clone(), str::to_owned);
     (!["lib", "main"].contains(&name.as_str())).then_some(name)
 }
 

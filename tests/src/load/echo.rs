@@ -81,7 +81,7 @@ impl Flood {
                 viewer.typing().await;
                 viewer.keys(b"\r").await;
                 while !stopped.load(Ordering::Relaxed) {
-                    let _turned = tokio::time::timeout(Duration::from_millis(100), viewer.turn()).await;
+                    viewer.idle(Duration::from_millis(100)).await;
                     poured.store(viewer.drawn > POURS, Ordering::Relaxed);
                 }
             });
