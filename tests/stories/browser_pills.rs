@@ -84,3 +84,188 @@ async fn pills_appear_for_who_came_before_the_first_spawn() {
     reader.close().await;
     writer.close().await;
 }
+
+/// What the pills are called, the orchestrator's first.
+const NAMES: &str = "[...document.querySelectorAll('[role=tab] .name')].map((name) => name.textContent)";
+
+/// Children of every fate.
+const FATES: &str = r#"
+sharer spawn --name works -- sh -c 'echo at work; exec sleep 600' > /dev/null
+sharer spawn --name waits -- sh -c 'sharer state waiting --reason "for the tests"; exec sleep 600' > /dev/null
+sharer spawn --name ends --wait -- sh -c 'echo all well' > /dev/null
+sharer spawn --name fails --wait -- sh -c 'echo went wrong; exit 3' > /dev/null
+sharer spawn --name stops -- sleep 600 > /dev/null; sharer kill stops
+sharer spawn --name asks --prompt 'Choose a branch and merge it' -- sh -c 'sharer state blocked --reason "Which branch?"; exec sleep 600' > /dev/null
+"#;
+
+/// The pills' states, by name.
+async fn stands(browser: &Browser, name: &str, state: &str) {
+    browser
+        .until(
+            &format!("{name} to be {state}"),
+            &format!("{}?.dataset.state === {}", pill(name), json!(state)),
+        )
+        .await;
+}
+
+#[tokio::test]
+async fn every_state_of_a_child_has_its_look_and_its_words() {
+    let sandbox = Sandbox::new();
+    let recording = Recording::bash(&sandbox, FATES);
+    let sharer = Sharer::share(&sandbox, recording.shared(&["--title", "Release 1.4"])).await;
+    let link = sharer.read_link();
+    let browser = Browser::watching(&link).await;
+    let all = [
+        ("works", "running", "running"),
+        ("waits", "waiting", "waiting"),
+        ("ends", "done", "done"),
+        ("fails", "error", "failed"),
+        ("stops", "cancelled", "cancelled"),
+        ("asks", "blocked", "needs a person"),
+    ];
+    for (name, state, words) in all {
+        stands(&browser, name, state).await;
+        let says = format!("{}.ariaLabel.startsWith({})", pill(name), json!(format!("{name}, {words}")));
+        browser.until(&format!("the words {words:?}"), &says).await;
+    }
+    // Each its own glyph and colour.
+    let looks = "[...document.querySelectorAll('[role=tab]')].slice(1).map((pill) => \
+         [pill.querySelector('.badge path').getAttribute('d'), getComputedStyle(pill.querySelector('.badge')).color])";
+    let [glyphs, colours] = [0, 1].map(|at| format!("new Set(({looks}).map((look) => look[{at}])).size"));
+    assert_eq!(browser.run(&format!("return [{glyphs}, {colours}]")).await, json!([6, 6]));
+    // The orchestrator stands as its children do: one of them needs a person.
+    let lead = "document.querySelector('[role=tab]')";
+    browser.until("the orchestrator's badge", &format!("{lead}.dataset.state === 'blocked'")).await;
+    let started = json!(["Orchestrator", "works", "waits", "ends", "fails", "stops", "asks"]);
+    assert_eq!(browser.run(&format!("return {NAMES}")).await, started);
+
+    // The card, under the pointer.
+    let place = browser
+        .run(&format!(
+            "const box = {}.getBoundingClientRect(); return [box.x + 20, box.y + 12]",
+            pill("asks")
+        ))
+        .await;
+    browser
+        .cdp("Input.dispatchMouseEvent", json!({"type": "mouseMoved", "x": place[0], "y": place[1]}))
+        .await;
+    browser.shown(".about").await;
+    for text in ["Which branch?", "Choose a branch and merge it", "needs a person since"] {
+        browser.says(text).await;
+    }
+    browser.screenshot("pills-card").await;
+    browser.cdp("Input.dispatchMouseEvent", json!({"type": "mouseMoved", "x": 600, "y": 600})).await;
+    browser.until("the card to go", "!document.querySelector('.about')").await;
+
+    // What needs attention first, and back.
+    browser.press("Needs attention first").await;
+    let urgent = json!(["Orchestrator", "asks", "fails", "works", "waits", "ends", "stops"]);
+    browser
+        .until("another order", &format!("JSON.stringify({NAMES}) === {}", json!(urgent.to_string())))
+        .await;
+    browser.prefer("dark").await;
+    browser.screenshot("pills-attention-dark").await;
+    browser.press("Needs attention first").await;
+    browser
+        .until("the stable order", &format!("JSON.stringify({NAMES}) === {}", json!(started.to_string())))
+        .await;
+
+    // By keyboard: arrows move the focus, Enter chooses, chords go round from anywhere.
+    browser.run(&format!("{lead}.focus()")).await;
+    browser.type_text("\u{E014}\u{E014}").await;
+    browser
+        .until("the focus on the second child", &format!("document.activeElement === {}", pill("waits")))
+        .await;
+    browser.shown(".about").await;
+    browser.type_text("\u{E010}").await;
+    browser.until("the focus at the end", &format!("document.activeElement === {}", pill("asks"))).await;
+    browser.type_text("\u{E011}\u{E014}\u{E007}").await;
+    browser.until("the first child", &format!("{}.ariaSelected === 'true'", pill("works"))).await;
+    sees(&browser, "at work").await;
+    browser.chord('\u{E00A}', '5').await;
+    browser.until("the fourth child", &format!("{}.ariaSelected === 'true'", pill("fails"))).await;
+    // What ended keeps what it said.
+    sees(&browser, "went wrong").await;
+    browser.screenshot("pills-failed-dark").await;
+    browser.close().await;
+
+    let phone = Browser::phone().await;
+    phone.live(&link).await;
+    stands(&phone, "asks", "blocked").await;
+    let small = "[...document.querySelectorAll('[role=tab]')].filter((pill) => pill.getBoundingClientRect().height < 44).length";
+    assert_eq!(phone.run(&format!("return {small}")).await, 0, "thumb-sized");
+    select(&phone, "asks").await;
+    let sight = format!(
+        "(() => {{ const box = {}.getBoundingClientRect(); return box.left >= 0 && box.right <= innerWidth; }})()",
+        pill("asks")
+    );
+    phone.until("what is selected to be in sight", &sight).await;
+    phone.screenshot("pills-phone").await;
+    phone.close().await;
+}
+
+#[tokio::test]
+async fn a_childs_link_shows_the_child_and_nothing_else() {
+    let sandbox = Sandbox::new();
+    let recording = Recording::bash(&sandbox, FATES);
+    let sharer = Sharer::share(&sandbox, recording.shared(&[])).await;
+    let link = sharer.read_link();
+    let (browser, other) = tokio::join!(Browser::watching(&link), Browser::start());
+    select(&browser, "works").await;
+    sees(&browser, "at work").await;
+    // The address leads back to the child, and stays the parent's.
+    let bar = "document.querySelectorAll('[role=tab]').length";
+    browser.until("the child in the address", "location.href.length > 0").await;
+    browser.reload().await;
+    browser.until("the child again", &format!("{}?.ariaSelected === 'true'", pill("works"))).await;
+    sees(&browser, "at work").await;
+    browser.until("all pills", &format!("{bar} === 7")).await;
+    // What one hands on is the child's link.
+    browser.press("Link and QR code").await;
+    browser.shown("input.link").await;
+    let link = browser.run("return document.querySelector('input.link').value").await;
+    let link = link.as_str().unwrap();
+    assert!(!link.contains(&sharer.session_id()), "it names the child's session");
+    other.live(link).await;
+    sees(&other, "at work").await;
+    assert_eq!(other.run(&format!("return {bar}")).await, 0, "no bar, no parent, no siblings");
+    for name in ["waits", "asks", "Orchestrator"] {
+        assert_eq!(
+            other.run(&format!("return document.body.innerText.includes({})", json!(name))).await,
+            false,
+            "{name}"
+        );
+    }
+    other.screenshot("pills-childs-link").await;
+    browser.close().await;
+    other.close().await;
+}
+
+#[tokio::test]
+async fn two_hundred_children_come_through_one_socket() {
+    let sandbox = Sandbox::new();
+    let many = "for n in $(seq 200); do sharer spawn --name agent-$n -- sh -c \"echo I am $n; exec sleep 600\" > /dev/null; done";
+    let recording = Recording::bash(&sandbox, many);
+    let sharer = Sharer::share(&sandbox, recording.shared(&[])).await;
+    let browser = Browser::start().await;
+    let count = "window.__sockets = 0; window.WebSocket = class extends WebSocket { constructor(...all) { super(...all); window.__sockets += 1; } }";
+    browser.cdp("Page.addScriptToEvaluateOnNewDocument", json!({"source": count})).await;
+    browser.live(&sharer.read_link()).await;
+    let all = "document.querySelectorAll('[role=tab]').length === 201";
+    browser.until_within("all pills", Duration::from_mins(3), all).await;
+    browser.says("200 agents").await;
+    browser.screenshot("pills-many").await;
+    for name in ["agent-200", "agent-1", "agent-117"] {
+        select(&browser, name).await;
+        sees(&browser, &format!("I am {}", name.trim_start_matches("agent-"))).await;
+        let inside = format!(
+            "(() => {{ const [pill, list] = [{}, document.querySelector('[role=tablist]')].map((one) => one.getBoundingClientRect()); \
+             return pill.left >= list.left && pill.right <= list.right + 1; }})()",
+            pill(name)
+        );
+        browser.until("it to be in sight", &inside).await;
+    }
+    assert_eq!(browser.run("return window.__sockets").await, 1);
+    browser.screenshot("pills-many-selected").await;
+    browser.close().await;
+}
