@@ -20,6 +20,7 @@
 mod cards;
 mod faults;
 mod forged;
+mod groups;
 mod hostile;
 mod laws;
 mod network;

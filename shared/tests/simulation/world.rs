@@ -198,20 +198,9 @@ impl<S: Screen> World<S> {
         };
         let now = self.now_of(End::Sharer(sharer));
         let id = self.sharers[sharer].machine.open(now, config);
-        self.programs.push(Program {
-            sharer,
-            id,
-            truth: S::fresh(WINDOW),
-            model: S::fresh(WINDOW),
-            model_queue: VecDeque::new(),
-            model_delay: 1,
-            boundaries: BTreeSet::new(),
-            typed: Vec::new(),
-            ended: false,
-            room: RoomState::Pending,
-        });
+        let program = self.program(sharer, id);
         self.drain_sharer(sharer);
-        self.programs.len() - 1
+        program
     }
 
     /// The link of the first program.
@@ -225,8 +214,24 @@ impl<S: Screen> World<S> {
         if right == Right::Type { links.write.unwrap() } else { links.read }
     }
 
-    fn program(&self, sharer: usize, id: SessionId) -> usize {
-        self.programs.iter().position(|program| program.sharer == sharer && program.id == id).unwrap()
+    /// The program of a session; a new one if the sharer has opened it meanwhile.
+    pub(crate) fn program(&mut self, sharer: usize, id: SessionId) -> usize {
+        let known = self.programs.iter().position(|program| program.sharer == sharer && program.id == id);
+        known.unwrap_or_else(|| {
+            self.programs.push(Program {
+                sharer,
+                id,
+                truth: S::fresh(WINDOW),
+                model: S::fresh(WINDOW),
+                model_queue: VecDeque::new(),
+                model_delay: 1,
+                boundaries: BTreeSet::new(),
+                typed: Vec::new(),
+                ended: false,
+                room: RoomState::Pending,
+            });
+            self.programs.len() - 1
+        })
     }
 
     /// The program that a viewer looks at.
@@ -716,7 +721,10 @@ impl<S: Screen> World<S> {
                     self.later(delay, Job::Model(index));
                 }
             }
-            sharer::Effect::Type(id, bytes) => self.typed(self.program(index, id), &bytes),
+            sharer::Effect::Type(id, bytes) => {
+                let index = self.program(index, id);
+                self.typed(index, &bytes);
+            }
             sharer::Effect::Connection(state) => self.sharers[index].state = state,
             sharer::Effect::Room(id, room) => {
                 let index = self.program(index, id);
