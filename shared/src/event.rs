@@ -85,6 +85,8 @@ pub enum Note {
     },
     /// The session's task, or its kind of source, became known.
     SourceTask(crate::wire::source::SessionSource),
+    /// A command began or ended at this place of the output.
+    Command(crate::command::Told),
     /// The session's transcript changed.
     Agent(crate::conversation::Change),
     /// The session is over; nothing follows.

@@ -199,6 +199,11 @@ impl Sharer {
         self.with(now, session, |session, step| session.handle_title(title, step));
     }
 
+    /// The program's shell marked something of a command, behind all output that was given before.
+    pub fn handle_command(&mut self, now: Now, session: SessionId, mark: crate::command::Mark) {
+        self.with(now, session, |session, step| session.handle_command(mark, step));
+    }
+
     /// The program exited.
     pub fn handle_exit(&mut self, now: Now, session: SessionId, code: Option<i32>, signal: Option<String>) {
         self.programs.exited(session);

@@ -14,6 +14,7 @@
 
 mod answers;
 mod dump;
+pub mod marks;
 mod shadow;
 pub mod shown;
 mod style;

@@ -185,6 +185,11 @@ impl<S: Screen> Viewer<S> {
         self.machine.transcript()
     }
 
+    /// The commands that were marked.
+    pub fn commands(&self) -> Arc<shared::command::Commands> {
+        self.machine.view().commands
+    }
+
     /// Whether keys go to the session.
     pub fn types(&self) -> bool {
         self.machine.view().typing == Typing::On
@@ -349,7 +354,7 @@ impl<S: Screen> Viewer<S> {
                 Effect::Resize { pane: PaneId::OWN, window } => self.screen.resize(window),
                 Effect::Wipe { pane: PaneId::OWN } => self.screen.wipe(),
                 Effect::Wipe { pane } | Effect::Drop { pane } => drop(self.children.remove(&pane)),
-                Effect::Resize { .. } | Effect::KeepSecret { .. } => {}
+                Effect::Mark { .. } | Effect::Resize { .. } | Effect::KeepSecret { .. } => {}
             }
         }
     }

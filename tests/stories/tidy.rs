@@ -11,7 +11,7 @@ use e2e::harness::root;
 const ROWS: [&[&str]; 10] = [
     &["time", "entropy", "encoding", "platform", "markdown"],
     &["id"],
-    &["keys", "wire::source", "conversation"],
+    &["keys", "wire::source", "conversation", "command"],
     &["event", "link", "orchestration"],
     &["chain"],
     &["seal", "input"],

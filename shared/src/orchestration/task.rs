@@ -65,12 +65,20 @@ pub struct Task {
     /// Its session, once it has one.
     #[serde(rename = "session_id", default, skip_serializing_if = "Option::is_none")]
     pub session: Option<SessionId>,
-    /// It rang, and nobody has looked yet.
+    /// It rang, and nobody has answered by typing into it.
     #[serde(default, skip_serializing_if = "is_false")]
     pub wants_attention: bool,
+    /// How often it rang: whoever looked is told of a later ring.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub rings: u32,
     /// Its parent's link does not reach it any more. It stays, greyed.
     #[serde(default, skip_serializing_if = "is_false")]
     pub removed: bool,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+fn is_zero(value: &u32) -> bool {
+    *value == 0
 }
 
 fn is_empty<const MAX: usize>(text: &Text<MAX>) -> bool {
@@ -101,6 +109,7 @@ impl Task {
             kind: SourceKind::default(),
             session: None,
             wants_attention: false,
+            rings: 0,
             removed: false,
         }
     }
@@ -117,6 +126,20 @@ impl Task {
         (self.state, self.reason) = (state, reason);
         self.revision = self.revision.saturating_add(1);
         true
+    }
+
+    /// It rang, in a new revision.
+    pub fn ring(&mut self) {
+        self.wants_attention = true;
+        self.rings = self.rings.saturating_add(1);
+        self.revision = self.revision.saturating_add(1);
+    }
+
+    /// Its ring was answered, in a new revision. `false`: there was none.
+    pub fn answer(&mut self) -> bool {
+        let rang = std::mem::take(&mut self.wants_attention);
+        self.revision = self.revision.saturating_add(rang.into());
+        rang
     }
 
     /// Whether its ids are of a size that peers accept.
@@ -155,7 +178,7 @@ mod tests {
         full.driver = Some("box".into());
         full.session = Some(SessionId([1; 16]));
         full.kind = SourceKind::AmbientAgent;
-        full.wants_attention = true;
+        full.ring();
         for task in [task(), full] {
             let text = serde_json::to_string(&task).unwrap();
             assert_eq!(serde_json::from_str::<Task>(&text).unwrap(), task, "{text}");
@@ -180,7 +203,7 @@ mod tests {
         task.kind = SourceKind::AmbientAgent;
         task.state = TaskState::Cancelled;
         task.session = Some(SessionId([255; 16]));
-        (task.wants_attention, task.removed) = (true, true);
+        (task.wants_attention, task.removed, task.rings) = (true, true, u32::MAX);
         assert!(task.is_good());
         let json = serde_json::to_string(&task).unwrap();
         assert!(json.len() <= MAX_TASK && json.len() > MAX_TASK - 512, "{}", json.len());

@@ -22,6 +22,7 @@ use super::snapshots::Snapshots;
 use super::step::Step;
 use super::{Begin, Effect, Mark, ModelInput, RoomState};
 use crate::chain::ChainPoint;
+use crate::command::Shell;
 use crate::entropy::Entropy;
 use crate::event::{Event, Note, WindowSize};
 use crate::id::SessionId;
@@ -71,6 +72,7 @@ pub(super) struct Session {
     inputs: Inputs,
     cards: Cards,
     talk: Talk,
+    shell: Shell,
 
     attests: Attests,
     next_beat: Moment,
@@ -119,6 +121,7 @@ impl Session {
             inputs: Inputs::default(),
             cards: Cards::default(),
             talk: Talk::default(),
+            shell: Shell::new(now.mono),
             attests: Attests { at: now.mono, ..Attests::default() },
             next_beat: now.mono,
             beat: None,

@@ -169,6 +169,7 @@ impl Pane {
                     uplink.effect(super::update::Effect::Resize { pane: self.id, window });
                 }
                 Step::Title(title) => self.set_title(&title),
+                Step::Command(told, there) => self.command(uplink, told, there),
                 Step::Agent(change) => self.talk.change(change),
                 Step::Transcript(revision) => self.talk.stands_at(revision),
                 // The owner's signature follows at once, or the relay's word; until then the event itself stands.

@@ -75,13 +75,13 @@ impl Viewer {
                 };
                 let opening = family.opening(id).map(link);
                 self.panes.select_child(&mut self.uplink, id, opening);
-                if family.get(id).is_some_and(|task| task.wants_attention) {
-                    self.choice.looked.insert(id.clone());
+                if let Some(task) = family.get(id).filter(|task| task.wants_attention) {
+                    self.choice.looked.insert(id.clone(), task.rings);
                 }
             }
         }
         // Whoever rings again is heard again.
-        self.choice.looked.retain(|id| family.get(id).is_some_and(|task| task.wants_attention));
+        self.choice.looked.retain(|id, _| family.get(id).is_some_and(|task| task.wants_attention));
     }
 
     /// The link that watches a child's session and no more.

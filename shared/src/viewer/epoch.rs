@@ -7,6 +7,7 @@ use bytes::Bytes;
 use super::proof::Proof;
 use super::tail::Tail;
 use crate::chain::{Answer, Attestation, ChainPoint, End, ViewerChallenge};
+use crate::command::Told;
 use crate::conversation::Change;
 use crate::event::{EndReason, Event, Note, WindowSize};
 use crate::keys::epoch::{Header, Opened, Scope};
@@ -29,6 +30,8 @@ pub(super) enum Step {
     Resize(WindowSize),
     /// The title that the program set.
     Title(String),
+    /// A command began or ended; whether the terminal stands at that place.
+    Command(Told, bool),
     /// The transcript changed.
     Agent(Change),
     /// The transcript stands at this change where the events go on.
@@ -280,6 +283,10 @@ impl Epoch {
             }
             Event::Note(Note::Title(title)) => self.steps.push_back(Step::Title(title)),
             Event::Note(Note::Skipped { .. }) => self.skipped = Some(number),
+            Event::Note(Note::Command(told)) => {
+                let there = self.screen && self.skipped.is_none();
+                self.steps.push_back(Step::Command(told, there));
+            }
             Event::Note(Note::Agent(change)) => self.steps.push_back(Step::Agent(change)),
             Event::Note(Note::Ended(reason)) => {
                 self.ended = Some((number, reason.clone()));

@@ -1,5 +1,7 @@
 //! A pane: one session as it is watched through the link, joined or not.
 
+use std::sync::Arc;
+
 use super::epoch::{Divergence, Epoch};
 use super::keyboard::Keyboard;
 use super::talk::Talk;
@@ -8,6 +10,7 @@ use super::update::Effect;
 use super::uplink::{REPLY_MS, Uplink};
 use super::view::{Failure, State};
 use crate::chain::{BEAT_GOOD_FOR_MS, ViewerChallenge};
+use crate::command::{Commands, Told};
 use crate::event::WindowSize;
 use crate::id::{Channel, TaskId};
 use crate::keys::epoch::EpochId;
@@ -80,6 +83,7 @@ pub(super) struct Pane {
     pub(super) progress: Moment,
     pub(super) keyboard: Keyboard,
     pub(super) talk: Talk,
+    pub(super) commands: Arc<Commands>,
     pub(super) title: Option<String>,
     pub(super) window: Option<WindowSize>,
     pub(super) viewers: u32,
@@ -113,6 +117,7 @@ impl Pane {
             progress: now.mono,
             keyboard: Keyboard::default(),
             talk: Talk::default(),
+            commands: Arc::default(),
             title: None,
             window: None,
             viewers: 0,
@@ -264,6 +269,14 @@ impl Pane {
         self.title = (!title.is_empty()).then_some(title);
     }
 
+    /// A command began or ended; where it began, the terminal is marked, if it stands there.
+    pub(super) fn command(&mut self, uplink: &mut Uplink, told: Told, there: bool) {
+        if let (Told::Started { number, .. }, true) = (&told, there) {
+            uplink.effect(Effect::Mark { pane: self.id, command: *number });
+        }
+        Arc::make_mut(&mut self.commands).tell(told);
+    }
+
     // --- ends ---------------------------------------------------------------------------------------------------
 
     /// The session is over for this viewer.
@@ -299,6 +312,7 @@ impl Pane {
         self.filled = false;
         self.title = None;
         self.talk = Talk::default();
+        self.commands = Arc::default();
         self.old_deadline = None;
         uplink.effect(Effect::Wipe { pane: self.id });
     }

@@ -1,7 +1,7 @@
 //! The pill bar as a plain value: the orchestrator and its children, in order, with the words people read.
 
 use std::cmp::Reverse;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::text::{MAX_NAME, readable};
@@ -291,8 +291,8 @@ pub(super) struct Choice {
     pub(super) selected: Selection,
     pub(super) order: Order,
     pub(super) pinned: BTreeSet<TaskId>,
-    /// What rang and was looked at since.
-    pub(super) looked: BTreeSet<TaskId>,
+    /// What rang and was looked at since, at which of its rings.
+    pub(super) looked: BTreeMap<TaskId, u32>,
 }
 
 /// What a bar is made of.
@@ -360,7 +360,7 @@ fn child(task: &Task, session: ChildSession, choice: &Choice) -> Pill {
         status,
         session: Some(session),
         driver: task.driver.as_ref().map(|driver| readable(driver, MAX_NAME)),
-        attention: task.wants_attention && !choice.looked.contains(&task.id),
+        attention: task.wants_attention && choice.looked.get(&task.id) != Some(&task.rings),
         pinned: choice.pinned.contains(&task.id),
         selected: choice.selected == selects,
         details: Some(Details::of(task)),

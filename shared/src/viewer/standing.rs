@@ -86,6 +86,7 @@ impl Pane {
             window: self.window,
             right: self.right(),
             paste: self.keyboard.question(),
+            commands: if shown == Shown::Hidden { Arc::default() } else { Arc::clone(&self.commands) },
             transcript: if shown == Shown::Hidden { TranscriptView::default() } else { self.talk.view() },
             notice: self.notice,
             attempts,

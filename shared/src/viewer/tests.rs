@@ -149,6 +149,8 @@ struct Page {
     /// Whose frames come.
     session: SessionId,
     sent: Vec<Packet>,
+    /// Whose terminal was marked for which command, and how many bytes stood in it.
+    marks: Vec<(PaneId, u64, usize)>,
     connects: usize,
     auto_parse: bool,
 }
@@ -163,6 +165,7 @@ impl Page {
             terminals: BTreeMap::new(),
             session: sharer.owner.session_id(),
             sent: Vec::new(),
+            marks: Vec::new(),
             connects: 0,
             auto_parse: true,
         };
@@ -184,6 +187,9 @@ impl Page {
                     self.parsed(pane, ticket);
                 }
                 Effect::Wipe { pane } | Effect::Drop { pane } => drop(self.terminals.remove(&pane)),
+                Effect::Mark { pane, command } => {
+                    self.marks.push((pane, command, self.terminals.get(&pane).map_or(0, Vec::len)));
+                }
                 Effect::Close | Effect::Resize { .. } | Effect::KeepSecret { .. } => {}
             }
         }

@@ -120,6 +120,13 @@ pub enum Effect {
         /// The size.
         window: WindowSize,
     },
+    /// Remember where a terminal stands behind everything written before: a command begins there.
+    Mark {
+        /// Whose terminal.
+        pane: PaneId,
+        /// The command's number.
+        command: u64,
+    },
     /// Empty a terminal, its scrollback included: what it holds must not be seen.
     Wipe {
         /// Whose terminal.

@@ -7,6 +7,7 @@ use super::pane::PaneId;
 use super::paste::PasteQuestion;
 use super::pills::{Bar, ChildSession};
 use super::typing::LostInput;
+use crate::command::Commands;
 use crate::event::{EndReason, WindowSize};
 use crate::keys::grant::Right;
 use crate::time::UnixMs;
@@ -259,6 +260,8 @@ pub struct View {
     pub typing: Typing,
     /// A paste that waits for the person's word.
     pub paste: Option<PasteQuestion>,
+    /// The commands that its shell marked since this viewer came.
+    pub commands: Arc<Commands>,
     /// What there is to read beside the terminal.
     pub transcript: TranscriptView,
     /// Something the person should know, once.
@@ -282,6 +285,7 @@ impl View {
             right: None,
             typing: Typing::Never,
             paste: None,
+            commands: Arc::default(),
             transcript: TranscriptView::default(),
             notice: None,
             attempts: 0,

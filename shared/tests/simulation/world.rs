@@ -863,7 +863,7 @@ impl<S: Screen> World<S> {
                 }
                 Effect::Resize { window, .. } => self.viewers[index].screen.resize(window),
                 Effect::Wipe { .. } => self.viewers[index].screen = S::fresh(WINDOW),
-                Effect::KeepSecret { .. } | Effect::Drop { .. } => {}
+                Effect::Mark { .. } | Effect::KeepSecret { .. } | Effect::Drop { .. } => {}
             }
         }
     }

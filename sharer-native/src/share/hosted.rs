@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use rustix::process::{Pid, Signal, kill_process};
+use shared::command::Mark;
 use shared::event::WindowSize;
 use shared::sharer::ModelInput;
 use tokio::time::Instant;
@@ -19,6 +20,7 @@ use super::output::Output;
 use super::remote::{Remote, ToRemote};
 use super::typist::{Typed, Typist};
 use crate::pty::{self, Ended, Program, Pty, StartError, Typing};
+use crate::term::marks::{Marks, Said};
 
 /// Output that is still on its way after the program ended is waited for this long, and again while some comes …
 const LAST_OUTPUT: Duration = Duration::from_millis(200);
@@ -43,6 +45,10 @@ pub(super) struct Found {
     pub(super) output: Bytes,
     /// The size of a nested program's terminal, if that changed.
     pub(super) resized: Option<WindowSize>,
+    /// What its shell marked in there, each behind so many bytes.
+    pub(super) marks: Vec<(usize, Mark)>,
+    /// Whether somebody should look.
+    pub(super) rings: bool,
     /// What the model tells.
     pub(super) news: News,
     /// Bytes of viewers' input that the PTY took.
@@ -61,6 +67,7 @@ pub(super) struct Hosted {
     remote: Option<Remote>,
     model: Option<Model>,
     output: Output,
+    marks: Marks,
     bell: Bell,
     ended: Option<Ended>,
     /// Nothing more comes out of the PTY, or is waited for.
@@ -93,6 +100,7 @@ impl Hosted {
             title: String::new(),
             model: model.transpose().map_err(system)?,
             output,
+            marks: Marks::here(),
             terminal: Some((Some(pty), typist)),
             remote: None,
             bell,
@@ -124,6 +132,7 @@ impl Hosted {
             title: String::new(),
             model: model.transpose()?,
             output,
+            marks: Marks::here(),
             terminal: Some((None, typist)),
             remote: Some(remote),
             bell,
@@ -176,6 +185,11 @@ impl Hosted {
         if !output.is_empty() {
             self.more_comes();
         }
+        let (mut marks, mut rings) = (Vec::new(), false);
+        self.marks.scan(&output, |at, said| match said {
+            Said::Command(mark) => marks.push((at, mark)),
+            Said::Attention => rings = true,
+        });
         let typed = self.terminal.as_ref().map_or(0, |(_, typist)| typist.typed());
         let resized = self.remote.as_ref().and_then(Remote::resized);
         if let Some(window) = resized {
@@ -185,7 +199,7 @@ impl Hosted {
         if self.remote.is_some() {
             self.reap();
         }
-        Found { output, resized, news, typed }
+        Found { output, resized, marks, rings, news, typed }
     }
 
     /// Feeds its model.

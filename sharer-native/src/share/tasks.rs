@@ -18,6 +18,8 @@ use crate::pty::Ended;
 
 /// Tasks that run at the same time, the first included.
 pub(super) const MOST_ALIVE: usize = 256;
+/// A task that nobody has answered rings again after this long, in milliseconds.
+const RING_EVERY_MS: u64 = 2_000;
 /// The most of a name or state that an error repeats, in characters.
 const LONGEST_WORD: usize = 80;
 
@@ -33,6 +35,7 @@ pub(super) struct Task {
     pub(super) session: Option<SessionId>,
     pub(super) token: String,
     killed: bool,
+    rang: UnixMs,
     allowance: Allowance,
 }
 
@@ -93,6 +96,7 @@ impl Tasks {
             session: None,
             token,
             killed: false,
+            rang: UnixMs::default(),
             allowance: Allowance::default(),
         };
         self.0.entry(place).or_insert(task);
@@ -171,6 +175,24 @@ impl Tasks {
             }
         }
         Err(TaskError::NotFound(shortened(word)))
+    }
+
+    /// A task's program rang; whether that is to be told: a bell without end rings now and then. Of the first
+    /// one nobody needs to be told: it is what everybody sees first.
+    pub(super) fn rings(&mut self, place: Place, now: UnixMs) -> bool {
+        let task = self.0.get_mut(&place).filter(|task| task.parent.is_some() && task.is_alive());
+        let Some(task) = task else { return false };
+        let soon = task.value.wants_attention && now.0.abs_diff(task.rang.0) < RING_EVERY_MS;
+        if !soon {
+            task.rang = now;
+            task.value.ring();
+        }
+        !soon
+    }
+
+    /// Somebody typed into a task, which answers its ring; whether there was one.
+    pub(super) fn answered(&mut self, place: Place) -> bool {
+        self.0.get_mut(&place).is_some_and(|task| task.value.answer())
     }
 
     /// A task says how it is getting on.

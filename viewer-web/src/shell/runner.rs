@@ -107,6 +107,8 @@ impl Runner {
                     self.on_screen(pane, |screen| screen.write(ticket, &bytes));
                 }
                 Effect::Resize { pane, window } => self.on_screen(pane, |screen| screen.resize(window)),
+                // The places of commands are not shown yet.
+                Effect::Mark { .. } => {}
                 Effect::Wipe { pane } => self.on_screen(pane, Screen::wipe),
                 Effect::Drop { pane } => self.screens.drop_pane(pane),
                 Effect::KeepSecret { watch } => page::keep_secret(self.viewer.borrow().link(), &watch),

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use super::{Session, title_text};
+use crate::command;
 use crate::event::{Event, Note, WindowSize};
 use crate::sharer::buffer::split_whole;
 use crate::sharer::step::Step;
@@ -66,6 +67,19 @@ impl Session {
         self.title = title;
         self.seal_pending(step);
         self.seal(&Event::Note(Note::Title(self.title.clone())), step);
+    }
+
+    /// A shell marked something of a command.
+    pub(in crate::sharer) fn handle_command(&mut self, mark: command::Mark, step: &mut Step) {
+        let told = self.shell.mark(step.mono(), mark);
+        // What cannot be kept is not worth a place: where output is left out, no command can be found again.
+        if self.ending.is_some() || self.buffer.is_full() {
+            return;
+        }
+        for told in told {
+            self.seal_pending(step);
+            self.seal(&Event::Note(Note::Command(told)), step);
+        }
     }
 
     /// The PTY took bytes of what was typed.

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::chain::End;
+use crate::command::Told;
 use crate::event::{EndReason, EventKind};
 use crate::input::{Input, InputOpener, View as Seen};
 use crate::keys::epoch::Opened;
@@ -50,6 +51,33 @@ fn live_means_screen_answer_and_reached() {
     let snapshot = sharer.snapshot("\x1bcABCDE", None);
     page.snapshot(&snapshot, Part::Screen);
     assert_eq!((page.text(), page.viewer.view().state), ("\x1bcABCDE".into(), State::Live));
+}
+
+#[test]
+fn a_command_is_marked_where_the_terminal_stands() {
+    let mut sharer = Sharer::new(1);
+    let mut page = live(&mut sharer, 0);
+    let before = page.text().len();
+    let started = |number| Told::Started { number, directory: Some("/src".into()) };
+    let events = [
+        sharer.output("$ make\r\n"),
+        sharer.note(Note::Command(started(1))),
+        sharer.output("made"),
+        sharer.note(Note::Command(Told::Finished { number: 1, exit: Some(0), ms: 1_500 })),
+        sharer.note(Note::Skipped { bytes: 9 }),
+        sharer.note(Note::Command(started(2))),
+    ];
+    for event in events {
+        page.event(event);
+    }
+    assert_eq!(page.marks, [(PaneId::OWN, 1, before + "$ make\r\n".len())], "none where output is missing");
+    let says = |page: &Page| -> Vec<String> {
+        page.viewer.view().commands.iter().map(crate::command::Command::says).collect()
+    };
+    assert_eq!(says(&page), ["done in 1.5 s", "running"]);
+    page.pass(10_000);
+    assert_eq!(page.viewer.view().shown, Shown::Hidden);
+    assert!(says(&page).is_empty(), "what is not confirmed is not told in words either");
 }
 
 #[test]

@@ -81,7 +81,10 @@ impl Host {
 
     /// Takes what a program has. What is not shared goes to its model alone.
     pub(super) fn take_found(&mut self, place: Place, found: Found) {
-        let Found { output, resized, news, typed } = found;
+        let Found { output, marks, rings, resized, news, typed } = found;
+        if rings && self.tasks.rings(place, clock::now().wall) {
+            self.task_changed(place);
+        }
         let Some(hosted) = self.hosted.get_mut(&place) else { return };
         hosted.type_reply(news.replies);
         let now = clock::now();
@@ -96,8 +99,14 @@ impl Host {
             }
             return;
         };
-        if !output.is_empty() {
-            self.machine.handle_output(now, session, &output);
+        let mut from = 0;
+        for (at, mark) in marks {
+            self.machine.handle_output(now, session, &output.slice(from..at));
+            self.machine.handle_command(now, session, mark);
+            from = at;
+        }
+        if from < output.len() {
+            self.machine.handle_output(now, session, &output.slice(from..));
         }
         if let Some(window) = resized {
             self.machine.handle_resize(now, session, crate::term::clamped(window));
@@ -147,9 +156,13 @@ impl Host {
                     }
                 }
                 Effect::Type(session, bytes) => {
-                    let hosted = self.places.get(&session).and_then(|at| self.hosted.get_mut(at));
+                    let Some(place) = self.places.get(&session).copied() else { continue };
+                    let hosted = self.hosted.get_mut(&place);
                     if let Some(Typed::Now(bytes)) = hosted.map(|hosted| hosted.type_input(bytes)) {
                         self.machine.handle_typed(clock::now(), session, bytes);
+                    }
+                    if self.tasks.answered(place) {
+                        self.task_changed(place);
                     }
                 }
                 Effect::Viewers { session, count, executors } => {
