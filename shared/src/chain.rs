@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::encoding::{fixed_bytes, from_json};
 use crate::event::EventKind;
-use crate::keys::epoch::{EpochId, Scope};
+use crate::keys::epoch::{AgreementPublic, EpochId, Scope};
 use crate::keys::hash;
 use crate::keys::owner::{OwnerKey, OwnerPublic, Purpose, Signature, Signed};
 use crate::time::UnixMs;
@@ -22,6 +22,8 @@ fixed_bytes! {
 pub const ATTEST_WITHIN_MS: u64 = 5_000;
 /// An attestation goes out at least this often at rest, in milliseconds (DESIGN 3).
 pub const ATTEST_AT_REST_MS: u64 = 120_000;
+/// What the owner did not vouch for again by then, in milliseconds, may be old and held on to by somebody.
+pub const VOUCHED_FOR_MS: u64 = ATTEST_AT_REST_MS + ATTEST_WITHIN_MS;
 /// Beats go out this often, in milliseconds (DESIGN 3).
 pub const BEAT_EVERY_MS: u64 = 20_000;
 /// Input that names a beat issued longer ago than this is refused, in milliseconds (DESIGN 3).
@@ -122,10 +124,13 @@ pub struct Answer {
     /// it was about; this one is about now.
     #[serde(default = "no_cards")]
     pub cards: CardsDigest,
-    /// How many input frames of the viewer's previous input connection were taken; `None` if it named none
-    /// or it is not known any more.
+    /// How many input frames of the input connection `previous` were taken; `None` if it is not known any more.
     #[serde(default)]
     pub taken: Option<u64>,
+    /// The key of the viewer's input connection that broke, as the relay told it: the viewer takes `taken` for its own
+    /// key only, or a relay could name another one and lose input unseen.
+    #[serde(default)]
+    pub previous: Option<AgreementPublic>,
     /// Whether the sharer takes input on this participant's connection.
     #[serde(default)]
     pub input: bool,

@@ -51,6 +51,15 @@ pub enum Told {
     },
 }
 
+impl Told {
+    /// Which command it is about.
+    pub fn number(&self) -> u64 {
+        match self {
+            Self::Started { number, .. } | Self::Finished { number, .. } => *number,
+        }
+    }
+}
+
 /// The owner's side: which command runs, and where.
 #[derive(Debug)]
 pub struct Shell {
@@ -156,6 +165,11 @@ fn duration(ms: u64) -> String {
 pub struct Commands(VecDeque<Command>);
 
 impl Commands {
+    /// Forgets the command of this number and all after it.
+    pub fn forget_from(&mut self, number: u64) {
+        self.0.retain(|command| command.number < number);
+    }
+
     /// Takes in what was told. What comes twice, or ends what is not known, changes nothing.
     pub fn tell(&mut self, told: Told) {
         match told {

@@ -21,6 +21,22 @@ pub struct WindowSize {
     pub rows: u16,
 }
 
+impl WindowSize {
+    /// The smallest terminal: a wide character needs two columns.
+    pub const SMALLEST: Self = Self { cols: 2, rows: 2 };
+    /// The largest one, more than any display shows: a screen of this size is 12 MB of cells, here and in every viewer.
+    pub const LARGEST: Self = Self { cols: 1000, rows: 500 };
+
+    /// The nearest size that a terminal can have; any two numbers may come from a peer or a program.
+    #[must_use]
+    pub fn clamped(self) -> Self {
+        Self {
+            cols: self.cols.clamp(Self::SMALLEST.cols, Self::LARGEST.cols),
+            rows: self.rows.clamp(Self::SMALLEST.rows, Self::LARGEST.rows),
+        }
+    }
+}
+
 /// What is inside an event, in the clear for routing and bound by its seal and chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum EventKind {

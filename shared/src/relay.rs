@@ -50,6 +50,9 @@ use crate::wire::{self, ControlError, Packet};
 
 /// A relay that started less than this long ago may only have forgotten a session, in milliseconds (DESIGN 4).
 pub const AMNESIA_MS: u64 = 60_000;
+/// More than a sealed beat or acknowledgement of input has, in bytes: two varints and a tag. Slots of many viewers hold
+/// them, and credit bounds only what is in flight.
+const MAX_SMALL_BODY: usize = 64;
 
 /// A connection, numbered by the shell and never used again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -590,12 +593,12 @@ impl Relay {
                 let attested = Attested { order: 0, number, beat, hash, cards, signature };
                 room.attest(attested, wakes);
             }
-            (Role::Sharer(_), Frame::Beat { number, body, .. }) => {
+            (Role::Sharer(_), Frame::Beat { number, body, .. }) if body.len() <= MAX_SMALL_BODY => {
                 room.beat(NewestBeat { number, body }, wakes);
             }
             (Role::Sharer(_), Frame::TranscriptPage { page, .. }) => room.content.pages.page(page),
             (Role::Sharer(_), Frame::TranscriptHead { head, .. }) => room.transcript_head(head, wakes),
-            (Role::Sharer(_), Frame::TakenFor { participant, body, .. }) => {
+            (Role::Sharer(_), Frame::TakenFor { participant, body, .. }) if body.len() <= MAX_SMALL_BODY => {
                 room.direct(participant, wakes, |viewer| viewer.taken(body));
             }
             (Role::Viewer(_, participant), Frame::Input { seen, beat, body, .. }) => {

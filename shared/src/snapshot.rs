@@ -20,6 +20,8 @@ use crate::seal::{open_random, seal_random};
 pub const MAX_PART: usize = 16 * 1024 * 1024;
 /// A part travels in frames of at most this many plain bytes, each compressed by itself.
 pub const PART_FRAME: usize = 64 * 1024;
+/// More than nonce, tag and form add to it, and what does not pack, in bytes.
+const FRAME_OVERHEAD: usize = 1024;
 /// The most frames a part can have.
 pub const MAX_PART_FRAMES: usize = MAX_PART / PART_FRAME;
 
@@ -281,6 +283,9 @@ impl PartReader {
     ) -> Result<Option<Vec<u8>>, PartError> {
         if index as usize != self.frames.len() || index >= self.outline.frames {
             return Err(PartError::Order);
+        }
+        if sealed.len() > PART_FRAME + FRAME_OVERHEAD {
+            return Err(PartError::Forged);
         }
         self.frames.push(sealed);
         if self.frames.len() < self.outline.frames as usize {

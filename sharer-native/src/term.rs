@@ -37,18 +37,10 @@ use self::tail::{Tail, Token};
 use self::tap::Tap;
 use self::whole::WholeChars;
 
-/// A wide character needs two columns.
-const SMALLEST: WindowSize = WindowSize { cols: 2, rows: 2 };
-/// More than any display shows; a screen of this size is 12 MB of cells.
-const LARGEST: WindowSize = WindowSize { cols: 1000, rows: 500 };
-
 /// Gives the nearest size that a [`Terminal`] can have: 2 × 2 to 1000 × 500.
 #[must_use]
 pub fn clamped(size: WindowSize) -> WindowSize {
-    WindowSize {
-        cols: size.cols.clamp(SMALLEST.cols, LARGEST.cols),
-        rows: size.rows.clamp(SMALLEST.rows, LARGEST.rows),
-    }
+    size.clamped()
 }
 
 /// A terminal without a display.

@@ -131,7 +131,7 @@ impl Sharer {
     /// them leaves but that they ended, until the relay has acknowledged it. `false`: it was not shared.
     pub fn unshare(&mut self, now: Now, task: &TaskId) -> bool {
         self.begin(now);
-        if !self.is_program_shared(task) {
+        if self.leaving(task).is_none() {
             return false;
         }
         let mut ends = Vec::new();
@@ -175,6 +175,11 @@ impl Sharer {
         }
     }
 
+    /// The session of a program of which something may still leave: it is shared, or its end is on its way.
+    fn leaving(&self, task: &TaskId) -> Option<SessionId> {
+        self.programs.all.get(task)?.session.filter(|session| self.sessions.contains_key(session))
+    }
+
     fn is_program_shared(&self, task: &TaskId) -> bool {
         self.session_of(task).is_some()
     }
@@ -195,6 +200,8 @@ impl Sharer {
         }
         let above = self.session_of(parent).and_then(|session| self.sessions.get(&session));
         let (shared, typing) = (above.is_some(), above.is_some_and(Session::may_type));
+        // A parent that exits lets the ends of its children arrive; one that is not shared any more does not.
+        let stopped = self.leaving(parent).is_none();
         for id in self.programs.children(parent) {
             let Some(program) = self.programs.all.get(&id) else { continue };
             let session = self.session_of(&id);
@@ -221,6 +228,9 @@ impl Sharer {
                 }
                 Act::End => self.stop_program(&id, ends),
                 Act::Nothing if shared && reached => self.let_parent_in(&id, typing),
+                Act::Nothing if stopped && session.is_none() && self.is_reached(&id) => {
+                    self.stop_program(&id, ends);
+                }
                 Act::Nothing => {}
             }
             if !shared && let Some(program) = self.programs.all.get_mut(&id) {
@@ -230,18 +240,29 @@ impl Sharer {
         }
     }
 
-    /// Every link of the parent's that was removed opens nothing of its children any more.
+    /// Whether grants made for its parent open what still leaves of it.
+    fn is_reached(&self, id: &TaskId) -> bool {
+        let session = self.leaving(id).and_then(|session| self.sessions.get(&session));
+        session.is_some_and(|session| session.reach().is_some())
+    }
+
+    /// Every link of the parent's that was removed opens nothing of its children any more. A child whose end is on its way
+    /// gets no new keys for it: the rest of it does not leave.
     pub(super) fn renew_children(&mut self, parent: SessionId) {
         let Some(task) = self.programs.of(parent).cloned().filter(|task| self.programs.is_root(task)) else {
             return;
         };
         let typing = self.sessions.get(&parent).is_some_and(Session::may_type);
+        let mut ends = Vec::new();
         for id in self.programs.children(&task) {
             if let Some(session) = self.session_of(&id) {
                 self.step_session(session, |session, step| session.renew_parent(typing, step));
+            } else if self.is_reached(&id) {
+                self.stop_program(&id, &mut ends);
             }
             self.tell(&id);
         }
+        self.groups.add(&ends);
     }
 
     /// A parent's links may type now: so may they in its children.
@@ -294,7 +315,7 @@ impl Sharer {
     }
 
     fn stop_program(&mut self, id: &TaskId, ends: &mut Vec<OwnedEnd>) {
-        let Some(session) = self.session_of(id) else { return };
+        let Some(session) = self.leaving(id) else { return };
         if let Some(gone) = self.remove(session) {
             gone.hush(&mut self.step);
             ends.extend(gone.end_with_group(&mut self.step));

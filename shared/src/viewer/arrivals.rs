@@ -1,5 +1,7 @@
 //! What arrives for a pane, and what following its epoch leads to.
 
+use std::sync::Arc;
+
 use super::epoch::{Epoch, Step};
 use super::pane::{Pane, Stage};
 use super::uplink::Uplink;
@@ -78,6 +80,7 @@ impl Pane {
         let challenge = self.challenge;
         if let Some(answer) = self.epoch.as_mut().and_then(|epoch| epoch.handle_answer(signed, challenge)) {
             self.sharer_heard = (uplink.now().wall, uplink.now().mono);
+            self.owner_heard = uplink.now().mono;
             self.open_input(uplink, &answer);
         }
     }
@@ -117,7 +120,9 @@ impl Pane {
                 epoch.handle_part(now, id, part, index, body);
             }
             Frame::Attestation { number, beat, hash, cards, signature, .. } => {
-                epoch.handle_attestation(ChainPoint { number, hash }, beat, cards, &signature);
+                if epoch.handle_attestation(ChainPoint { number, hash }, beat, cards, &signature) {
+                    self.owner_heard = now.mono;
+                }
             }
             Frame::Beat { number, body, .. } => {
                 if epoch.handle_beat(number, &body) {
@@ -171,6 +176,11 @@ impl Pane {
                 Step::Title(title) => self.set_title(&title),
                 Step::Command(told, there) => self.command(uplink, told, there),
                 Step::Agent(change) => self.talk.change(change),
+                Step::Doubted => {
+                    self.title = None;
+                    self.talk.begin_anew();
+                }
+                Step::DoubtedCommands(first) => Arc::make_mut(&mut self.commands).forget_from(first),
                 Step::Transcript(revision) => self.talk.stands_at(revision),
                 // The owner's signature follows at once, or the relay's word; until then the event itself stands.
                 Step::Ended(_) => uplink.send(&ViewerToRelay::EndSeen { channel: self.channel }),

@@ -15,9 +15,13 @@ use crate::keys::owner::{Signature, Signed};
 use crate::seal::{EventOpener, SealedEvent, open_beat};
 use crate::snapshot::{Manifest, Part, PartReader};
 use crate::time::{Moment, Now, UnixMs};
+use crate::wire::hello::EVENT_COST;
 
 /// The most sealed bytes kept of events that arrive before the snapshot they follow.
 const MAX_WAITING: usize = 512 * 1024;
+
+/// Events about commands that are remembered until they are covered: the first one is what matters.
+const MAX_UNPROVEN: usize = 256;
 
 /// What following leads to, in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +40,10 @@ pub(super) enum Step {
     Agent(Change),
     /// The transcript stands at this change where the events go on.
     Transcript(u64),
+    /// Title and transcript may hold what nobody can prove any more.
+    Doubted,
+    /// Nobody can prove the commands from this number on.
+    DoubtedCommands(u64),
     /// The last event: the session ended.
     Ended(EndReason),
     /// What arrived does not fit together: a snapshot is needed.
@@ -91,6 +99,10 @@ pub(super) struct Epoch {
     pub(super) beat_wall: Option<UnixMs>,
     /// The last event, and what it says.
     ended: Option<(u64, EndReason)>,
+    /// The newest event that changed title or transcript.
+    told: u64,
+    /// The oldest events about commands that no signature covered yet, with the commands' numbers.
+    commands: VecDeque<(u64, u64)>,
     steps: VecDeque<Step>,
 }
 
@@ -121,6 +133,8 @@ impl Epoch {
             beat: 0,
             beat_wall: None,
             ended: None,
+            told: 0,
+            commands: VecDeque::new(),
             steps: VecDeque::new(),
         }
     }
@@ -183,6 +197,9 @@ impl Epoch {
         self.snapshot = None;
         self.readers = [None, None];
         self.following = resumed && self.resume().is_some();
+        if !self.following {
+            self.doubt();
+        }
         if resumed && !self.following {
             self.resync();
         }
@@ -196,9 +213,26 @@ impl Epoch {
 
     /// What follows does not continue what we have; a snapshot comes.
     pub(super) fn lost(&mut self) {
+        self.doubt();
         self.following = false;
         self.waiting.clear();
         self.waiting_bytes = 0;
+    }
+
+    /// The chain is given up where it stands. What its events said and no signature covers will never be proven: it
+    /// may be a reader's and the relay's, who would otherwise have it stay behind a snapshot that is true.
+    pub(super) fn doubt(&mut self) {
+        let covered = self.proof.covered();
+        self.ended.take_if(|(number, _)| *number > covered);
+        if self.told > covered {
+            self.told = 0;
+            self.steps.push_back(Step::Doubted);
+        }
+        let unproven = self.commands.iter().find(|(event, _)| *event > covered);
+        if let Some((_, command)) = unproven {
+            self.steps.push_back(Step::DoubtedCommands(*command));
+        }
+        self.commands.clear();
     }
 
     /// The terminal shows the session, and what comes next continues it.
@@ -231,12 +265,13 @@ impl Epoch {
     /// Keeps an event for the snapshot it follows: a contiguous run, bounded.
     fn wait(&mut self, event: SealedEvent) {
         let continues = self.waiting.back().is_none_or(|last| last.number + 1 == event.number);
-        if !continues || self.waiting_bytes + event.body.len() > MAX_WAITING {
+        let cost = event.body.len() + EVENT_COST;
+        if !continues || self.waiting_bytes + cost > MAX_WAITING {
             self.waiting.clear();
             self.waiting_bytes = 0;
         }
-        if event.body.len() <= MAX_WAITING {
-            self.waiting_bytes += event.body.len();
+        if cost <= MAX_WAITING {
+            self.waiting_bytes += cost;
             self.waiting.push_back(event);
         }
     }
@@ -271,6 +306,16 @@ impl Epoch {
 
     /// Brings an accepted event to the terminal.
     fn show(&mut self, number: u64, event: Event) {
+        if matches!(event, Event::Note(Note::Title(_) | Note::Agent(_))) {
+            self.told = number;
+        }
+        if let Event::Note(Note::Command(told)) = &event {
+            let covered = self.proof.covered();
+            self.commands.retain(|(event, _)| *event > covered);
+            if self.commands.len() < MAX_UNPROVEN {
+                self.commands.push_back((number, told.number()));
+            }
+        }
         match event {
             Event::Output(bytes) if self.screen && self.skipped.is_none() => {
                 self.steps.push_back(Step::Write(bytes));
@@ -278,7 +323,7 @@ impl Epoch {
             Event::Note(Note::Resize(size)) => {
                 self.reflowed = true;
                 if self.screen && self.skipped.is_none() {
-                    self.steps.push_back(Step::Resize(size));
+                    self.steps.push_back(Step::Resize(size.clamped()));
                 }
             }
             Event::Note(Note::Title(title)) => self.steps.push_back(Step::Title(title)),
@@ -377,6 +422,7 @@ impl Epoch {
             }
             // It leads away from what we have, forwards or, after a loss, to where the relay can go on from.
             None if newest.is_none_or(|newest| newest < manifest.point.number) => {
+                self.doubt();
                 self.chain = Some(manifest.point);
                 self.tail.restart(manifest.point);
                 self.proof.restart(manifest.point.number);
@@ -401,21 +447,25 @@ impl Epoch {
         self.history = (part == Part::Full).then_some(manifest.point.number);
         self.skipped = None;
         self.reflowed = false;
-        self.steps.push_back(Step::Rebuild(manifest.window, bytes));
+        self.steps.push_back(Step::Rebuild(manifest.window.clamped(), bytes));
     }
 
+    /// Takes an attestation; whether it is the owner's and says more than those before, so that it must be young.
     pub(super) fn handle_attestation(
         &mut self,
         point: ChainPoint,
         beat: u64,
         cards: [u8; 32],
         signature: &Signature,
-    ) {
+    ) -> bool {
         let attestation = Attestation { scope: self.scope(), point, beat, cards };
-        if attestation.verify(&self.header.owner, signature) {
-            self.vouched_cards(beat, cards);
-            self.vouched(point);
+        if !attestation.verify(&self.header.owner, signature) {
+            return false;
         }
+        let news = beat > self.attested_beat;
+        self.vouched_cards(beat, cards);
+        self.vouched(point);
+        news
     }
 
     /// The owner's word about its cards, unless there was a newer one.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use super::epoch::Epoch;
 use crate::card::{CardReader, Reach};
-use crate::chain::{ATTEST_AT_REST_MS, ATTEST_WITHIN_MS};
+use crate::chain::{ATTEST_WITHIN_MS, VOUCHED_FOR_MS};
 use crate::id::{SessionId, TaskId};
 use crate::keys::epoch::EpochId;
 use crate::keys::grant::GrantSecret;
@@ -12,9 +12,6 @@ use crate::orchestration::task::Task;
 use crate::orchestration::tree::{Merged, Tree};
 use crate::time::{Moment, Now, UnixMs};
 use crate::wire::task::TaskRow;
-
-/// Cards that the owner did not vouch for again by then, in milliseconds, may be old ones that somebody holds on to.
-const VOUCHED_FOR_MS: u64 = ATTEST_AT_REST_MS + ATTEST_WITHIN_MS;
 
 /// States of the cards that wait for the owner's word; beyond, the oldest ones' word is not recognised. It comes every
 /// 5 s at most.

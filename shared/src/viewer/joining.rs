@@ -72,6 +72,7 @@ impl Pane {
         uplink.listen();
         self.lost_at = None;
         self.sharer_heard = (now.wall, now.mono);
+        self.owner_heard = now.mono;
         self.resync_due = false;
         self.progress = now.mono;
         self.resync_sent = None;
@@ -114,6 +115,10 @@ impl Pane {
         match &mut self.epoch {
             Some(epoch) if epoch.header.epoch == header.epoch => epoch.revise(header, opened),
             _ => {
+                if let Some(old) = &mut self.epoch {
+                    old.doubt();
+                    self.run_steps(uplink);
+                }
                 self.old_deadline = self.proof_deadline();
                 self.epoch = Some(Epoch::new(header, opened));
             }

@@ -136,7 +136,8 @@ impl Pane {
     pub(super) fn open_input(&mut self, uplink: &mut Uplink, answer: &Answer) {
         let keyboard = &mut self.keyboard;
         if let Some(mut broken) = keyboard.broken.take() {
-            keyboard.lost = keyboard.lost.take().or_else(|| broken.lost(answer.taken));
+            let taken = answer.taken.filter(|_| answer.previous == Some(broken.public()));
+            keyboard.lost = keyboard.lost.take().or_else(|| broken.lost(taken));
         }
         if !answer.input && keyboard.is_open() {
             // The sharer's own connection broke meanwhile: it takes nothing more with this key.

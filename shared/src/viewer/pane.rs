@@ -9,7 +9,7 @@ use super::text::{MAX_TITLE, readable};
 use super::update::Effect;
 use super::uplink::{REPLY_MS, Uplink};
 use super::view::{Failure, State};
-use crate::chain::{BEAT_GOOD_FOR_MS, ViewerChallenge};
+use crate::chain::{BEAT_GOOD_FOR_MS, VOUCHED_FOR_MS, ViewerChallenge};
 use crate::command::{Commands, Told};
 use crate::event::WindowSize;
 use crate::id::{Channel, TaskId};
@@ -77,6 +77,8 @@ pub(super) struct Pane {
     pub(super) away_since: Option<UnixMs>,
     /// When the sharer itself was last heard, by beat or answer: for people, and for deadlines.
     pub(super) sharer_heard: (UnixMs, Moment),
+    /// When the owner's signature was seen last under something new. Beats are only sealed: a reader could make them.
+    pub(super) owner_heard: Moment,
     pub(super) resync_sent: Option<Moment>,
     pub(super) resync_due: bool,
     /// When something of what is shown arrived last.
@@ -112,6 +114,7 @@ impl Pane {
             not_found: None,
             away_since: None,
             sharer_heard: (now.wall, now.mono),
+            owner_heard: now.mono,
             resync_sent: None,
             resync_due: false,
             progress: now.mono,
@@ -188,6 +191,7 @@ impl Pane {
             unacknowledged.map(|sent| (sent.after(BEAT_GOOD_FOR_MS), "unacknowledged input")),
             resync.map(|at| (at, "resync")),
             stale.filter(later).map(|at| (at, "stale")),
+            self.expects_beats().then(|| (self.owner_heard.after(VOUCHED_FOR_MS), "no signature")),
             self.stuck_deadline().map(|at| (at, "stuck")),
             self.talk.poll_timeout().filter(|_| joined).map(|at| (at, "transcript")),
             proof,
@@ -216,6 +220,9 @@ impl Pane {
         }
         // Held back for so long it is not typed any more: the sharer says what it took.
         if self.keyboard.oldest().is_some_and(|sent| now >= sent.after(BEAT_GOOD_FOR_MS)) {
+            self.rejoin(uplink);
+        }
+        if self.expects_beats() && now >= self.owner_heard.after(VOUCHED_FOR_MS) {
             self.rejoin(uplink);
         }
         if self.stuck_deadline().is_some_and(|at| now >= at) {

@@ -81,7 +81,7 @@ impl Pane {
             typing: self.typing(&state),
             state,
             // Nothing unsigned stands for long, in words neither.
-            title: self.title.clone().filter(|_| shown != Shown::Hidden),
+            title: self.title.clone().filter(|_| !matches!(shown, Shown::Hidden | Shown::Unconfirmed)),
             viewers: self.viewers,
             window: self.window,
             right: self.right(),

@@ -15,6 +15,8 @@ const ASK_AGAIN_MS: u64 = 2_000;
 #[derive(Debug, Default)]
 pub(super) struct Talk {
     transcript: Transcript,
+    /// How often it began anew.
+    anew: u32,
     reader: Option<PageReader>,
     need: Option<Need>,
     /// How many pages of the last request are still to come, and when it went.
@@ -29,6 +31,7 @@ impl Talk {
     /// It in a few numbers.
     pub(super) fn view(&self) -> TranscriptView {
         TranscriptView {
+            anew: self.anew,
             seen: self.transcript.seen(),
             blocks: self.transcript.len(),
             loading: self.transcript.is_loading(),
@@ -45,7 +48,12 @@ impl Talk {
         }
     }
 
-    /// An authentic change.
+    /// What is here is not to be believed: it is fetched again.
+    pub(super) fn begin_anew(&mut self) {
+        *self = Self { anew: self.anew + 1, ..Self::default() };
+    }
+
+    /// A change by an event.
     pub(super) fn change(&mut self, change: Change) {
         let need = self.transcript.apply(change);
         self.needs(need);

@@ -1,6 +1,7 @@
 //! A viewer against a sharer made of the sealers themselves, and everything a hostile relay can do between them.
 
 mod children;
+mod doubt;
 mod order;
 mod session;
 
@@ -12,7 +13,8 @@ use crate::chain::{Answer, Attestation, CardsDigest, ChainPoint};
 use crate::event::{Event as Happening, Note};
 use crate::id::{Channel, SessionId};
 use crate::keys::epoch::{
-    AgreementKey, ContentKey, EpochId, Header, InputGrant, InputSecret, PROTOCOL_VERSION, Scope,
+    AgreementKey, AgreementPublic, ContentKey, EpochId, Header, InputGrant, InputSecret, PROTOCOL_VERSION,
+    Scope,
 };
 use crate::keys::grant::{Grant, Right};
 use crate::keys::owner::{Challenge, OwnerKey};
@@ -330,13 +332,19 @@ impl Page {
     }
 
     fn answer(&mut self, sharer: &Sharer) {
+        self.answer_about(sharer, None, None);
+    }
+
+    /// Of the input key `previous`, so many frames were taken.
+    fn answer_about(&mut self, sharer: &Sharer, taken: Option<u64>, previous: Option<AgreementPublic>) {
         let answer = Answer {
             challenge: self.last_join().challenge,
             epoch: sharer.header.epoch,
             point: sharer.events.point(),
             beat: sharer.beats.number(),
             cards: CardsDigest(sharer.cards.digest()),
-            taken: None,
+            taken,
+            previous,
             input: true,
         };
         let channel = self.channel();

@@ -230,6 +230,8 @@ pub enum Typing {
 /// A transcript in a few numbers: whoever draws it asks for [`super::Viewer::transcript`] when they change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct TranscriptView {
+    /// How often it began anew: places of blocks mean something until then only.
+    pub anew: u32,
     /// Grows with everything that looks different.
     pub seen: u64,
     /// How many blocks there are.

@@ -222,11 +222,9 @@ impl Hosted {
         }
     }
 
-    /// Types what is not a viewer's.
-    pub(super) fn type_reply(&mut self, bytes: Vec<u8>) {
-        if let (Some((_, typist)), false) = (&mut self.terminal, bytes.is_empty()) {
-            typist.type_reply(bytes);
-        }
+    /// Types what is not a viewer's; `false` if too much waits already because the program does not read.
+    pub(super) fn type_reply(&mut self, bytes: Vec<u8>) -> bool {
+        self.terminal.as_mut().is_none_or(|(_, typist)| typist.type_reply(bytes))
     }
 
     /// Gives the PTY a new size.

@@ -62,6 +62,8 @@ pub(super) enum TaskError {
     Over,
     #[error("the text is too long (256 KiB)")]
     TooLong,
+    #[error("the task does not read what it is told: too much waits for it already")]
+    NotReading,
     #[error("a child's own children are not shared")]
     Grandchild,
     #[error("a task can be running, waiting or blocked, not {0:?}")]

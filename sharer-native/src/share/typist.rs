@@ -3,7 +3,8 @@
 //! A key goes at once: a hop to a thread costs as much as all else that a sharer does to it. What may have to wait
 //! goes through a thread, because a program may not read for a long time.
 //!
-//! Bound: the machine refuses input while 2 MiB wait here.
+//! Bound: the machine refuses input while 2 MiB wait here, and of what is not a viewer's [`MOST_WAITING`] wait at most:
+//! a program that asks for answers and does not read them gets no more.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,6 +15,9 @@ use crate::pty::Typing;
 
 /// The thread's stack, in bytes: it only copies.
 const STACK: usize = 128 * 1024;
+
+/// Bytes of answers and of what a task is told that wait for the program to read, at most.
+const MOST_WAITING: usize = 1024 * 1024;
 
 type Inputs = Receiver<(Vec<u8>, bool)>;
 
@@ -32,6 +36,8 @@ struct Counts {
     queued: AtomicUsize,
     /// Bytes of viewers' input that were typed.
     typed: AtomicUsize,
+    /// Bytes of everything else that went to the thread and are not typed.
+    waiting: AtomicUsize,
 }
 
 /// The way into the PTY; its thread starts with the first input that has to wait.
@@ -60,9 +66,15 @@ impl Typist {
         Typed::Later
     }
 
-    /// Types what is not a viewer's: the model's answer to a query, or what a task is told.
-    pub(super) fn type_reply(&mut self, bytes: Vec<u8>) {
-        self.send(bytes, false);
+    /// Types what is not a viewer's: the model's answer to a query, or what a task is told. `false`, and nothing of it is
+    /// typed: the program does not read, and too much waits.
+    pub(super) fn type_reply(&mut self, bytes: Vec<u8>) -> bool {
+        let fits = self.counts.waiting.load(Ordering::Relaxed) + bytes.len() <= MOST_WAITING;
+        if fits && !bytes.is_empty() {
+            self.counts.waiting.fetch_add(bytes.len(), Ordering::Relaxed);
+            self.send(bytes, false);
+        }
+        fits
     }
 
     /// How many bytes of viewers' input were typed since the last call.
@@ -95,6 +107,8 @@ fn run(typing: &Typing, inputs: &Inputs, counts: &Counts, bell: &Bell) {
         if counted {
             counts.typed.fetch_add(bytes.len(), Ordering::Relaxed);
             bell.ring();
+        } else {
+            counts.waiting.fetch_sub(bytes.len(), Ordering::Relaxed);
         }
     }
 }

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use leptos::html::Div;
 use leptos::prelude::*;
 use shared::conversation::Transcript;
-use shared::viewer::PaneId;
+use shared::viewer::{PaneId, TranscriptView};
 
 use self::draw::{Drawing, WINDOW};
 use super::icon::{Drawing as Glyph, Icon};
@@ -24,6 +24,7 @@ pub(crate) type Read = Rc<dyn Fn(&mut dyn FnMut(&Transcript))>;
 struct Reader {
     drawing: Option<Drawing>,
     pane: Option<PaneId>,
+    anew: u32,
     /// How many of the newest blocks are in the page.
     count: usize,
     /// The reader is not at the end, and stays where it is.
@@ -54,12 +55,12 @@ pub(crate) fn TranscriptPanel(read: Read, wide: fn() -> bool) -> impl IntoView {
         let read = read.get_value();
         reader.update_value(|reader| {
             let (height, top) = (scroller.scroll_height(), scroller.scroll_top());
-            let pane = seen.get_untracked().0;
-            if reader.drawing.is_none() || reader.pane != pane {
-                // Numbers of blocks mean something within one session only.
+            let (pane, TranscriptView { anew, .. }) = seen.get_untracked();
+            if reader.drawing.is_none() || (reader.pane, reader.anew) != (pane, anew) {
+                // Numbers of blocks mean something within one session only, and until its transcript begins anew.
                 list.set_text_content(None);
                 let drawing = Some(Drawing::new(list.into(), document()));
-                *reader = Reader { drawing, count: WINDOW, pane, ..Reader::default() };
+                *reader = Reader { drawing, count: WINDOW, pane, anew, ..Reader::default() };
             }
             let (count, away) = (reader.count, reader.away);
             if let Some(drawing) = &mut reader.drawing {

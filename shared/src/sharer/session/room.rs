@@ -173,6 +173,7 @@ impl Session {
                     beat,
                     cards: CardsDigest(cards),
                     taken,
+                    previous,
                     input,
                 };
                 let answer = answer.sign(&self.owner.key);

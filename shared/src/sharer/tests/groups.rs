@@ -40,6 +40,8 @@ struct Group {
     /// Of sessions that were claimed: their newest header, and rows of its epoch.
     rooms: BTreeMap<SessionId, (Header, BTreeMap<TaskId, TaskRow>)>,
     ended: BTreeSet<SessionId>,
+    /// Those of which nothing may leave any more.
+    stopped: BTreeSet<SessionId>,
     deaf_to_groups: bool,
     heard: usize,
 }
@@ -55,6 +57,7 @@ impl Group {
             channels: BTreeMap::new(),
             rooms: BTreeMap::new(),
             ended: BTreeSet::new(),
+            stopped: BTreeSet::new(),
             deaf_to_groups: false,
             heard: 0,
         }
@@ -99,7 +102,15 @@ impl Group {
 
     fn unshare(&mut self, at: usize) {
         let was = self.is_shared(at);
-        assert_eq!(self.sharer.unshare(self.now(), &id(at)), was, "{at}");
+        if at == PARENT && was {
+            // Also what has exited and is on its way; what is shared on its own goes on.
+            let alone = |child: usize| self.wishes[child].runs && self.wishes[child].own;
+            let reached = |session| self.sharer.sessions.get(session).is_some_and(|s| s.reach().is_some());
+            let theirs = self.sessions.iter().filter(|(session, child)| !alone(**child) && reached(*session));
+            self.stopped.extend(theirs.map(|(session, _)| *session));
+        }
+        let stopped = self.sharer.unshare(self.now(), &id(at));
+        assert!(stopped || !was, "{at}");
         if was {
             self.wishes[at].own = false;
             self.wishes[at].withheld = CHILDREN.contains(&at) && self.parent_shared();
@@ -231,6 +242,7 @@ impl Group {
             let at = self.sessions[&session];
             let exits = !self.wishes[at].runs;
             assert!(self.is_shared(at) || exits, "{at} is not shared, and says {message:?}");
+            assert!(!self.stopped.contains(&session), "{at} was stopped, and says {message:?}");
             assert!(!self.ended.contains(&session), "{at} has ended, and says {message:?}");
         }
         self.heard += 1;
@@ -384,6 +396,29 @@ fn a_group_is_shared_and_stopped_as_one() {
     group.check();
     assert_eq!(group.rooms.len(), 5);
     assert!(group.rooms.keys().all(|session| !ids.contains(session)), "with new keys");
+}
+
+#[test]
+fn what_is_ending_stops_with_its_parent_too() {
+    for revoked in [false, true] {
+        let mut group = running();
+        group.share(PARENT);
+        group.check();
+        let session = group.sharer.session_of(&id(1)).unwrap();
+        group.disconnect();
+        group.output(1);
+        group.exit(1);
+        assert!(group.sharer.sessions.contains_key(&session), "its end waits for the relay");
+        if revoked {
+            group.revoke(PARENT, Right::Watch);
+        } else {
+            group.unshare(PARENT);
+        }
+        assert!(!group.sharer.sessions.contains_key(&session));
+        group.stopped.insert(session);
+        group.check();
+        assert!(group.ended.contains(&session), "the relay learns that it ended, and nothing else");
+    }
 }
 
 #[test]

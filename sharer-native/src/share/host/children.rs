@@ -168,13 +168,9 @@ impl Host {
             })
             .collect();
         let text = text.trim_end_matches('\r');
-        if hosted.wants_paste() {
-            hosted.type_reply(format!("\x1b[200~{text}\x1b[201~").into_bytes());
-        } else {
-            hosted.type_reply(text.as_bytes().to_vec());
-        }
-        hosted.type_reply(b"\r".to_vec());
-        Ok(())
+        let typed =
+            if hosted.wants_paste() { format!("\x1b[200~{text}\x1b[201~\r") } else { format!("{text}\r") };
+        if hosted.type_reply(typed.into_bytes()) { Ok(()) } else { Err(TaskError::NotReading) }
     }
 
     /// Ends a task.

@@ -86,7 +86,9 @@ impl Host {
             self.task_changed(place);
         }
         let Some(hosted) = self.hosted.get_mut(&place) else { return };
-        hosted.type_reply(news.replies);
+        if !hosted.type_reply(news.replies) {
+            tracing::debug!("a program asks and does not read the answers");
+        }
         let now = clock::now();
         let session = self.tasks.get(place).and_then(|task| task.session);
         let Some(session) = session.filter(|session| self.machine.room(*session).is_some()) else {
