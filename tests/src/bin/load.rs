@@ -18,9 +18,9 @@ use e2e::load::rows::{self, Size};
 use e2e::load::table::Row;
 
 /// In the table's order.
-const PARTS: [&str; 13] = [
+const PARTS: [&str; 14] = [
     "floor", "echo", "pour", "crowd", "stuck", "stop", "late", "typing", "rest", "idle", "presence", "start",
-    "viewer",
+    "children", "viewer",
 ];
 
 /// What the profiles say about rows that are missed, written by a person.
@@ -93,6 +93,7 @@ async fn measure(part: &str, size: Size, floor: &Floor) -> Vec<Row> {
         "idle" => rows::idled(size).await,
         "presence" => rows::counted(size).await,
         "start" => rows::started(size).await,
+        "children" => rows::led(size).await,
         "viewer" => rows::viewed(size).await,
         other => panic!("no part is called {other}; there are {PARTS:?}"),
     }

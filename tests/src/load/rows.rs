@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use super::echo::{self, Where};
 use super::floor::Floor;
-use super::sample::median;
+use super::sample::{Samples, median};
 use super::scene::Scene;
 use super::table::{Bound, Row};
-use super::{corpus, crowd, floor, idle, late, pour, presence, start, stop, stuck, traffic, view};
+use super::{children, corpus, crowd, floor, idle, late, pour, presence, start, stop, stuck, traffic, view};
 
 /// How much of everything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,7 +69,7 @@ pub async fn echoes(size: Size, floor: &Floor) -> Vec<Row> {
     let standalone = echo::measure(&scene, Where::Standalone, keys).await;
     let flooded = echo::measure(&scene, Where::Flooded, keys).await;
     let base = us(floor.echo.median());
-    let row = |what, samples: &super::sample::Samples| {
+    let row = |what, samples: &Samples| {
         let (p50, p95) = (us(samples.median()), us(samples.percentile(95)));
         Row::new(what, p50 / base, "× floor", Bound::Time(1.5))
             .note(format!("p50 {p50:.0} µs, p95 {p95:.0} µs"))
@@ -254,6 +254,32 @@ pub async fn started(size: Size) -> Vec<Row> {
         Row::new("link after launch, embedded relay", ms(embedded.median()), "ms", Bound::Time(30.0)),
         Row::new("link after launch, --relay on loopback", ms(standalone.median()), "ms", Bound::Time(20.0)),
         Row::new("binary, stripped", float(start::weight()) / 1e6, "MB", Bound::Count(12.0)),
+    ]
+}
+
+/// Children, without a browser.
+pub async fn led(size: Size) -> Vec<Row> {
+    let scene = Scene::new(300_000);
+    let (returns, pills) = children::spawns(&scene, size.of(10, 50)).await;
+    let memory = children::weigh(&scene, size.of(5, 20)).await;
+    let restart = children::restart(&scene, 50).await;
+    let flood = children::flood(&scene, 200, Duration::from_secs(size.of(5, 30))).await;
+    let p95 = |samples: &Samples| ms(samples.percentile(95));
+    vec![
+        Row::new("`sharer spawn` returns, p95", p95(&returns), "ms", Bound::Time(50.0))
+            .note(format!("p50 {:.1} ms", ms(returns.median()))),
+        Row::new("pill at an open viewer after that, p95", p95(&pills), "ms", Bound::Time(300.0))
+            .note(format!("p50 {:.1} ms", ms(pills.median()))),
+        Row::new("sharer's memory, no child", float(memory.alone) / MIB, "MiB", Bound::Count(16.0)),
+        Row::new("sharer's memory for a silent child", float(memory.silent) / MIB, "MiB", Bound::Count(0.5)),
+        Row::new("sharer's memory for a full scrollback", float(memory.full) / MIB, "MiB", Bound::Count(4.5)),
+        Row::new("relay killed: 50 children back after it listens", ms(restart), "ms", Bound::Time(2000.0)),
+        Row::new(
+            "200 children, 20 pouring: relay's memory, peak",
+            float(flood) / MIB,
+            "MiB",
+            Bound::Count(40.0),
+        ),
     ]
 }
 
