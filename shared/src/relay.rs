@@ -27,7 +27,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use bytes::Bytes;
 
 use self::access::{Cost, Limits};
-use self::content::{Attested, Content, NewestBeat};
+use self::content::{Attested, Content, Ended, NewestBeat};
 use self::holder::QueuedInput;
 use self::outbox::{Step, Viewer};
 use self::peer::{Peer, Role};
@@ -474,8 +474,8 @@ impl Relay {
                     viewer.refuse(reason);
                 });
             }
-            SharerToRelay::EndSession { end, final_number, .. } => {
-                room.end(self.clock, end, final_number, wakes);
+            SharerToRelay::EndSession { end, final_number, stays, .. } => {
+                room.end(Ended { end, final_number, stays, at: self.clock }, wakes);
             }
             SharerToRelay::Initialize { .. } | SharerToRelay::EndGroup { .. } => {}
         }

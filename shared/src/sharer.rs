@@ -39,7 +39,7 @@ use self::step::Step;
 use self::turns::Turns;
 use self::uplink::{Opening, Uplink};
 use crate::chain::ChainPoint;
-use crate::conversation::{Transcript, Update};
+use crate::conversation::{Conversation, Transcript, Update};
 use crate::entropy::Entropy;
 use crate::event::{EndReason, WindowSize};
 use crate::id::{Channel, SessionId};
@@ -100,7 +100,8 @@ impl Sharer {
     /// Shares one more session, with keys of its own. It is announced as soon as there is a connection.
     pub fn open(&mut self, now: Now, config: SessionConfig) -> SessionId {
         self.begin(now);
-        let session = Session::new(config, Begin::Fresh, self.entropy.fork(), &mut self.step);
+        let (said, entropy) = (Conversation::default(), self.entropy.fork());
+        let session = Session::new(config, Begin::Fresh, said, entropy, &mut self.step);
         let id = session.id();
         self.sessions.insert(id, session);
         self.settle(id);
@@ -210,6 +211,9 @@ impl Sharer {
         let in_company = self.is_in_company(session);
         let reason = EndReason::Exited { code, signal };
         self.with(now, session, |session, step| session.end(reason, in_company, step));
+        if in_company && let Some(oldest) = self.programs.keep(session) {
+            self.step_session(oldest, Session::hurry_end);
+        }
         self.hurry_children(session);
         self.advance();
     }

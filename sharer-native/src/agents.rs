@@ -4,7 +4,18 @@ pub mod guide;
 pub mod hint;
 pub mod install;
 
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::Read as _;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
+
+use rustix::process::Pid;
+
+/// What runs agents that are scripts.
+const INTERPRETERS: [&str; 7] = ["node", "bun", "deno", "python", "python3", "sh", "bash"];
+/// As much of a command line is read, in bytes.
+const LONGEST_COMMAND: u64 = 4_096;
 
 /// An agent program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +61,24 @@ impl Agent {
         AGENTS.into_iter().find(|agent| name == agent.program)
     }
 
+    /// The agent that runs as this process: by the program it was started as, or by the script that an interpreter runs.
+    /// `None` too where the system does not say.
+    pub fn of_process(pid: Pid) -> Option<Self> {
+        let mut line = Vec::new();
+        let file = File::open(format!("/proc/{}/cmdline", pid.as_raw_pid())).ok()?;
+        file.take(LONGEST_COMMAND).read_to_end(&mut line).ok()?;
+        Self::of_command(&line)
+    }
+
+    /// The same by its arguments, each ended by a zero byte.
+    fn of_command(line: &[u8]) -> Option<Self> {
+        let mut words = line.split(|byte| *byte == 0).map(|word| Path::new(OsStr::from_bytes(word)));
+        let program = words.next()?;
+        let interpreted = INTERPRETERS.iter().any(|name| program.file_name() == Some(OsStr::new(name)));
+        let script = words.next().filter(|_| interpreted);
+        Self::of(program).or_else(|| script.and_then(Self::of))
+    }
+
     /// Its instruction file for this project, or for this user everywhere.
     pub fn instruction_file(&self, user: bool) -> Option<PathBuf> {
         let (project, everywhere) = self.instructions?;
@@ -70,6 +99,12 @@ mod tests {
         let name = |path: &str| Agent::of(Path::new(path)).map(|agent| agent.name);
         assert_eq!(name("/usr/local/bin/claude"), Some("Claude Code"));
         assert_eq!(name("codex"), Some("Codex"));
+        let runs = |line: &[u8]| Agent::of_command(line).map(|agent| agent.name);
+        assert_eq!(runs(b"claude\0--resume\0"), Some("Claude Code"));
+        assert_eq!(runs(b"/usr/bin/node\0/usr/local/bin/codex\0"), Some("Codex"));
+        for other in [b"vim\0claude\0".as_slice(), b"bash\0-c\0claude\0", b"node\0", b"\0claude\0", b""] {
+            assert_eq!(runs(other), None);
+        }
         for other in ["bash", "/bin/sh", "claude-not", "", "/"] {
             assert_eq!(name(other), None, "{other}");
         }

@@ -88,6 +88,11 @@ impl Program {
         Err(if seen { StartError::NotExecutable(shown) } else { StartError::NotFound(shown) })
     }
 
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// The program's own name.
     pub fn name(&self) -> String {
         self.path.file_name().unwrap_or_default().to_string_lossy().into_owned()
@@ -244,6 +249,11 @@ impl Pty {
     /// The way to type.
     pub fn typing(&self) -> Typing {
         self.typing.clone()
+    }
+
+    /// The leader of the process group in its foreground.
+    pub fn foreground(&self) -> Option<Pid> {
+        self.master.process_group_leader().and_then(Pid::from_raw)
     }
 
     /// The path of the program's terminal.

@@ -21,8 +21,6 @@ mod tasks;
 mod typist;
 mod uplink;
 
-use std::path::Path;
-
 use anyhow::Context as _;
 
 use self::host::Host;
@@ -63,7 +61,7 @@ pub fn run(config: &Config) -> anyhow::Result<u8> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let host = Host::new(config, &program, events)?;
     if !config.quiet
-        && let Some(hint) = hint::once(Path::new(&program.name()))
+        && let Some(hint) = hint::once(program.path())
     {
         banner::show(&hint);
     }

@@ -29,13 +29,18 @@ mod writer;
 use std::fmt;
 use std::time::Duration;
 
+use alacritty_terminal::grid::Dimensions as _;
 use alacritty_terminal::term::TermMode;
+use alacritty_terminal::term::cell::Cell;
 use alacritty_terminal::vte::ansi::{Processor, Timeout};
 use shared::event::WindowSize;
 
 use self::tail::{Tail, Token};
 use self::tap::Tap;
 use self::whole::WholeChars;
+
+/// Stands where lines were let go.
+pub const TRIMMED: &str = "[earlier output was let go to save memory]";
 
 /// Gives the nearest size that a [`Terminal`] can have: 2 × 2 to 1000 × 500.
 #[must_use]
@@ -97,10 +102,32 @@ impl Terminal {
     /// Forgets all that has scrolled off, of the primary screen also while the alternate one shows: what a dump of the
     /// screen does not hold is gone.
     pub fn forget_history(&mut self) {
+        self.begin_again(b"");
+    }
+
+    /// Lets go of what has scrolled off, to save memory; a line in its place says so.
+    pub fn trim_history(&mut self) {
+        let WindowSize { cols, rows } = self.size;
+        let mark = TRIMMED.get(..usize::from(cols)).unwrap_or(TRIMMED);
+        // On the first row of a blank screen, and then scrolled off.
+        self.begin_again(format!("\x1b[2m{mark}\x1b[0m\x1b[{rows}H\n\x1b[H").as_bytes());
+    }
+
+    /// About how much memory the lines take that have scrolled off, in bytes; `None` while a full-screen program shows,
+    /// and nothing scrolls off.
+    #[must_use]
+    pub fn history_bytes(&self) -> Option<usize> {
+        let grid = self.tap.term.grid();
+        let primary = !self.tap.term.mode().contains(TermMode::ALT_SCREEN);
+        primary.then(|| grid.history_size() * usize::from(self.size.cols) * size_of::<Cell>())
+    }
+
+    fn begin_again(&mut self, first: &[u8]) {
         let screen = self.screen();
         let replies = self.take_replies();
         *self = Self::new(self.size, self.scrollback_lines);
-        self.feed(&screen);
+        self.feed(first);
+        self.feed(screen.strip_prefix(writer::RESET).unwrap_or(&screen));
         // Those nobody took yet are still owed.
         self.tap.answers.push(format_args!("{}", String::from_utf8_lossy(&replies)));
     }

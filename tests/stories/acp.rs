@@ -9,6 +9,7 @@ use e2e::harness::{LONG, SHORT, Sandbox, Sharer, sharer_bin, until};
 use e2e::viewer::{Screen, Viewer};
 use shared::conversation::Block;
 use shared::event::WindowSize;
+use shared::viewer::{Event, Status};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::{Child, ChildStdin};
 use tokio::task::JoinHandle;
@@ -135,6 +136,52 @@ async fn an_editor_and_an_agent_speak_through_the_proxy_unchanged_and_a_viewer_r
     let broken = b"not json \xff\xfe {\"jsonrpc\"\n";
     assert!(heard.windows(broken.len()).any(|part| part == broken), "the editor heard what is no JSON");
     assert_eq!(heard.split(|byte| *byte == b'\n').count(), 9);
+}
+
+/// An agent with two helpers, one of them called by its name only later; and a word between them.
+const LEADER: &str = r#"
+while IFS= read -r line; do
+  say() { printf '{"jsonrpc":"2.0","method":"session/update","params":{"sessionId":"%s","update":%s}}\n' "$1" "$2"; }
+  text() { say "$1" "{\"sessionUpdate\":\"agent_message_chunk\",\"content\":{\"type\":\"text\",\"text\":\"$2\"}}"; }
+  case $line in
+  *session/new*) printf '{"jsonrpc":"2.0","id":1,"result":{"sessionId":"s1"}}\n' ;;
+  *session/prompt*)
+    text s1 "I send two."
+    say s1 '{"sessionUpdate":"subagent_update","sessionId":"k1","title":"Ada","state":{"state":"running"}}'
+    say s1 '{"sessionUpdate":"subagent_update","sessionId":"k2","title":"Bob","state":{"state":"requires_action"}}'
+    text k1 "the words of Ada"
+    text k2 "the words of Bob"
+    printf '{"jsonrpc":"2.0","id":2,"result":{"stopReason":"end_turn"}}\n'
+    ;;
+  esac
+done
+"#;
+
+#[tokio::test]
+async fn subagents_are_children_with_transcripts_of_their_own() {
+    let sandbox = Sandbox::new();
+    sandbox.script("leader", LEADER);
+    let mut editor = Editor::start(&sandbox, Path::new("leader"));
+    for line in EDITOR {
+        editor.say(line).await;
+    }
+    let mut viewer = Viewer::new(&Editor::link(&sandbox).await, None, Blind);
+    let pills = |viewer: &Viewer<Blind>| -> Vec<(String, Status)> {
+        let bar = viewer.bar();
+        let children = bar.iter().flat_map(|bar| bar.pills.iter().skip(1));
+        children.map(|pill| (pill.name.clone(), pill.status)).collect()
+    };
+    let both = [("Ada".to_owned(), Status::Running), ("Bob".to_owned(), Status::Blocked)];
+    viewer.until("both children", |viewer| pills(viewer) == both).await;
+    viewer.until("the leader's words", |viewer| words(viewer).contains("I send two.")).await;
+    assert!(!words(&viewer).contains("the words of"));
+    for (at, (name, _)) in both.iter().enumerate() {
+        let selects = viewer.bar().unwrap().pills[at + 1].selects.clone();
+        viewer.act(Event::Select(selects)).await;
+        let own = format!("the words of {name}");
+        viewer.until("its own words", |viewer| words(viewer).contains(&own)).await;
+        assert!(!words(&viewer).contains("I send two."));
+    }
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ const NOT_REACHED: [(&str, f64); 4] = [
     ("bytes a keystroke, sharer to relay", 36.0),
     ("sharer's memory after a long log", 18.0),
     ("relay's memory for each of 200 idle sessions, besides its snapshot", 20.0),
-    ("relay's memory for each of 200 idle viewers", 18.0),
+    ("relay's memory for each of 200 idle viewers", 20.0),
 ];
 
 /// A keystroke's echo through the floor, in multiples of the worst that an idle machine has.

@@ -1,9 +1,10 @@
 //! How far a link reaches, with children that are started really: a parent's opens its children, a child's itself.
 
 use e2e::harness::http::{ask, status};
-use e2e::harness::{Log, Relay, Sandbox, Sharer, sharer_bin};
+use e2e::harness::{LONG, Log, Relay, SHORT, Sandbox, Sharer, sharer_bin, until};
 use e2e::viewer::Viewer;
 use shared::encoding::to_base64;
+use shared::event::EndReason;
 use shared::link::Link;
 use shared::viewer::{Closed, Event, Selection, State};
 
@@ -193,4 +194,75 @@ async fn a_parent_that_crashes_leaves_no_share() {
     let closed = State::ClosedByRelay(Closed::SharerAway);
     parent.until("the parent's end", |viewer| viewer.state() == closed).await;
     child.until("the child's end", |viewer| viewer.state() == closed).await;
+}
+
+/// Says something and ends at once, below a program that goes on.
+const BRIEF: &str = r#""$SHARER_BIN" spawn --name brief -- sh -c 'echo brief-says-$((40+2)); exit 3' > "$HOME/brief"; sleep 600"#;
+
+/// Opens the pill of a child that has ended.
+async fn looks_back(sharer: &Sharer) {
+    let mut viewer = viewer(&sharer.read_link());
+    viewer.until("the pill", |viewer| names(viewer) == ["brief"]).await;
+    let selects = viewer.bar().unwrap().pills[1].selects.clone();
+    viewer.act(Event::Select(selects)).await;
+    let exited = State::Ended(EndReason::Exited { code: Some(3), signal: None });
+    let whole = |viewer: &Viewer<Log>| viewer.state() == exited && sees(viewer, "brief-says-42");
+    viewer.until("its last screen and how it ended", whole).await;
+}
+
+#[tokio::test]
+async fn a_finished_child_stays_while_its_parent_is_shared_and_a_forgetful_relay_learns_of_it() {
+    let sandbox = Sandbox::new();
+    let mut relay = Relay::start(&sandbox, ["--away-keep", "1s"]).await;
+    let mut sharer = Sharer::share(&sandbox, ["--relay", &relay.url(), "--", "sh", "-c", BRIEF]).await;
+    sharer.event("its end", |event| event["name"] == "brief" && event["state"] == "error").await;
+    looks_back(&sharer).await;
+    // The control: a session that nobody keeps is gone after that time.
+    let mut other = Sharer::share(&sandbox, ["--relay", &relay.url(), "--", "true"]).await;
+    other.exit().await;
+    let link = Link::parse(&other.read_link()).unwrap();
+    until("the other session to be forgotten", LONG, async || {
+        let mut late = viewer(&link);
+        late.until("an answer", |viewer| viewer.state() != State::Connecting).await;
+        if matches!(late.state(), State::Seeking { .. }) { Ok(()) } else { Err(late.state()) }
+    })
+    .await;
+    looks_back(&sharer).await;
+    relay.kill().await;
+    relay.restart(&sandbox).await;
+    looks_back(&sharer).await;
+}
+
+#[tokio::test]
+async fn an_agent_in_the_shell_gives_its_session_a_task_and_a_name() {
+    let sandbox = Sandbox::new();
+    sandbox.script("codex", "echo I am an agent; while read line; do echo $line; done");
+    let relay = Relay::start(&sandbox, [""; 0]).await;
+    let sharer = Sharer::share(&sandbox, ["--relay", &relay.url(), "--", "bash", "--norc"]).await;
+    let task = async || {
+        let output = sandbox.command(sharer_bin()).args(["status", "--json"]).output().await.unwrap();
+        let found: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        found[0].clone()
+    };
+    let link = Link::parse(&sharer.read_link()).unwrap();
+    let listed = async || {
+        let id = task().await["task_id"].as_str().unwrap().to_owned();
+        let path = format!("/api/v1/agent/runs?ancestor_run_id={id}");
+        let bearer = format!("Bearer {}", to_base64(&link.secret.token(link.session).0));
+        let host = relay.address().to_string();
+        ask(relay.address(), &path, &[("Host", &host), ("Authorization", &bearer)]).await
+    };
+    let mut writer = viewer(&sharer.write_link());
+    writer.live().await;
+    assert_eq!(status(&listed().await), "404", "a shell is nobody's task");
+    writer.typing().await;
+    writer.keys(b"codex\r").await;
+    writer.until("the agent", |viewer| viewer.screen.has("I am an agent")).await;
+    writer.keys(b"\r").await;
+    until("its task", SHORT, async || {
+        let answer = listed().await;
+        if status(&answer) == "200" { Ok(()) } else { Err(answer) }
+    })
+    .await;
+    assert_eq!(task().await["tasks"][0]["name"], "Codex");
 }

@@ -75,6 +75,8 @@ pub(super) struct People {
 pub(super) struct Ended {
     pub(super) end: Signed,
     pub(super) final_number: u64,
+    /// Whether the room stays while the sharer is connected.
+    pub(super) stays: bool,
     pub(super) at: Moment,
 }
 
@@ -132,6 +134,11 @@ impl Content {
             wants_full: false,
             has_no_history: false,
         }
+    }
+
+    /// Since when nobody keeps the room: the sharer went, or it is over.
+    pub(super) fn left_at(&self) -> Option<Moment> {
+        self.ended.as_ref().map_or(self.away_since, |ended| (!ended.stays).then_some(ended.at))
     }
 
     /// Forgets everything of the epoch before.

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::access::Cost;
+use super::content::Ended;
 use super::{PeerId, Relay};
 use crate::chain::End;
+use crate::event::EndReason;
 use crate::wire;
 use crate::wire::close::CloseCode;
 use crate::wire::sharer::RelayToSharer;
@@ -33,8 +35,11 @@ impl Relay {
         let session_ids = good.keys().copied().collect();
         for (session, (said, end)) in good {
             let Some(room) = self.rooms.get_mut(&session) else { continue };
-            if said.epoch >= room.content.epoch && room.content.ended.is_none() {
-                room.end(self.clock, end, said.point.number, &mut self.wakes);
+            // What has ended and stays, stays until its owner unshares it: its end everybody has, and may say again.
+            let last = |ended: &Ended| ended.stays && said.reason == EndReason::Unshared;
+            if said.epoch >= room.content.epoch && room.content.ended.as_ref().is_none_or(last) {
+                let final_number = said.point.number;
+                room.end(Ended { end, final_number, stays: false, at: self.clock }, &mut self.wakes);
                 self.touch(session);
             }
         }

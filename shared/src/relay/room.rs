@@ -141,9 +141,13 @@ impl Room {
         self.acknowledge_at = None;
         self.content.store.interrupt();
         self.content.pages.interrupt();
-        if self.content.ended.is_none() {
-            self.content.away_since = Some(now);
-            self.presence_changed(wakes);
+        match &mut self.content.ended {
+            Some(ended) if ended.stays => (ended.at, ended.stays) = (now, false),
+            Some(_) => {}
+            None => {
+                self.content.away_since = Some(now);
+                self.presence_changed(wakes);
+            }
         }
         self.wake_lost(wakes);
     }
@@ -373,8 +377,8 @@ impl Room {
     }
 
     /// The sharer says that the session is over.
-    pub(super) fn end(&mut self, now: Moment, end: Signed, final_number: u64, wakes: &mut Wakes) {
-        self.content.ended = Some(Ended { end, final_number, at: now });
+    pub(super) fn end(&mut self, ended: Ended, wakes: &mut Wakes) {
+        self.content.ended = Some(ended);
         for viewer in self.viewers.values() {
             wakes.viewer(viewer, true);
         }
@@ -552,8 +556,7 @@ impl Room {
     /// When something is due next, and what.
     pub(super) fn next_deadline(&self, away_keep_ms: u64) -> Option<(Moment, &'static str)> {
         let content = &self.content;
-        let ended = content.ended.as_ref().map(|ended| ended.at);
-        let expiry = ended.or(content.away_since).map(|at| (at.after(away_keep_ms), "room expires"));
+        let expiry = content.left_at().map(|at| (at.after(away_keep_ms), "room expires"));
         let acknowledge = self.acknowledge_at.map(|at| (at, "acknowledge"));
         let people = self.people_due.then_some((self.people_next, "presence"));
         let give_up = self.pace.outstanding().map(|at| (at, "snapshot given up"));
@@ -581,7 +584,6 @@ impl Room {
 
     /// Whether the room is to go.
     pub(super) fn is_expired(&self, now: Moment, away_keep_ms: u64) -> bool {
-        let ended = self.content.ended.as_ref().map(|ended| ended.at);
-        ended.or(self.content.away_since).is_some_and(|at| now >= at.after(away_keep_ms))
+        self.content.left_at().is_some_and(|at| now >= at.after(away_keep_ms))
     }
 }

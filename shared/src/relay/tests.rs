@@ -573,7 +573,7 @@ fn the_end_reaches_those_present_and_late_openers_until_the_room_goes() {
         ..ChainPoint::start(Scope { session: sharer.owner.session_id(), epoch: sharer.epoch })
     };
     let end = End { epoch: sharer.epoch, point, reason: EndReason::Unshared }.sign(&sharer.owner);
-    world.text(1, &SharerToRelay::EndSession { channel: CH, end, final_number: 1 });
+    world.text(1, &SharerToRelay::EndSession { channel: CH, end, final_number: 1, stays: false });
     let ended = |heard: &[Heard]| {
         heard.iter().any(|h| {
             matches!(h, Heard::Control(RelayToViewer::SessionEnded { reason: EndedBecause::Sharer, .. }))

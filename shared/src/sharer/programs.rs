@@ -3,17 +3,22 @@
 //! A program is known by its task. One without a parent may be a parent; its direct children are shared with it by the rule in [`cascade`], which is asked again after every change. A child's own
 //! children are never shared because of anybody. Bound: [`MAX_TASKS`] and the parent.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use super::session::Session;
 use super::{Begin, Effect, SessionConfig, Sharer};
 use crate::card::{Card, Reach};
+use crate::conversation::{Conversation, Update};
 use crate::id::{SessionId, TaskId};
 use crate::orchestration::cascade::{self, Act, Child, Share};
 use crate::orchestration::task::{MAX_TASKS, Task};
 use crate::time::Now;
 use crate::wire::source::SessionSource;
 use crate::wire::task::OwnedEnd;
+
+/// Children that have ended and are kept at the relay while their parent is shared: half of a connection's channels, so
+/// that new ones find room. What is older, the relay forgets in its own time.
+const MOST_KEPT: usize = 128;
 
 /// A hosted program.
 pub(super) struct Program {
@@ -29,6 +34,8 @@ pub(super) struct Program {
     over: bool,
     /// What its parent's links open of it.
     reach: Option<Reach>,
+    /// What its agent said while it was not shared. It leaves only with the program's whole history.
+    kept: Conversation,
 }
 
 /// All of them.
@@ -36,6 +43,8 @@ pub(super) struct Program {
 pub(super) struct Programs {
     all: BTreeMap<TaskId, Program>,
     by_session: BTreeMap<SessionId, TaskId>,
+    /// Those that ended and are kept for who comes later, the oldest first.
+    kept: VecDeque<SessionId>,
 }
 
 impl Programs {
@@ -45,12 +54,19 @@ impl Programs {
 
     pub(super) fn forget(&mut self, session: SessionId) {
         self.by_session.remove(&session);
+        self.kept.retain(|kept| *kept != session);
     }
 
     pub(super) fn exited(&mut self, session: SessionId) {
         if let Some(program) = self.by_session.get(&session).and_then(|task| self.all.get_mut(task)) {
             program.over = true;
         }
+    }
+
+    /// A session has ended in company; the one that is kept no longer for it.
+    pub(super) fn keep(&mut self, session: SessionId) -> Option<SessionId> {
+        self.kept.push_back(session);
+        if self.kept.len() > MOST_KEPT { self.kept.pop_front() } else { None }
     }
 
     fn children(&self, parent: &TaskId) -> Vec<TaskId> {
@@ -78,7 +94,9 @@ impl Sharer {
         }
         let over = task.state.is_final();
         let task = Task { revision: 0, session: None, removed: false, ..task };
-        let program = Program { task, config, session: None, own: false, withheld: false, over, reach: None };
+        let kept = Conversation::default();
+        let program =
+            Program { task, config, session: None, own: false, withheld: false, over, reach: None, kept };
         self.programs.all.insert(id.clone(), program);
         self.inherit(&id);
         self.tell(&id);
@@ -104,6 +122,28 @@ impl Sharer {
                 program.task = Task { revision: revision.saturating_add(1), ..value };
                 self.tell_parent(&id);
             }
+        }
+        self.advance();
+    }
+
+    /// Something happened in the conversation of a hosted program's agent. While the program is not shared, it is kept for
+    /// a share of its whole history; of what is never shared, nothing is.
+    pub fn say_in(&mut self, now: Now, task: &TaskId, update: Update) {
+        if let Some(session) = self.session_of(task) {
+            self.say(now, session, update);
+        } else if self.may_be_shared(task)
+            && let Some(program) = self.programs.all.get_mut(task)
+        {
+            drop(program.kept.update(update));
+        }
+    }
+
+    /// A hosted program is an agent's: its session has a task from now on, with children or without.
+    pub fn recognise(&mut self, now: Now, task: &TaskId) {
+        self.begin(now);
+        if let Some(program) = self.programs.all.get_mut(task) {
+            program.config.source.task_id = Some(task.clone());
+            self.give_task(task);
         }
         self.advance();
     }
@@ -180,6 +220,12 @@ impl Sharer {
         self.programs.all.get(task)?.session.filter(|session| self.sessions.contains_key(session))
     }
 
+    /// Whether it is nobody's child, or one of who is nobody's child.
+    fn may_be_shared(&self, task: &TaskId) -> bool {
+        let parent = self.programs.all.get(task).map(|program| program.task.parent.as_ref());
+        parent.is_some_and(|parent| parent.is_none_or(|parent| self.programs.is_root(parent)))
+    }
+
     fn is_program_shared(&self, task: &TaskId) -> bool {
         self.session_of(task).is_some()
     }
@@ -246,23 +292,18 @@ impl Sharer {
         session.is_some_and(|session| session.reach().is_some())
     }
 
-    /// Every link of the parent's that was removed opens nothing of its children any more. A child whose end is on its way
-    /// gets no new keys for it: the rest of it does not leave.
+    /// Every link of the parent's that was removed opens nothing of its children any more, of those that have ended neither.
     pub(super) fn renew_children(&mut self, parent: SessionId) {
         let Some(task) = self.programs.of(parent).cloned().filter(|task| self.programs.is_root(task)) else {
             return;
         };
         let typing = self.sessions.get(&parent).is_some_and(Session::may_type);
-        let mut ends = Vec::new();
         for id in self.programs.children(&task) {
-            if let Some(session) = self.session_of(&id) {
+            if let Some(session) = self.leaving(&id) {
                 self.step_session(session, |session, step| session.renew_parent(typing, step));
-            } else if self.is_reached(&id) {
-                self.stop_program(&id, &mut ends);
             }
             self.tell(&id);
         }
-        self.groups.add(&ends);
     }
 
     /// A parent's links may type now: so may they in its children.
@@ -303,8 +344,11 @@ impl Sharer {
         if orchestrates {
             program.config.source.task_id = Some(id.clone());
         }
+        let said = std::mem::take(&mut program.kept);
+        let said = if begin == Begin::History { said } else { Conversation::default() };
         let at = self.step.effects.len();
-        let session = Session::new(program.config.clone(), begin, self.entropy.fork(), &mut self.step);
+        let entropy = self.entropy.fork();
+        let session = Session::new(program.config.clone(), begin, said, entropy, &mut self.step);
         let sid = session.id();
         (program.session, program.reach) = (Some(sid), None);
         // The owner learns whose session it is before it hears of it.
@@ -316,7 +360,10 @@ impl Sharer {
 
     fn stop_program(&mut self, id: &TaskId, ends: &mut Vec<OwnedEnd>) {
         let Some(session) = self.leaving(id) else { return };
-        if let Some(gone) = self.remove(session) {
+        if let Some(mut gone) = self.remove(session) {
+            if let Some(program) = self.programs.all.get_mut(id).filter(|program| !program.over) {
+                program.kept = gone.take_conversation();
+            }
             gone.hush(&mut self.step);
             ends.extend(gone.end_with_group(&mut self.step));
         }
@@ -348,14 +395,15 @@ impl Sharer {
     /// Notes what became of a program's session, and says so if it is news.
     fn tell(&mut self, id: &TaskId) {
         let shared = self.session_of(id);
-        let reach = shared.and_then(|session| self.sessions.get(&session)?.reach());
+        let reach = self.leaving(id).and_then(|session| self.sessions.get(&session)?.reach());
         let Some(program) = self.programs.all.get(id) else { return };
         let parent = program.task.parent.clone();
         let above = parent.is_some_and(|parent| self.is_program_shared(&parent));
         let Some(program) = self.programs.all.get_mut(id) else { return };
         // The transcript of what has exited stays open to the parent's links, until the parent's share ends.
         let kept = shared.is_none() && program.over && above;
-        let reach = if kept { program.reach.clone() } else { reach };
+        let reach =
+            if kept { reach.or_else(|| program.reach.clone()) } else { reach.filter(|_| shared.is_some()) };
         let session = if kept { program.session } else { shared };
         let removed = program.withheld || program.task.removed;
         let same =

@@ -23,6 +23,7 @@ use super::step::Step;
 use super::{Begin, Effect, Mark, ModelInput, RoomState};
 use crate::chain::ChainPoint;
 use crate::command::Shell;
+use crate::conversation::Conversation;
 use crate::entropy::Entropy;
 use crate::event::{Event, Note, WindowSize};
 use crate::id::SessionId;
@@ -97,8 +98,14 @@ pub(super) struct Session {
 
 /// Getters and commands.
 impl Session {
-    /// Draws owner key, grants and the first epoch.
-    pub(super) fn new(config: SessionConfig, begin: Begin, mut entropy: Entropy, step: &mut Step) -> Self {
+    /// Draws owner key, grants and the first epoch. `said` is the conversation so far.
+    pub(super) fn new(
+        config: SessionConfig,
+        begin: Begin,
+        said: Conversation,
+        mut entropy: Entropy,
+        step: &mut Step,
+    ) -> Self {
         let now = step.now;
         let owner = Owner::new(config.read_only, &mut entropy);
         let mut epoch = Epoch::begin(&owner, None, &mut entropy, now);
@@ -120,7 +127,7 @@ impl Session {
             snapshots: Snapshots::default(),
             inputs: Inputs::default(),
             cards: Cards::default(),
-            talk: Talk::default(),
+            talk: Talk::new(said),
             shell: Shell::new(now.mono),
             attests: Attests { at: now.mono, ..Attests::default() },
             next_beat: now.mono,
@@ -269,6 +276,7 @@ impl Session {
         self.describe(step);
         // What earlier epochs showed is in no event of this one: only a snapshot brings it.
         self.skip(0, step);
+        self.end_again(step);
         step.effect(Effect::LinksChanged(self.id));
         self.inputs.begin_epoch();
         self.cards.begin_epoch();
@@ -291,7 +299,7 @@ impl Session {
     pub(super) fn advance(&mut self, step: &mut Step) {
         let now = step.now;
         if self.room.is_open() && !self.ended {
-            if self.next_beat <= now.mono {
+            if self.next_beat <= now.mono && !self.rests() {
                 self.issue_beat(now);
             }
             if self.attest_at().is_some_and(|at| at <= now.mono) {
@@ -324,13 +332,13 @@ impl Session {
         let while_open = |at: Option<Moment>, word| at.filter(|_| open).map(|at| (at, word));
         [
             self.room.deadline(),
-            while_open(Some(self.next_beat), "beat"),
+            while_open(Some(self.next_beat).filter(|_| !self.rests()), "beat"),
             while_open(self.attest_at(), "attest"),
             // What is due already goes with the next frames.
             while_open(self.inputs.next_report().filter(|at| *at > now.mono), "acknowledge input"),
             while_open(self.snapshots.due(), "snapshot"),
             self.resize_quiet.map(|at| (at, "snapshot after a resize")),
-            self.ending.as_ref().map(|ending| (ending.deadline, "end")),
+            self.ending.as_ref().and_then(|ending| Some((ending.deadline?, "end"))),
         ]
         .into_iter()
         .flatten()

@@ -96,6 +96,9 @@ pub enum SharerToRelay {
         end: Signed,
         /// Number of the last event.
         final_number: u64,
+        /// Whether it is to stay, for those who come later, while this connection holds it.
+        #[serde(default)]
+        stays: bool,
     },
     /// Sessions that end together: the relay applies all before it tells anybody. Of the whole connection, and
     /// believed for each end's signature, so no session need be held. Sent again until `GroupEnded`.

@@ -1,6 +1,8 @@
 //! The one task that owns the machine: bells, socket, signals, requests and time come in, effects go out.
 
+mod agent;
 mod children;
+mod histories;
 mod requests;
 mod sharing;
 mod standing;
@@ -19,6 +21,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 
+use self::agent::Search;
 use self::requests::Waiting;
 use self::standing::Standing;
 use super::bell::{Bells, Place};
@@ -28,6 +31,7 @@ use super::reached::Reached;
 use super::tasks::Tasks;
 use super::uplink::{Change, Uplink};
 use super::{banner, browser, seat};
+use crate::agents::Agent;
 use crate::clock;
 use crate::config::{Config, RelayChoice};
 use crate::control::server::{Asked, Server};
@@ -61,6 +65,7 @@ pub(super) struct Host {
     hosted: BTreeMap<Place, Hosted>,
     tasks: Tasks,
     waiting: Vec<Waiting>,
+    search: Search,
     orphans: Orphans,
     entropy: Entropy,
     server: Option<Server>,
@@ -108,6 +113,7 @@ impl Host {
             hosted: BTreeMap::new(),
             tasks: Tasks::default(),
             waiting: Vec::new(),
+            search: Search::Quiet(Instant::now()),
             orphans: Orphans::default(),
             entropy,
             server: None,
@@ -134,6 +140,9 @@ impl Host {
         value.command = program.title().as_str().into();
         host.tasks.add(FIRST, None, token, value);
         host.enter(FIRST, config.read_only);
+        if let Some(agent) = Agent::of(program.path()) {
+            host.recognise(agent);
+        }
         if config.private {
             if !config.quiet {
                 banner::show("sharer: private: nothing leaves this computer until `sharer share`\n");
@@ -220,6 +229,7 @@ impl Host {
         // One may have ended before anybody listened.
         self.reap();
         loop {
+            self.seek_agent();
             self.finish_programs();
             self.end_when_done();
             // What a viewer waits for leaves before the model's thread is woken for the same bytes.
@@ -254,7 +264,7 @@ impl Host {
     fn wake_in(&self) -> Duration {
         let now = clock::now().mono;
         let machine = self.machine.poll_timeout().map(|(at, _)| Duration::from_millis(at.since(now)));
-        let programs = self.hosted.values().filter_map(Hosted::deadline);
+        let programs = self.hosted.values().filter_map(Hosted::deadline).chain(self.search.deadline());
         let programs = programs.min().map(|at| at.saturating_duration_since(Instant::now()));
         machine.into_iter().chain(programs).min().unwrap_or(LONGEST_SLEEP).min(LONGEST_SLEEP)
     }
@@ -272,6 +282,7 @@ impl Host {
             let found = hosted.look();
             self.take_found(place, found);
         }
+        self.trim_histories();
     }
 
     fn reap(&mut self) {

@@ -70,6 +70,7 @@ pub(super) struct Hosted {
     marks: Marks,
     bell: Bell,
     ended: Option<Ended>,
+    wrote_at: Instant,
     /// Nothing more comes out of the PTY, or is waited for.
     closed: bool,
     settle_at: Option<Instant>,
@@ -105,6 +106,7 @@ impl Hosted {
             remote: None,
             bell,
             ended: None,
+            wrote_at: Instant::now(),
             closed: false,
             settle_at: None,
             cut_at: None,
@@ -137,6 +139,7 @@ impl Hosted {
             remote: Some(remote),
             bell,
             ended: None,
+            wrote_at: Instant::now(),
             closed: false,
             settle_at: None,
             cut_at: None,
@@ -166,6 +169,11 @@ impl Hosted {
         &self.title
     }
 
+    /// The process in the foreground of its terminal.
+    pub(super) fn foreground(&self) -> Option<Pid> {
+        self.pty()?.foreground()
+    }
+
     /// The path of its terminal.
     pub(super) fn tty_name(&self) -> Option<PathBuf> {
         self.pty()?.tty_name()
@@ -183,6 +191,7 @@ impl Hosted {
             (output, self.closed) = self.output.take();
         }
         if !output.is_empty() {
+            self.wrote_at = Instant::now();
             self.more_comes();
         }
         let (mut marks, mut rings) = (Vec::new(), false);
@@ -200,6 +209,23 @@ impl Hosted {
             self.reap();
         }
         Found { output, resized, marks, rings, news, typed }
+    }
+
+    /// About what the lines of its model take that have scrolled off, in bytes.
+    pub(super) fn history(&self) -> usize {
+        self.model.as_ref().map_or(0, Model::history)
+    }
+
+    /// Has its model let them go.
+    pub(super) fn trim(&self) {
+        if let Some(model) = &self.model {
+            model.trim();
+        }
+    }
+
+    /// When it wrote last.
+    pub(super) fn wrote_at(&self) -> Instant {
+        self.wrote_at
     }
 
     /// Feeds its model.

@@ -32,13 +32,20 @@ pub(super) struct News {
 struct Common {
     behind: AtomicUsize,
     wants_paste: AtomicBool,
+    /// About what the lines take that have scrolled off, in bytes.
+    history: AtomicUsize,
     news: Mutex<News>,
+}
+
+enum Work {
+    Input(ModelInput),
+    Trim,
 }
 
 /// The way to the thread.
 #[derive(Debug)]
 pub(super) struct Model {
-    inputs: Sender<ModelInput>,
+    inputs: Sender<Work>,
     common: Arc<Common>,
 }
 
@@ -65,7 +72,11 @@ impl Model {
         if let ModelInput::Output(bytes) = &input {
             self.common.behind.fetch_add(bytes.len(), Ordering::Relaxed);
         }
-        if self.inputs.send(input).is_err() {
+        self.send(Work::Input(input));
+    }
+
+    fn send(&self, work: Work) {
+        if self.inputs.send(work).is_err() {
             // Its thread panicked: sharing goes on without late joins, and the program is not held.
             self.common.behind.store(0, Ordering::Relaxed);
         }
@@ -74,6 +85,17 @@ impl Model {
     /// Whether it takes more output without being too far behind.
     pub(super) fn has_room(&self) -> bool {
         self.common.behind.load(Ordering::Relaxed) < FAR_BEHIND
+    }
+
+    /// About what the lines take that have scrolled off, in bytes.
+    pub(super) fn history(&self) -> usize {
+        self.common.history.load(Ordering::Relaxed)
+    }
+
+    /// Has them let go.
+    pub(super) fn trim(&self) {
+        self.common.history.store(0, Ordering::Relaxed);
+        self.send(Work::Trim);
     }
 
     /// Whether the program takes what is pasted between brackets.
@@ -87,9 +109,13 @@ impl Model {
     }
 }
 
-fn run(mut terminal: Terminal, answers: bool, inputs: &Receiver<ModelInput>, common: &Common, bell: &Bell) {
+fn run(mut terminal: Terminal, answers: bool, inputs: &Receiver<Work>, common: &Common, bell: &Bell) {
     let mut title = terminal.title().map(str::to_owned);
-    while let Ok(input) = inputs.recv() {
+    while let Ok(work) = inputs.recv() {
+        let Work::Input(input) = work else {
+            terminal.trim_history();
+            continue;
+        };
         let mut fed = 0;
         let mut dump = None;
         let mut passed = None;
@@ -112,6 +138,9 @@ fn run(mut terminal: Terminal, answers: bool, inputs: &Receiver<ModelInput>, com
         // A wake-up costs a keystroke's echo more than the model does, so most of what happens here rings no bell.
         let mut urgent = dump.is_some() || (behind >= FAR_BEHIND && behind.saturating_sub(fed) < FAR_BEHIND);
         common.wants_paste.store(terminal.wants_paste(), Ordering::Relaxed);
+        if let Some(bytes) = terminal.history_bytes() {
+            common.history.store(bytes, Ordering::Relaxed);
+        }
         let mut news = common.news.lock().unwrap_or_else(PoisonError::into_inner);
         news.passed = passed.or(news.passed);
         news.dumps.extend(dump);

@@ -104,6 +104,14 @@ impl Tasks {
         self.0.entry(place).or_insert(task);
     }
 
+    /// Gives a task another name, made one of its own.
+    pub(super) fn rename(&mut self, place: Place, name: &str) {
+        let name = self.free_name(name);
+        if let Some(task) = self.0.get_mut(&place) {
+            task.value.name = name;
+        }
+    }
+
     /// A task's newest session is this one, or has ended.
     pub(super) fn has_session(&mut self, place: Place, session: Option<SessionId>) {
         if let Some(task) = self.0.get_mut(&place) {

@@ -2,7 +2,7 @@
 
 use shared::event::WindowSize;
 
-use super::{Terminal, clamped};
+use super::{TRIMMED, Terminal, clamped};
 
 fn fed(bytes: &str) -> Terminal {
     let mut terminal = Terminal::new(WindowSize { cols: 10, rows: 4 }, 100);
@@ -330,6 +330,25 @@ fn any_size_is_harmless() {
         terminal.feed(b"\x1b[?1049l\r\nmore");
         terminal.full();
         assert_eq!(terminal.size(), clamped(WindowSize { cols: rows, rows: cols }));
+    }
+}
+
+#[test]
+fn a_trimmed_history_says_so_and_the_rest_stays() {
+    for (cols, alternate) in [(60, ""), (60, "\x1b[?1049h\x1b[31mfull"), (10, "")] {
+        let mut terminal = Terminal::new(WindowSize { cols, rows: 4 }, 100);
+        terminal.feed(b"EARLY\r\n1\r\n2\r\n3\r\nlast");
+        assert_eq!(terminal.history_bytes(), Some(usize::from(cols) * 24), "one line");
+        terminal.feed(alternate.as_bytes());
+        let text = |dump: Vec<u8>| String::from_utf8(dump).unwrap();
+        let screen = terminal.screen();
+        terminal.trim_history();
+        let full = text(terminal.full());
+        let mark: String = TRIMMED.chars().take(usize::from(cols)).collect();
+        assert!(full.contains(&mark) && !full.contains("EARLY"), "{full}");
+        assert_eq!(text(terminal.screen()), text(screen), "{cols} {alternate:?}");
+        terminal.feed(b"\x1b[?1049l");
+        assert_eq!(terminal.history_bytes(), Some(usize::from(cols) * 24), "the mark, and no other line");
     }
 }
 

@@ -5,6 +5,9 @@ use std::io::Write;
 
 use super::style::{Colour, Style};
 
+/// How every dump begins: whatever went before is gone.
+pub(super) const RESET: &[u8] = b"\x18\x1bc\x1b[20l";
+
 /// Runs of blanks longer than this are jumped over; the jump takes 4 to 6 bytes.
 const SHORT_RUN: usize = 5;
 /// A frugal writer leaves out links beyond this size, and all styles and marks beyond twice this size.
@@ -64,7 +67,7 @@ impl Writer {
     pub(super) fn new(frugal: bool) -> Self {
         let mut out = Vec::with_capacity(16 * 1024);
         // CAN ends what the viewer may be in the middle of; RIS; LNM, which xterm.js keeps over a reset.
-        out.extend_from_slice(b"\x18\x1bc\x1b[20l");
+        out.extend_from_slice(RESET);
         let (links, link_numbers) = (Vec::new(), BTreeMap::new());
         Self { out, pen: Style::default(), newlines: 0, links, link_numbers, frugal }
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use shared::link::Link;
+use sharer_native::term::TRIMMED;
 
 use super::sharing::{Inside, Sharing, text, until};
 use super::watching::Watcher;
@@ -107,6 +108,31 @@ fn what_scrolled_off_below_a_full_screen_program_is_not_shared_either() {
         let seen = after.full_text() + &after.text();
         assert!(seen.contains("100"), "{seen}");
         assert_eq!(seen.contains("EARLY"), early, "{options:?}: {seen}");
+    }
+}
+
+#[test]
+fn beyond_256_mib_the_child_that_was_quiet_longest_lets_go_of_its_history_and_says_so() {
+    // Each takes 20,000 lines of 120 cells of 24 bytes: five take 288 MB.
+    let (sharing, inside) = Sharing::idle(&["--private", "--scrollback", "20000"]);
+    let names = ["a", "b", "c", "d", "e"];
+    for name in names {
+        // The model answers the query when it has read all that came before.
+        let script = format!(
+            "stty raw -echo; seq 1 20100 | sed 's/$/\\r/'; printf '\\033[6n'; head -c1 > /dev/null; echo > $H/{name}; sleep 600"
+        );
+        sharing.spawn(&inside, &["--name", name], &script);
+        sharing.file(name);
+    }
+    assert!(sharing.beside(&["share", "--from-start"]).status.success());
+    for name in names {
+        let task = sharing.event("task", |event| event["name"] == name && event["links"].is_object());
+        let link = Link::parse(task["links"]["read"].as_str().unwrap()).unwrap();
+        let watcher = Watcher::run(&link, "the history", |watcher| watcher.full.is_some());
+        let (full, quietest) = (watcher.full_text(), name == "a");
+        assert!(full.contains("20100"), "{name}");
+        assert_eq!(full.contains(TRIMMED), quietest, "{name}");
+        assert_eq!(full.contains("\r\n150\r\n"), !quietest, "{name}");
     }
 }
 

@@ -1,6 +1,6 @@
 //! How a session ends: the last event, its attestation, the signed end, and a moment for viewers to see it.
 
-use super::Session;
+use super::{Room, Session};
 use crate::chain::End;
 use crate::event::{EndReason, Event, Note};
 use crate::sharer::Effect;
@@ -11,15 +11,13 @@ use crate::wire::task::OwnedEnd;
 
 /// How long the end waits for viewers, in milliseconds (DESIGN 4): the process ends with it.
 const END_WITHIN_MS: u64 = 1_000;
-/// How long the end of one that others outlive may take, in milliseconds: nobody waits for it, and its last output is
-/// to arrive over a slow connection and a short break too.
-const END_IN_COMPANY_MS: u64 = 60_000;
 
 #[derive(Debug)]
 pub(super) struct Ending {
     reason: EndReason,
-    pub(super) deadline: Moment,
-    /// Others of the process go on.
+    /// Waited for until then; one in company is not waited for.
+    pub(super) deadline: Option<Moment>,
+    /// Its parent's share goes on, and shows it: it stays for those who come later, at this relay and at the next.
     in_company: bool,
     said: bool,
     pub(super) acknowledged: bool,
@@ -28,44 +26,70 @@ pub(super) struct Ending {
 impl Ending {
     /// Whether those who come later are to find its last screen.
     pub(super) fn leaves_a_screen(&self) -> bool {
-        self.in_company && !self.said
+        self.in_company
     }
 
-    /// Whether the relay has said that it knows.
+    /// Whether the relay has said that it knows, and keeps it for nobody.
     pub(super) fn was_told(&self) -> bool {
-        self.said && self.acknowledged
+        self.said && self.acknowledged && !self.in_company
+    }
+
+    /// Whether everything of it was said, and nothing more is until somebody asks.
+    pub(super) fn rests(&self) -> bool {
+        self.said && self.in_company
+    }
+
+    /// It is to be said, or said again.
+    pub(super) fn say_again(&mut self) {
+        (self.said, self.acknowledged) = (false, false);
     }
 }
 
 impl Session {
     /// The end of an unshared session, for a relay that gets nothing else of it any more.
     pub(super) fn owned_end(&self) -> OwnedEnd {
-        let reason = self.ending.as_ref().map_or(EndReason::Unshared, |ending| ending.reason.clone());
+        // What stayed is unshared now.
+        let ending = self.ending.as_ref().filter(|ending| !ending.in_company);
+        let reason = ending.map_or(EndReason::Unshared, |ending| ending.reason.clone());
         let end = End { epoch: self.epoch.id(), point: self.epoch.point(), reason };
         OwnedEnd { owner: self.owner.key.public(), end: end.sign(&self.owner.key) }
     }
 
-    /// Begins the end; the first reason stays. One that others outlive leaves its last screen and its history for those
-    /// who come later.
+    /// Begins the end; the first reason stays. One in company leaves its last screen, history and transcript for those
+    /// who come later, until [`Session::hurry_end`].
     pub(in crate::sharer) fn end(&mut self, reason: EndReason, in_company: bool, step: &mut Step) {
         if self.ending.is_some() {
             return;
         }
         self.settle(step);
         self.seal(&Event::Note(Note::Ended(reason.clone())), step);
-        let deadline = step.mono().after(if in_company { END_IN_COMPANY_MS } else { END_WITHIN_MS });
+        let deadline = (!in_company).then(|| step.mono().after(END_WITHIN_MS));
         self.ending = Some(Ending { reason, deadline, in_company, said: false, acknowledged: false });
         if in_company && self.room.is_open() {
             self.snapshots.want(true);
         }
     }
 
-    /// Those that were to outlive it end too.
+    /// Nobody keeps it any more.
     pub(in crate::sharer) fn hurry_end(&mut self, step: &mut Step) {
         let soon = step.mono().after(END_WITHIN_MS);
         if let Some(ending) = &mut self.ending {
-            (ending.in_company, ending.deadline) = (false, ending.deadline.min(soon));
+            ending.in_company = false;
+            ending.deadline.get_or_insert(soon);
         }
+    }
+
+    /// See [`Ending::rests`].
+    pub(super) fn rests(&self) -> bool {
+        self.ending.as_ref().is_some_and(Ending::rests)
+    }
+
+    /// What has ended stays so in a new epoch.
+    pub(super) fn end_again(&mut self, step: &mut Step) {
+        let Some(ending) = &mut self.ending else { return };
+        ending.say_again();
+        let reason = ending.reason.clone();
+        self.seal(&Event::Note(Note::Ended(reason)), step);
     }
 
     /// When all was sent: the last attestation at once, then `EndSession`.
@@ -81,15 +105,17 @@ impl Session {
         } else if self.snapshots.is_idle() {
             ending.said = true;
             let end = End { epoch, point, reason: ending.reason.clone() }.sign(&self.owner.key);
-            step.say(&SharerToRelay::EndSession { channel, end, final_number: point.number });
+            let stays = ending.in_company;
+            step.say(&SharerToRelay::EndSession { channel, end, final_number: point.number, stays });
         }
     }
 
     pub(super) fn finish(&mut self, step: &mut Step) {
         let Some(ending) = self.ending.as_ref().filter(|_| !self.ended) else { return };
         let heard = ending.said && (ending.acknowledged || self.people.1 == 0);
-        let alone = (step.alone && !ending.in_company) || self.room.is_refused();
-        if heard || alone || ending.deadline <= step.mono() {
+        let alone = step.alone || self.room.is_refused();
+        let late = ending.deadline.is_some_and(|at| at <= step.mono());
+        if self.room == Room::Replaced || (!ending.in_company && (heard || alone || late)) {
             self.ended = true;
             step.effect(Effect::Ended(self.id));
         }

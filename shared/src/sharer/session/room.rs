@@ -122,6 +122,9 @@ impl Session {
         self.beat = None;
         self.snapshots.forget();
         self.talk.forget();
+        if let Some(ending) = &mut self.ending {
+            ending.say_again();
+        }
         self.inputs.leave_all();
         self.count(None, 0, 0, step);
     }
@@ -229,7 +232,8 @@ impl Session {
             // and those who come after the end get nothing else.
             let sent = self.buffer.sent();
             let rewrapped = snapshot.is_some_and(|number| number < self.resized_at);
-            let last = self.ending.as_ref().is_some_and(Ending::leaves_a_screen);
+            let leaves = self.ending.as_ref().is_some_and(Ending::leaves_a_screen);
+            let last = leaves && snapshot.is_none_or(|number| number < latest);
             if sent > acknowledged.unwrap_or(0) || self.skipped > sent || rewrapped || last {
                 self.snapshots.want(true);
             }

@@ -23,6 +23,10 @@ pub(super) struct Talk {
 }
 
 impl Talk {
+    pub(super) fn new(conversation: Conversation) -> Self {
+        Self { conversation, ..Self::default() }
+    }
+
     /// The newest change.
     pub(super) fn revision(&self) -> u64 {
         self.conversation.transcript().revision()
@@ -50,6 +54,11 @@ impl Session {
             let changes = self.talk.conversation.update(update);
             self.share_changes(changes, step);
         }
+    }
+
+    /// The conversation so far, which goes on elsewhere.
+    pub(in crate::sharer) fn take_conversation(&mut self) -> Conversation {
+        std::mem::take(&mut self.talk.conversation)
     }
 
     pub(in crate::sharer) fn transcript(&self) -> &Transcript {

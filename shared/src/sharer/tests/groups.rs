@@ -5,6 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::card::CardReader;
+use crate::conversation::{Content, Role, Update};
 use crate::keys::grant::GrantSecret;
 use crate::orchestration::status::TaskState;
 use crate::time::UnixMs;
@@ -399,25 +400,76 @@ fn a_group_is_shared_and_stopped_as_one() {
 }
 
 #[test]
+fn what_is_said_in_private_leaves_with_the_whole_history_and_no_other_way() {
+    let chunk = |text: &str| Update::Chunk {
+        role: Role::Agent,
+        message: None,
+        content: Content::Text(text.to_owned()),
+    };
+    let told = |group: &Group, at: usize| {
+        let session = group.sharer.session_of(&id(at)).unwrap();
+        format!("{:?}", group.sharer.transcript(session).unwrap())
+    };
+    for begin in [Begin::Screen, Begin::History] {
+        let mut group = running();
+        for at in [PARENT, 1, GRANDCHILD] {
+            group.sharer.say_in(group.now(), &id(at), chunk("a word in private"));
+        }
+        group.sharer.share(group.now(), &id(PARENT), begin);
+        for at in [PARENT, 1] {
+            assert_eq!(told(&group, at).contains("in private"), begin == Begin::History, "{at} {begin:?}");
+            group.sharer.say_in(group.now(), &id(at), chunk("for everybody"));
+            assert!(told(&group, at).contains("for everybody"));
+        }
+        // What was seen is part of the history of a later share, and of that only.
+        group.sharer.unshare(group.now(), &id(PARENT));
+        group.sharer.say_in(group.now(), &id(PARENT), chunk("again in private"));
+        group.sharer.share(group.now(), &id(PARENT), begin);
+        for word in ["for everybody", "again in private"] {
+            assert_eq!(told(&group, PARENT).contains(word), begin == Begin::History, "{word} {begin:?}");
+        }
+    }
+}
+
+#[test]
 fn what_is_ending_stops_with_its_parent_too() {
-    for revoked in [false, true] {
+    let mut group = running();
+    group.share(PARENT);
+    group.check();
+    let session = group.sharer.session_of(&id(1)).unwrap();
+    group.disconnect();
+    group.output(1);
+    group.exit(1);
+    assert!(group.sharer.sessions.contains_key(&session), "its end waits for the relay");
+    group.unshare(PARENT);
+    assert!(!group.sharer.sessions.contains_key(&session));
+    group.stopped.insert(session);
+    group.check();
+    assert!(group.ended.contains(&session), "the relay learns that it ended, and nothing else");
+}
+
+#[test]
+fn a_removed_link_opens_nothing_of_what_has_ended_either() {
+    for connected in [false, true] {
         let mut group = running();
         group.share(PARENT);
         group.check();
         let session = group.sharer.session_of(&id(1)).unwrap();
-        group.disconnect();
+        let old = group.card(1, Right::Watch).unwrap().reach.unwrap().watch;
+        if !connected {
+            group.disconnect();
+        }
         group.output(1);
         group.exit(1);
-        assert!(group.sharer.sessions.contains_key(&session), "its end waits for the relay");
-        if revoked {
-            group.revoke(PARENT, Right::Watch);
-        } else {
-            group.unshare(PARENT);
+        if connected {
+            group.check();
         }
-        assert!(!group.sharer.sessions.contains_key(&session));
-        group.stopped.insert(session);
+        group.revoke(PARENT, Right::Watch);
         group.check();
-        assert!(group.ended.contains(&session), "the relay learns that it ended, and nothing else");
+        let reach = group.card(1, Right::Watch).unwrap();
+        assert_eq!(reach.task.session, Some(session), "it stays");
+        let header = &group.rooms[&session].0;
+        assert!(header.open_box(&old).is_err() && header.open_box(&reach.reach.unwrap().watch).is_ok());
     }
 }
 

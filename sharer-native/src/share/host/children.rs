@@ -15,6 +15,7 @@ use super::super::bell::Place;
 use super::super::hosted::{Hosted, Hosting};
 use super::super::tasks::TaskError;
 use super::{FIRST, Host};
+use crate::agents::Agent;
 use crate::clock;
 use crate::control::request::{Nest, Reply, Spawn, Word};
 use crate::control::{SOCKET_VARIABLE, TOKEN_VARIABLE};
@@ -70,7 +71,8 @@ impl Host {
         };
         let hosted = Hosted::start(&program, &environment, hosting, self.bells.bell(place))?;
         self.orphans.watch(hosted.pid());
-        let name = spawn.name.unwrap_or_else(|| program.name());
+        let agent = Agent::of(program.path()).map(|agent| agent.name.to_owned());
+        let name = spawn.name.or(agent).unwrap_or_else(|| program.name());
         let mut value = Task::new(id, Some(parent_id), &name, clock::now().wall);
         value.command = program.title().as_str().into();
         value.prompt = spawn.prompt.as_deref().unwrap_or_default().into();

@@ -47,7 +47,7 @@ impl Host {
     /// Answers a request, now or when it can be.
     pub(super) fn take_request(&mut self, asked: Asked) {
         let Asked { call, pid, answer, stream } = asked;
-        let reply = match (self.caller(call.token.as_deref(), pid), call.request) {
+        let reply = match (self.caller(call.token.as_deref(), pid, &call.request), call.request) {
             (Err(why), _) => Reply::Refused(why),
             (Ok(Caller::Task(place)), Request::Nest(nest)) => {
                 let Some(stream) = stream else { return };
@@ -87,11 +87,15 @@ impl Host {
         }
     }
 
-    fn caller(&mut self, token: Option<&str>, pid: Option<i32>) -> Result<Caller, String> {
+    fn caller(&mut self, token: Option<&str>, pid: Option<i32>, request: &Request) -> Result<Caller, String> {
         if let Some(token) = token {
             let place = self.tasks.with_token(token);
             let place = place.ok_or("that token is of no task of this session")?;
-            self.tasks.count(place, clock::now().mono.0).map_err(|error| error.to_string())?;
+            // A conversation is as long as it is: its requests hold many updates when they have to wait, it is bounded by
+            // itself, and whoever writes it is not told to come back later.
+            if !matches!(request, Request::Emit { .. }) {
+                self.tasks.count(place, clock::now().mono.0).map_err(|error| error.to_string())?;
+            }
             return Ok(Caller::Task(place));
         }
         let programs: Vec<i32> = self.hosted.values().map(|hosted| hosted.pid().as_raw_pid()).collect();
@@ -187,11 +191,11 @@ impl Host {
 
     /// Adds to a task's transcript.
     fn emit(&mut self, by: Place, updates: Vec<Update>) -> Reply {
-        let Some(session) = self.tasks.get(by).and_then(|task| task.session) else {
-            return Reply::Refused("this task is not shared, and so has no transcript".to_owned());
+        let Some(task) = self.tasks.get(by).map(|task| task.value.id.clone()) else {
+            return Reply::Refused(TaskError::Over.to_string());
         };
         for update in updates {
-            self.machine.say(clock::now(), session, update);
+            self.machine.say_in(clock::now(), &task, update);
         }
         Reply::Done
     }

@@ -85,6 +85,9 @@ impl Host {
         if rings && self.tasks.rings(place, clock::now().wall) {
             self.task_changed(place);
         }
+        if place == FIRST && !output.is_empty() {
+            self.search.note_output();
+        }
         let Some(hosted) = self.hosted.get_mut(&place) else { return };
         if !hosted.type_reply(news.replies) {
             tracing::debug!("a program asks and does not read the answers");
