@@ -41,7 +41,7 @@ impl Source {
                 stream.readable().await?;
                 buffer.reserve(size);
                 match stream.try_read_buf(buffer) {
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => release(buffer),
                     done => return done,
                 }
             },
@@ -50,6 +50,13 @@ impl Source {
                 stream.read_buf(buffer).await
             }
         }
+    }
+}
+
+/// Who waits for bytes holds no memory for them.
+fn release(buffer: &mut BytesMut) {
+    if buffer.is_empty() {
+        *buffer = BytesMut::new();
     }
 }
 
@@ -73,6 +80,8 @@ pub(super) async fn run(hub: Arc<Hub>, info: PeerInfo, stream: Stream, early: By
     };
     let mut reader = Reader::new(hub.limits());
     let mut buffer = BytesMut::from(&early[..]);
+    // It may be empty and still hold all that the handshake was read into.
+    drop(early);
     let mut size = SMALL_READ;
     let code = loop {
         match take(&hub, peer, &sink, &mut reader, &mut buffer) {
@@ -80,9 +89,7 @@ pub(super) async fn run(hub: Arc<Hub>, info: PeerInfo, stream: Stream, early: By
             Ok(false) => break None,
             Err(code) => break Some(code),
         }
-        if buffer.is_empty() {
-            buffer = BytesMut::new();
-        }
+        release(&mut buffer);
         let read = tokio::select! {
             biased;
             read = source.read(&mut buffer, size) => read,
