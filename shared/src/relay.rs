@@ -575,7 +575,11 @@ impl Relay {
             self.make_ready(peer);
         }
         // A frame on a channel that is gone may have crossed that news.
-        let Some(role) = self.role(peer, channel) else { return };
+        let Some(open) = self.peers.get_mut(&peer) else { return };
+        let Some(&role) = open.channels.get(&channel) else { return };
+        let Ok(frame) = open.numbering.put_back(frame) else {
+            return self.close(peer, CloseCode::ProtocolError);
+        };
         let (Role::Sharer(session) | Role::Viewer(session, _)) = role;
         let Some(room) = self.rooms.get_mut(&session) else { return };
         let (now, wakes) = (self.clock, &mut self.wakes);

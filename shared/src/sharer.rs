@@ -266,7 +266,7 @@ impl Sharer {
                 }
                 return None;
             };
-            let bytes = frame.encode();
+            let bytes = self.uplink.numbering.leave_out(frame).encode();
             self.uplink.count(bytes.len());
             self.turns.sent(id, bytes.len() as u64);
             self.settle(id);

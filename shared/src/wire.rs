@@ -6,6 +6,7 @@
 pub mod close;
 pub mod frame;
 pub mod hello;
+pub mod numbering;
 pub mod sharer;
 pub mod source;
 pub mod task;

@@ -66,6 +66,8 @@ fn vectors() -> Value {
 
     let claim = Claim::sign(&owner, epoch, 7, &Challenge([0x55; 32]), "relay.example:443");
     let event_frame = Frame::Event { channel: Channel(1), event: first.clone() };
+    let next_frame =
+        Frame::NextEvent { channel: Channel(1), kind: first.kind, body: first.body.clone() };
     let input_from = Frame::InputFrom {
         channel: Channel(1),
         participant: ParticipantId(300),
@@ -121,6 +123,7 @@ fn vectors() -> Value {
         "taken_1": to_base64(&taken),
         "claim": claim,
         "frame_event_1": to_base64(&event_frame.encode()),
+        "frame_event_1_without_its_number": to_base64(&next_frame.encode()),
         "frame_input_from": to_base64(&input_from.encode()),
         "signature_of_empty_end": owner.sign(Purpose::End, b""),
     })

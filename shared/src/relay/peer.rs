@@ -9,6 +9,7 @@ use crate::keys::owner::Challenge;
 use crate::wire::close::CloseCode;
 use crate::wire::frame::Frame;
 use crate::wire::hello::{CREDIT, MAX_CHANNELS};
+use crate::wire::numbering::Numbering;
 
 /// Answers that wait for a connection that does not read, at most; each costs its author a message.
 const MAX_REPLIES: usize = 2 * MAX_CHANNELS;
@@ -31,6 +32,8 @@ pub(super) struct Peer {
     pub(super) challenge: Challenge,
     pub(super) channels: BTreeMap<Channel, Role>,
     highest: Option<Channel>,
+    /// Of the events of the sessions that it shares.
+    pub(super) numbering: Numbering,
     replies: VecDeque<String>,
     /// Counted bytes sent, and how much of it the peer has consumed.
     sent: u64,
@@ -55,6 +58,7 @@ impl Peer {
             challenge,
             channels: BTreeMap::new(),
             highest: None,
+            numbering: Numbering::default(),
             replies: VecDeque::from([hello]),
             sent: 0,
             consumed: 0,
@@ -87,6 +91,7 @@ impl Peer {
     /// Closes a channel: nothing more goes out on it.
     pub(super) fn close_channel(&mut self, channel: Channel) {
         self.channels.remove(&channel);
+        self.numbering.close(channel);
         self.active.remove(&channel);
         self.blocked.remove(&channel);
     }

@@ -10,6 +10,7 @@ use crate::id::ParticipantId;
 use crate::input::{Input, InputOpener, MAX_PASTE, View};
 use crate::keys::epoch::AgreementPublic;
 use crate::time::{Moment, Now};
+use crate::wire::hello::{INPUT_COST, INPUT_CREDIT};
 use crate::wire::sharer::InputRefusal;
 
 /// More than any relay admits to one session; of more, the answer says that they cannot type.
@@ -22,25 +23,46 @@ const REMEMBERED_COUNTS: usize = 64;
 const MOST_PASTING: usize = 4 * MAX_PASTE;
 /// Bytes for the PTY that the program has not read yet.
 const MOST_UNTYPED: usize = 2 * MAX_PASTE;
-/// Input is acknowledged at most this often, in milliseconds (DESIGN 3)…
-const TAKEN_EVERY_MS: u64 = 2_000;
-/// …or when half of the author's credit is used up, in bytes: a paste does not wait.
-const TAKEN_EVERY_BYTES: usize = 32 * 1024;
+/// Input is acknowledged when its author has been quiet for so long, in milliseconds: so never more often (DESIGN 3)…
+const TAKEN_AFTER_MS: u64 = 2_000;
+/// …or this long after the first frame that was not, in milliseconds: who types on pays one acknowledgement for some fifty
+/// keys, and is far from the 45 s after which a viewer gives input up…
+const TAKEN_WITHIN_MS: u64 = 10_000;
+/// …or when half of the author's credit is used up, counted as the author counts it, in bytes: a paste does not wait.
+const TAKEN_EVERY_BYTES: u64 = INPUT_CREDIT / 2;
 
 struct Paste {
     total: usize,
     bytes: Vec<u8>,
 }
 
+/// Frames taken that no acknowledgement has named.
+#[derive(Default)]
+struct Unreported {
+    /// When the first and the newest of them were taken.
+    since: Option<(Moment, Moment)>,
+    bytes: u64,
+}
+
+impl Unreported {
+    fn add(&mut self, now: Moment, bytes: usize) {
+        let first = self.since.map_or(now, |(first, _)| first);
+        self.since = Some((first, now));
+        self.bytes += bytes as u64 + INPUT_COST;
+    }
+
+    fn due(&self) -> Option<Moment> {
+        let (first, newest) = self.since?;
+        let soon = self.bytes >= TAKEN_EVERY_BYTES;
+        Some(if soon { first } else { newest.after(TAKEN_AFTER_MS).min(first.after(TAKEN_WITHIN_MS)) })
+    }
+}
+
 struct Participant {
     agreement: Option<AgreementPublic>,
     /// `None`: takes no input, or no more.
     opener: Option<InputOpener>,
-    /// What the last acknowledgement said, and when.
-    reported: u64,
-    reported_at: Moment,
-    /// Bytes of frames since then.
-    unreported: usize,
+    unreported: Unreported,
     paste: Option<Paste>,
     /// It was told that its input is not taken.
     refused: bool,
@@ -52,10 +74,8 @@ impl Participant {
     }
 
     fn report_at(&self) -> Option<Moment> {
-        let taken = self.opener.as_ref()?.taken();
-        let owed = taken > self.reported;
-        let soon = self.unreported >= TAKEN_EVERY_BYTES;
-        owed.then(|| if soon { Moment(0) } else { self.reported_at.after(TAKEN_EVERY_MS) })
+        self.opener.as_ref()?;
+        self.unreported.due()
     }
 }
 
@@ -104,9 +124,7 @@ impl Inputs {
         let participant = Participant {
             agreement,
             opener,
-            reported: 0,
-            reported_at: Moment(0),
-            unreported: 0,
+            unreported: Unreported::default(),
             paste: None,
             refused: false,
         };
@@ -230,7 +248,7 @@ impl Inputs {
             return Err(InputRefusal::Full);
         }
         let input = opener.open(&View { seen, beat }, sealed).ok_or(InputRefusal::Broken)?;
-        participant.unreported += sealed.len();
+        participant.unreported.add(now.mono, sealed.len());
         match input {
             Input::Keys(bytes) => Ok(Some(bytes).filter(|bytes| !bytes.is_empty())),
             // A PTY somebody sits at has the size that person gave it.
@@ -267,9 +285,7 @@ impl Inputs {
         let due = |participant: &Participant| participant.report_at().is_some_and(|at| at <= now.mono);
         let (&id, participant) = self.participants.iter_mut().find(|(_, participant)| due(participant))?;
         let opener = participant.opener.as_mut()?;
-        participant.reported = opener.taken();
-        participant.reported_at = now.mono;
-        participant.unreported = 0;
+        participant.unreported = Unreported::default();
         Some((id, opener.seal_taken()))
     }
 }

@@ -91,6 +91,7 @@ impl Sharer {
             }
             // In the wrong direction: they mean nothing here.
             Frame::Event { .. }
+            | Frame::NextEvent { .. }
             | Frame::SnapshotManifest { .. }
             | Frame::SnapshotPart { .. }
             | Frame::Attestation { .. }

@@ -28,6 +28,7 @@ use crate::seal::{EventOpener, SealedEvent};
 use crate::snapshot::{Manifest, Part, PartReader};
 use crate::wire::close::Refusal;
 use crate::wire::hello::{CREDIT, Greeting, Hello, Limits};
+use crate::wire::numbering::Numbering;
 use crate::wire::sharer::{InputRefusal, RelayToSharer, SharerToRelay};
 use crate::wire::source::SessionSource;
 use crate::wire::{decode, encode};
@@ -47,6 +48,9 @@ struct World {
     connected: bool,
     sent: u64,
     consumed: u64,
+    numbering: Numbering,
+    /// When input was acknowledged.
+    taken_at: Vec<u64>,
     epoch: Option<Header>,
     events: BTreeMap<u64, SealedEvent>,
     attested: u64,
@@ -92,6 +96,8 @@ impl World {
             connected: false,
             sent: 0,
             consumed: 0,
+            numbering: Numbering::default(),
+            taken_at: Vec::new(),
             epoch: None,
             events: BTreeMap::new(),
             attested: 0,
@@ -197,7 +203,7 @@ impl World {
             self.pass_time(15_000);
         }
         self.connected = true;
-        (self.sent, self.consumed) = (0, 0);
+        (self.sent, self.consumed, self.numbering) = (0, 0, Numbering::default());
         self.sharer.handle_connected(self.now(), HOST);
         let hello = Hello {
             protocol: PROTOCOL_VERSION,
@@ -283,7 +289,8 @@ impl World {
                 Packet::Binary(bytes) => {
                     self.sent += bytes.len() as u64;
                     assert!(self.sent - self.consumed <= CREDIT, "credit is kept");
-                    self.arrive(Frame::decode(&bytes).unwrap());
+                    let frame = self.numbering.put_back(Frame::decode(&bytes).unwrap()).unwrap();
+                    self.arrive(frame);
                 }
             }
         }
@@ -329,6 +336,7 @@ impl World {
                 let first = self.beats.entry((scope.epoch, number)).or_insert(body.clone());
                 assert_eq!(*first, body);
             }
+            Frame::TakenFor { .. } => self.taken_at.push(self.ms),
             _ => {}
         }
     }

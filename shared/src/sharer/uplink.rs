@@ -11,6 +11,7 @@ use crate::keys::owner::Challenge;
 use crate::time::{Moment, Now};
 use crate::wire::close::CloseCode;
 use crate::wire::hello::{CREDIT, Hello};
+use crate::wire::numbering::Numbering;
 
 /// A relay that does not greet within this time, in milliseconds, is left.
 const HANDSHAKE_MS: u64 = 10_000;
@@ -50,6 +51,8 @@ pub(super) struct Uplink {
     wanting: BTreeSet<SessionId>,
     /// Ends of groups wait to be acknowledged.
     pub(super) wanted_by_groups: bool,
+    /// Of the events that leave.
+    pub(super) numbering: Numbering,
     credit: u64,
     sent: u64,
     consumed: u64,
@@ -69,6 +72,7 @@ impl Uplink {
             unanswered: BTreeSet::new(),
             wanting: BTreeSet::new(),
             wanted_by_groups: false,
+            numbering: Numbering::default(),
             credit: CREDIT,
             sent: 0,
             consumed: 0,
@@ -124,6 +128,7 @@ impl Uplink {
         self.connection.handle_connected(now);
         host.clone_into(&mut self.host);
         self.phase = Phase::Greeting(now.mono);
+        self.numbering = Numbering::default();
         (self.sent, self.consumed, self.credit, self.opened) = (0, 0, CREDIT, 0);
         true
     }
@@ -207,7 +212,8 @@ impl Uplink {
 
     pub(super) fn forget(&mut self, session: SessionId) {
         self.note(session, false, false, true);
-        self.channels.retain(|_, open| *open != session);
+        let over = self.channels.extract_if(.., |_, open| *open == session);
+        over.for_each(|(channel, _)| self.numbering.close(channel));
     }
 
     /// The next session to claim, and its new channel.
@@ -227,6 +233,7 @@ impl Uplink {
 
     pub(super) fn close_channel(&mut self, channel: Channel) {
         self.channels.remove(&channel);
+        self.numbering.close(channel);
     }
 }
 

@@ -146,7 +146,8 @@ impl Pane {
                 }
             }
             // The relay's other directions; nothing a viewer is sent.
-            Frame::Input { .. }
+            Frame::NextEvent { .. }
+            | Frame::Input { .. }
             | Frame::InputFrom { .. }
             | Frame::TakenFor { .. }
             | Frame::Acknowledged { .. }

@@ -5,12 +5,10 @@ use std::collections::VecDeque;
 use crate::input::{Input, InputSealer, MAX_INPUT_FRAME, MAX_PASTE, View};
 use crate::keys::epoch::{AgreementKey, AgreementPublic};
 use crate::time::Moment;
-use crate::wire::hello::INPUT_CREDIT;
+use crate::wire::hello::{INPUT_COST, INPUT_CREDIT};
 
 /// Room for keys behind the largest paste, in bytes. Keys beyond are not taken, and the person is told.
 const MAX_QUEUED: usize = MAX_PASTE + 64 * 1024;
-/// What sealing, kind and counters add to a frame's plain bytes at most, in bytes.
-const OVERHEAD: u64 = 64;
 /// The most characters shown of what may be lost.
 const MAX_EXCERPT: usize = 80;
 
@@ -110,7 +108,7 @@ impl InputConnection {
 
     /// Seals the next frame, if there is one and credit for it.
     pub(super) fn next(&mut self, now: Moment, view: &View) -> Option<Vec<u8>> {
-        let bytes = size(self.queue.front()?) as u64 + OVERHEAD;
+        let bytes = size(self.queue.front()?) as u64 + INPUT_COST;
         if self.in_flight + bytes > INPUT_CREDIT {
             return None;
         }

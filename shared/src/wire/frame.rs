@@ -24,6 +24,15 @@ pub enum Frame {
         /// The event as sealed.
         event: SealedEvent,
     },
+    /// Sharer → relay: the event with the number behind that of the last event on this channel ([`super::numbering`]).
+    NextEvent {
+        /// The session.
+        channel: Channel,
+        /// The event's kind.
+        kind: EventKind,
+        /// Its sealed body.
+        body: Bytes,
+    },
     /// Sharer → relay → viewer: the manifest of a snapshot whose parts follow.
     SnapshotManifest {
         /// The session.
@@ -160,6 +169,8 @@ const ACKNOWLEDGED: u8 = 12;
 const CREDIT: u8 = 13;
 const TRANSCRIPT_PAGE: u8 = 14;
 const TRANSCRIPT_HEAD: u8 = 15;
+const NEXT_OUTPUT: u8 = 16;
+const NEXT_NOTE: u8 = 17;
 
 /// The bytes are no frame of this version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -171,6 +182,7 @@ impl Frame {
     pub fn channel(&self) -> Option<Channel> {
         match self {
             Self::Event { channel, .. }
+            | Self::NextEvent { channel, .. }
             | Self::SnapshotManifest { channel, .. }
             | Self::SnapshotPart { channel, .. }
             | Self::Attestation { channel, .. }
@@ -205,6 +217,14 @@ impl Frame {
                 };
                 put(kind, &[channel.0.into(), event.number]);
                 event.body.clone()
+            }
+            Self::NextEvent { channel, kind, body } => {
+                let kind = match kind {
+                    EventKind::Output => NEXT_OUTPUT,
+                    EventKind::Note => NEXT_NOTE,
+                };
+                put(kind, &[channel.0.into()]);
+                body.clone()
             }
             Self::SnapshotManifest { channel, id, number, manifest } => {
                 put(MANIFEST, &[channel.0.into(), *id, *number]);
@@ -290,6 +310,8 @@ impl Frame {
                 let number = take_varint(rest).filter(|&number| number > 0)?;
                 Self::Event { channel, event: SealedEvent { number, kind, body: body(rest) } }
             }
+            NEXT_OUTPUT => Self::NextEvent { channel, kind: EventKind::Output, body: body(rest) },
+            NEXT_NOTE => Self::NextEvent { channel, kind: EventKind::Note, body: body(rest) },
             MANIFEST => {
                 let (id, number) = (take_varint(rest)?, take_varint(rest)?);
                 let signature = Signature(take_array(rest)?);
@@ -362,7 +384,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_decode_to_themselves_or_fail(bytes in proptest::collection::vec(any::<u8>(), 0..200), kind in 0u8..18) {
+        fn any_bytes_decode_to_themselves_or_fail(bytes in proptest::collection::vec(any::<u8>(), 0..200), kind in 0u8..20) {
             let bytes = Bytes::from([&[kind], &bytes[..]].concat());
             if let Ok(frame) = Frame::decode(&bytes) {
                 prop_assert_eq!(frame.encode(), bytes);

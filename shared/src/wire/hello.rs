@@ -75,6 +75,8 @@ pub const ACKNOWLEDGED_AT_ONCE: usize = 8 * 1024;
 pub const EVENT_COST: usize = 64;
 /// Credit of input on a connection, in bytes (DESIGN 4).
 pub const INPUT_CREDIT: u64 = 64 * 1024;
+/// What a frame of input counts for besides what was typed, in bytes: more than its seal, kind and counters.
+pub const INPUT_COST: u64 = 64;
 
 /// The relay's first message, as an enum like all the others.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

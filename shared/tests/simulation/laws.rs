@@ -11,6 +11,7 @@ use shared::seal::EventOpener;
 use shared::viewer::{Event, Failure, State};
 use shared::wire::Packet;
 use shared::wire::frame::Frame;
+use shared::wire::numbering::Numbering;
 use shared::wire::sharer::SharerToRelay;
 
 use crate::faults::Faults;
@@ -355,6 +356,7 @@ impl World<Terminal> {
     /// Counts the `Skipped` events among everything the sharer sent, opened with the links that viewers held.
     fn note_skips(&mut self) {
         let mut openers = BTreeMap::new();
+        let mut numbering = Numbering::default();
         for (_, end, way, packet) in self.trace.take().unwrap_or_default() {
             if (end, way) != (End::Sharer(0), Way::Up) {
                 continue;
@@ -363,6 +365,8 @@ impl World<Terminal> {
                 Packet::Text(text) => {
                     let (channel, session, header) = match shared::wire::decode(&text) {
                         Ok(SharerToRelay::Initialize { channel, payload }) => {
+                            // It may be the first of another connection.
+                            numbering.close(channel);
                             (channel, Some(payload.session_id), payload.header)
                         }
                         Ok(SharerToRelay::UpdateHeader { channel, header, .. }) => (channel, None, header),
@@ -377,7 +381,8 @@ impl World<Terminal> {
                     );
                 }
                 Packet::Binary(bytes) => {
-                    let Ok(Frame::Event { channel, event }) = Frame::decode(&bytes) else { continue };
+                    let frame = Frame::decode(&bytes).and_then(|frame| numbering.put_back(frame));
+                    let Ok(Frame::Event { channel, event }) = frame else { continue };
                     let Some(Some(opener)) = openers.get(&channel) else { continue };
                     let plain = opener.open(event.number, event.kind, &event.body).unwrap();
                     if let Some(Opened::Note(Note::Skipped { .. })) = Opened::decode(event.kind, &plain) {

@@ -15,6 +15,7 @@ use shared::time::Now;
 use shared::viewer::{Effect, Event, PaneId, Shown, State, Typing, View, Viewer};
 use shared::wire::Packet;
 use shared::wire::frame::Frame;
+use shared::wire::numbering::Numbering;
 use shared::wire::sharer::SharerToRelay;
 use shared::wire::source::SessionSource;
 use shared::wire::viewer::{RelayToViewer, ViewerToRelay};
@@ -130,6 +131,8 @@ pub(crate) struct World<S> {
     /// Law 11: everything sealed under a counter, and the bytes it was.
     sealed: BTreeMap<(usize, EpochId, u8, u64), Bytes>,
     epochs: BTreeMap<(u64, Channel), EpochId>,
+    /// Of the events on each of the sharers' sockets.
+    numbering: BTreeMap<u64, Numbering>,
     agreements: BTreeSet<[u8; 32]>,
     /// Everything that went over the network, for those who want to compare or to replay.
     pub(crate) trace: Option<Vec<(u64, End, Way, Packet)>>,
@@ -161,6 +164,7 @@ impl<S: Screen> World<S> {
             tamper: None,
             sealed: BTreeMap::new(),
             epochs: BTreeMap::new(),
+            numbering: BTreeMap::new(),
             agreements: BTreeSet::new(),
             trace: None,
             hostile: false,
@@ -577,7 +581,7 @@ impl<S: Screen> World<S> {
     fn watch_seals(&mut self, id: u64, end: End, packet: &Packet) {
         match (end, packet) {
             (End::Sharer(index), Packet::Binary(bytes)) => {
-                let frame = Frame::decode(bytes).unwrap();
+                let frame = self.numbering.entry(id).or_default().put_back(Frame::decode(bytes).unwrap()).unwrap();
                 let channel = frame.channel();
                 let (kind, number, body) = match frame {
                     Frame::Event { event, .. } => (event.kind.byte(), event.number, event.body),

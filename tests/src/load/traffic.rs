@@ -44,7 +44,7 @@ impl Traffic {
 pub async fn typed(scene: &Scene, time: Duration) -> Traffic {
     let mut line = Line::new(scene, "stty raw -echo; echo ready; exec cat").await;
     line.viewer.typing().await;
-    line.viewer.idle(Duration::from_secs(1)).await;
+    line.settle().await;
     let before = line.count();
     let keys = time.as_millis() / 200;
     // By the clock: a busy machine may be late with a key, but types as many.
@@ -61,8 +61,7 @@ pub async fn typed(scene: &Scene, time: Duration) -> Traffic {
 /// Watches a program that says nothing for `time` and gives bytes a second.
 pub async fn at_rest(scene: &Scene, time: Duration) -> Traffic {
     let mut line = Line::new(scene, "stty raw -echo; echo ready; exec cat").await;
-    // The attestation of the last output comes within 5 s, and is not of the rest.
-    line.viewer.idle(Duration::from_secs(6)).await;
+    line.settle().await;
     let before = line.count();
     line.viewer.idle(time).await;
     line.since(before, time.as_secs_f64())
@@ -87,6 +86,11 @@ impl Line {
         let link = sharer.write_link().replace(&proxy.url(), &relay.url());
         let viewer = settled(&link, Tape::default()).await;
         Self { _relay: relay, _sharer: sharer, proxy, viewer }
+    }
+
+    /// The attestation of the output before comes within 5 s, and is not of what is measured.
+    async fn settle(&mut self) {
+        self.viewer.idle(Duration::from_secs(6)).await;
     }
 
     fn count(&self) -> Count {

@@ -20,6 +20,29 @@ fn keys_are_typed_in_order_and_acknowledged() {
 }
 
 #[test]
+fn who_types_on_costs_few_acknowledgements_and_who_rests_is_owed_none() {
+    let (mut world, _, mut sealer, view) = typing();
+    let start = world.ms;
+    let mut keys = |world: &mut World, every: u64, count: usize| {
+        for _ in 0..count {
+            world.pass_time(every);
+            let body = sealer.seal(&view, &Input::Keys(b"k".to_vec()));
+            world.input(1, view, body);
+            world.transmit(usize::MAX);
+        }
+    };
+    keys(&mut world, 200, 60);
+    assert_eq!(world.taken_at, [start + 10_200], "the oldest waits ten seconds");
+    for _ in 0..50 {
+        world.pass_time(100);
+        world.transmit(usize::MAX);
+    }
+    assert_eq!(world.taken_at[1..], [start + 14_000], "and the newest two, in quiet");
+    keys(&mut world, 1, 1_000);
+    assert!((2..4).contains(&(world.taken_at.len() - 2)), "nor does credit run out: {:?}", world.taken_at);
+}
+
+#[test]
 fn a_paste_is_typed_whole() {
     let (mut world, _, mut sealer, view) = typing();
     let paste = vec![b'p'; 40_000];
