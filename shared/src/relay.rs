@@ -430,6 +430,13 @@ impl Relay {
             .map_err(|retry_after_ms| Refusal::RateLimited { retry_after_ms })
     }
 
+    /// Something signed is to be verified for an address.
+    fn verify(&mut self, address: &str) -> Result<(), Refusal> {
+        self.limits
+            .verify(self.clock, address)
+            .map_err(|retry_after_ms| Refusal::RateLimited { retry_after_ms })
+    }
+
     fn sharer_control(&mut self, peer: PeerId, message: SharerToRelay) {
         let channel = match message {
             SharerToRelay::Initialize { channel, payload } => {
@@ -507,6 +514,7 @@ impl Relay {
         }
         let (challenge, info) = (open.challenge, open.info.clone());
         self.spend(&info.address, session, Cost::Claim)?;
+        self.verify(&info.address)?;
         let good = claim.verify(session, &challenge, &info.host)
             && grants.len() <= MAX_BOXES
             && Header::verify(&header, session).is_ok_and(|header| header.epoch == claim.epoch);

@@ -27,6 +27,7 @@ impl Relay {
             let session = owner.session_id();
             // What is not verified for want of a turn is not acknowledged, and comes again.
             if self.spend(&address, session, Cost::Claim).is_ok()
+                && self.verify(&address).is_ok()
                 && let Some(said) = End::verify(&end, &owner)
             {
                 good.insert(session, (said, end));
