@@ -15,12 +15,19 @@ use serde::Serialize;
 const MOST_WAITING: usize = 1_024;
 
 /// A session's links, as text.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Clone, Serialize)]
 pub struct LinkTexts {
     /// Only watches.
     pub read: String,
     /// May type.
     pub write: Option<String>,
+}
+
+impl std::fmt::Debug for LinkTexts {
+    /// Without the links.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LinkTexts").finish_non_exhaustive()
+    }
 }
 
 /// One line. Fields and kinds may be added; none is taken away.

@@ -129,13 +129,20 @@ pub struct Nest {
 }
 
 /// What the system calls a string: text nearly always, any bytes now and then.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Word {
     /// Text.
     Text(String),
     /// Bytes that are no text.
     Bytes(Vec<u8>),
+}
+
+impl std::fmt::Debug for Word {
+    /// Without what it is: environments hold tokens.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Word(..)")
+    }
 }
 
 impl From<&OsStr> for Word {
@@ -155,7 +162,7 @@ impl From<Word> for OsString {
 }
 
 /// Everything about a session.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Status {
     /// The first program's task.
     pub task_id: String,
@@ -187,8 +194,19 @@ pub struct Status {
     pub tasks: Vec<Row>,
 }
 
+impl std::fmt::Debug for Status {
+    /// Without the links.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut out = f.debug_struct("Status");
+        out.field("task_id", &self.task_id).field("session_id", &self.session_id);
+        out.field("sharing", &self.sharing).field("pid", &self.pid);
+        out.field("connection", &self.connection).field("tasks", &self.tasks);
+        out.finish_non_exhaustive()
+    }
+}
+
 /// One task, for lists.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Row {
     /// Its id.
     pub task_id: String,
@@ -218,6 +236,16 @@ pub struct Row {
     /// To its owner: the link that can type into it alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub write: Option<String>,
+}
+
+impl std::fmt::Debug for Row {
+    /// Without the links.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut out = f.debug_struct("Row");
+        out.field("task_id", &self.task_id).field("name", &self.name).field("state", &self.state);
+        out.field("shared", &self.shared).field("pid", &self.pid).field("code", &self.code);
+        out.finish_non_exhaustive()
+    }
 }
 
 /// What is answered.
@@ -291,5 +319,57 @@ mod tests {
         let call = Call { token: Some("canary".into()), request: Request::Tasks };
         assert!(!format!("{call:?}").contains("canary"));
         assert!(serde_json::to_string(&call).unwrap().contains("canary"));
+    }
+
+    #[test]
+    fn no_link_and_no_token_is_in_a_debug_print() {
+        let link = || Some("canary".to_owned());
+        let row = Row {
+            task_id: "t".into(),
+            parent: None,
+            name: "n".into(),
+            state: "done".into(),
+            reason: None,
+            since: 0,
+            command: "c".into(),
+            shared: true,
+            pid: None,
+            code: None,
+            signal: None,
+            read: link(),
+            write: link(),
+        };
+        let status = Status {
+            task_id: "t".into(),
+            session_id: None,
+            sharing: "shared".into(),
+            title: String::new(),
+            pid: 1,
+            connection: "connected".into(),
+            trouble: None,
+            viewers: 0,
+            executors: 0,
+            tty: None,
+            read: link(),
+            write: link(),
+            tasks: vec![row.clone()],
+        };
+        let environment = vec![("SHARER_CONTROL_TOKEN".to_owned(), Word::Text("canary".into()))];
+        let replies = [
+            Reply::Status(Box::new(status)),
+            Reply::Task(Box::new(row.clone())),
+            Reply::Nested { task: Box::new(row), notice: None, environment },
+        ];
+        for reply in replies {
+            assert!(!format!("{reply:?}").contains("canary"), "{reply:?}");
+            assert!(serde_json::to_string(&reply).unwrap().contains("canary"), "the control");
+        }
+        let bytes = Word::Bytes(b"canary".to_vec());
+        assert_eq!(format!("{bytes:?}"), "Word(..)");
+        let line = crate::events::Line::Links {
+            links: crate::events::LinkTexts { read: "canary".into(), write: link() },
+        };
+        assert!(!format!("{line:?}").contains("canary"));
+        assert!(serde_json::to_string(&line).unwrap().contains("canary"), "the control");
     }
 }
