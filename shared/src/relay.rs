@@ -4,10 +4,12 @@
 //! gives; what they say goes in by [`Relay::handle_packet`], and [`Relay::poll_ready`] names those for whom
 //! [`Relay::poll_transmit`] has something. Everything kept is bounded, and each bound's rule is written where
 //! it is: the log in `content`, snapshots in `store`, rows in `rows`, a viewer's outbox in `outbox`, a sharer's in
-//! `holder`, attempts in `access`.
+//! `holder`, attempts in `access`, all rooms together in `budget`, connections of an address in `crowd`.
 
 mod access;
+mod budget;
 mod content;
+mod crowd;
 mod group;
 mod holder;
 mod log;
@@ -27,7 +29,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use bytes::Bytes;
 
 use self::access::{Cost, Limits};
+use self::budget::{Budget, RESERVED};
 use self::content::{Attested, Content, Ended, NewestBeat};
+pub use self::crowd::{Crowd, neighbourhood};
 use self::holder::QueuedInput;
 use self::outbox::{Step, Viewer};
 use self::peer::{Peer, Role};
@@ -63,7 +67,7 @@ pub struct PeerId(pub u64);
 pub struct PeerInfo {
     /// Host and port as dialled: the `Host` of its request. Claims sign it.
     pub host: String,
-    /// Its address without the port; limits count by it.
+    /// Its address as limits count it: [`neighbourhood`].
     pub address: String,
 }
 
@@ -76,13 +80,21 @@ pub struct RelayConfig {
     pub max_sessions: usize,
     /// Participants of a room at most.
     pub max_viewers: usize,
+    /// Bytes that all rooms together may hold.
+    pub max_held: u64,
     /// Base of links, if it knows a better one than peers dial.
     pub public_url: Option<String>,
 }
 
 impl Default for RelayConfig {
     fn default() -> Self {
-        Self { away_keep_ms: 600_000, max_sessions: 10_000, max_viewers: 1_000, public_url: None }
+        Self {
+            away_keep_ms: 600_000,
+            max_sessions: 10_000,
+            max_viewers: 1_000,
+            max_held: 1024 * 1024 * 1024,
+            public_url: None,
+        }
     }
 }
 
@@ -121,6 +133,8 @@ pub struct Stats {
     pub joins: u64,
     /// Joins and claims that failed, ever.
     pub refusals: u64,
+    /// Bytes that all rooms hold now.
+    pub held_bytes: u64,
     /// Bytes of events held now.
     pub log_bytes: u64,
     /// Rows of tasks.
@@ -139,6 +153,7 @@ pub struct Relay {
     peers: BTreeMap<PeerId, Peer>,
     rooms: BTreeMap<SessionId, Room>,
     limits: Limits,
+    budget: Budget,
     ready: VecDeque<PeerId>,
     wakes: Wakes,
     deadlines: BTreeSet<(Moment, SessionId)>,
@@ -149,6 +164,7 @@ impl Relay {
     /// A relay that has just started, and remembers nothing.
     pub fn new(config: RelayConfig, entropy: Entropy, now: Now) -> Self {
         Self {
+            budget: Budget::new(config.max_held),
             config,
             entropy,
             started: now.mono,
@@ -178,6 +194,7 @@ impl Relay {
             sessions: self.rooms.len(),
             viewers: self.rooms.values().map(|room| room.viewers.len()).sum(),
             connections: self.peers.len(),
+            held_bytes: self.budget.held(),
             log_bytes: self.rooms.values().map(|room| room.content.log.bytes()).sum(),
             rows: self.rooms.values().map(|room| room.content.rows.len()).sum(),
             row_bytes: self.rooms.values().map(|room| room.content.rows.bytes()).sum(),
@@ -310,8 +327,10 @@ impl Relay {
                 break;
             }
             let keep = self.config.away_keep_ms;
-            if self.rooms.get(&session).is_some_and(|room| room.is_expired(self.clock, keep)) {
-                self.remove_room(session);
+            if let Some(room) = self.rooms.get(&session).filter(|room| room.is_expired(self.clock, keep)) {
+                let ended = room.content.ended.is_some();
+                let reason = if ended { EndedBecause::Relay } else { EndedBecause::SharerAway };
+                self.remove_room(session, &reason);
                 continue;
             }
             self.grant(session);
@@ -523,7 +542,7 @@ impl Relay {
         }
         let order = (claim.epoch, claim.number);
         if !self.rooms.contains_key(&session) {
-            if self.rooms.len() >= self.config.max_sessions {
+            if self.rooms.len() >= self.config.max_sessions || !self.budget.admits(self.rooms.len()) {
                 return Err(Refusal::RelayFull);
             }
             let content = Content::new(header.clone(), claim.epoch, source.clone(), self.clock);
@@ -684,15 +703,14 @@ impl Relay {
         }
     }
 
-    fn remove_room(&mut self, session: SessionId) {
+    fn remove_room(&mut self, session: SessionId, reason: &EndedBecause) {
         let Some(room) = self.rooms.remove(&session) else { return };
+        self.budget.count(room.held, 0);
         if let Some(at) = room.deadline {
             self.deadlines.remove(&(at, session));
         }
-        let reason =
-            if room.content.ended.is_some() { EndedBecause::Relay } else { EndedBecause::SharerAway };
         let viewers = room.viewers.into_values();
-        self.end_for(viewers.map(|v| Dropped { peer: v.peer, channel: v.channel }).collect(), &reason);
+        self.end_for(viewers.map(|v| Dropped { peer: v.peer, channel: v.channel }).collect(), reason);
         if let Some(holder) = room.holder {
             self.close_channel(holder.peer, holder.channel);
         }
@@ -714,6 +732,12 @@ impl Relay {
         let Some(room) = self.rooms.get_mut(&session) else { return };
         room.content.clock = self.clock;
         room.tick(self.clock, &mut self.wakes);
+        let held = room.count();
+        self.budget.count(std::mem::replace(&mut room.held, held), held);
+        if self.budget.is_over(held) && !self.shed(session) {
+            return;
+        }
+        let Some(room) = self.rooms.get_mut(&session) else { return };
         let deadline = room.next_deadline(self.config.away_keep_ms).map(|(at, _)| at);
         if deadline == room.deadline {
             return;
@@ -724,6 +748,24 @@ impl Relay {
         if let Some(at) = deadline {
             self.deadlines.insert((at, session));
         }
+    }
+
+    /// A room is to hold no more than its reserve; `false` if it could not, and is gone: it is refused as a new one would be,
+    /// and its sharer claims it again later.
+    fn shed(&mut self, session: SessionId) -> bool {
+        let Some(room) = self.rooms.get_mut(&session) else { return false };
+        let fits = room.shed(RESERVED, &mut self.wakes);
+        let held = room.count();
+        self.budget.count(std::mem::replace(&mut room.held, held), held);
+        if !fits {
+            let holder = room.holder.as_ref().map(|holder| (holder.peer, holder.channel));
+            self.counted.refusals += 1;
+            self.remove_room(session, &EndedBecause::Relay);
+            if let Some((peer, channel)) = holder {
+                self.refuse_sharer(peer, channel, Refusal::RelayFull);
+            }
+        }
+        fits
     }
 
     /// Names the connections that something became due for.

@@ -66,8 +66,7 @@ fn vectors() -> Value {
 
     let claim = Claim::sign(&owner, epoch, 7, &Challenge([0x55; 32]), "relay.example:443");
     let event_frame = Frame::Event { channel: Channel(1), event: first.clone() };
-    let next_frame =
-        Frame::NextEvent { channel: Channel(1), kind: first.kind, body: first.body.clone() };
+    let next_frame = Frame::NextEvent { channel: Channel(1), kind: first.kind, body: first.body.clone() };
     let input_from = Frame::InputFrom {
         channel: Channel(1),
         participant: ParticipantId(300),

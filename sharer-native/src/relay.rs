@@ -9,6 +9,7 @@ mod hub;
 mod peer;
 mod rules;
 mod runs;
+mod seat;
 mod server;
 mod socket;
 
@@ -44,6 +45,10 @@ pub struct Config {
     pub max_sessions: usize,
     /// Viewers in a session at most.
     pub max_viewers: usize,
+    /// Bytes that all sessions together may hold.
+    pub max_memory: u64,
+    /// Connections of one address at most, besides loopback and `trusted_proxies`.
+    pub max_per_address: usize,
     /// When it gives up on connections.
     pub timings: Timings,
 }
@@ -88,6 +93,8 @@ impl Default for Config {
             away_keep: Duration::from_mins(10),
             max_sessions: 10_000,
             max_viewers: 1_000,
+            max_memory: 1024 * 1024 * 1024,
+            max_per_address: 1_000,
             timings: Timings::default(),
         }
     }

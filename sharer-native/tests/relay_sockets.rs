@@ -27,6 +27,10 @@ async fn relay(config: Config) -> Handle {
 }
 
 async fn ask(relay: &Handle, head: &str) -> String {
+    knock(relay, head).await.1
+}
+
+async fn knock(relay: &Handle, head: &str) -> (TcpStream, String) {
     let mut stream = TcpStream::connect(relay.address()).await.unwrap();
     let head = head.replace("HOST", &relay.address().to_string()).replace('\n', "\r\n");
     stream.write_all(head.as_bytes()).await.unwrap();
@@ -39,7 +43,7 @@ async fn ask(relay: &Handle, head: &str) -> String {
             Ok(read) => answer.extend_from_slice(&buffer[..read]),
         }
     }
-    String::from_utf8_lossy(&answer).into_owned()
+    (stream, String::from_utf8_lossy(&answer).into_owned())
 }
 
 fn status(answer: &str) -> &str {
@@ -78,6 +82,44 @@ async fn host_origin_and_subprotocol_decide_who_gets_a_socket() {
     }
     let opened = ask(&relay, &socket("HOST", NATIVE)).await.to_ascii_lowercase();
     assert!(opened.contains("sec-websocket-accept: s3pplmbitxaq9kygzzhzrbk+xoo="), "{opened}");
+    relay.shutdown().await;
+}
+
+#[tokio::test]
+async fn an_address_has_so_many_sockets_also_behind_a_proxy_and_others_have_theirs() {
+    let trusted_proxies = vec![[127, 0, 0, 1].into()];
+    let relay = relay(Config { trusted_proxies, max_per_address: 2, ..Config::default() }).await;
+    let from = |address: &str| socket("HOST", &format!("{NATIVE}X-Forwarded-For: {address}\n"));
+    let (first, answer) = knock(&relay, &from("192.0.2.1")).await;
+    assert_eq!(status(&answer), "101");
+    let mut others = Vec::new();
+    for (address, expected) in [
+        ("192.0.2.1", "101"),
+        ("192.0.2.1", "503"),
+        ("192.0.2.2", "101"),
+        ("2001:db8::1", "101"),
+        ("2001:db8::2", "101"),
+        ("2001:db8::3", "503"),
+        ("2001:db8:0:1::3", "101"),
+    ] {
+        let (stream, answer) = knock(&relay, &from(address)).await;
+        assert_eq!(status(&answer), expected, "{address}");
+        assert_eq!(answer.contains("too many connections from your address"), expected == "503");
+        others.push(stream);
+    }
+    // The proxy itself, and who is on this computer, are not one address of many.
+    for _ in 0..5 {
+        others.push(knock(&relay, &socket("HOST", NATIVE)).await.0);
+    }
+    assert_eq!(status(&ask(&relay, &socket("HOST", NATIVE)).await), "101");
+    drop(first);
+    tokio::time::timeout(Duration::from_secs(20), async {
+        while status(&ask(&relay, &from("192.0.2.1")).await) != "101" {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await
+    .expect("a place that was left is free");
     relay.shutdown().await;
 }
 

@@ -156,6 +156,17 @@ impl Content {
         self.has_no_history = false;
     }
 
+    /// Bytes of all that a sharer may make large.
+    pub(super) fn held(&self) -> u64 {
+        let signed = |signed: &Signed| signed.body.0.len() as u64;
+        signed(&self.header)
+            + self.ended.as_ref().map_or(0, |ended| signed(&ended.end))
+            + self.log.held()
+            + self.store.held()
+            + self.pages.held()
+            + self.rows.bytes() as u64
+    }
+
     /// Milliseconds since the sharer's connection broke.
     pub(super) fn away_ms(&self) -> Option<u64> {
         self.away_since.map(|since| self.clock.since(since))

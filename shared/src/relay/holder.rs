@@ -113,6 +113,11 @@ impl Holder {
         self.end_acknowledged = true;
     }
 
+    /// Bytes of input that waits.
+    pub(super) fn held(&self) -> u64 {
+        self.input_bytes as u64
+    }
+
     /// Passes input on. `false`: it does not fit, and was dropped.
     pub(super) fn input(&mut self, input: QueuedInput) -> bool {
         let theirs: usize = self

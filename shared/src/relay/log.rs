@@ -8,6 +8,8 @@ use crate::event::EventKind;
 
 /// What an event counts besides its body: about its header on the wire.
 const OVERHEAD: u64 = 12;
+/// What an event occupies in memory besides its body, about, in bytes.
+const PLACE: u64 = 128;
 
 /// One event as it is kept.
 #[derive(Debug, Clone)]
@@ -53,6 +55,11 @@ impl Log {
     /// Bytes kept.
     pub(super) fn bytes(&self) -> u64 {
         self.end().saturating_sub(self.start)
+    }
+
+    /// Memory that it occupies, about, in bytes.
+    pub(super) fn held(&self) -> u64 {
+        self.bytes().saturating_add(PLACE.saturating_mul(self.entries.len() as u64))
     }
 
     fn index(&self, number: u64) -> Option<usize> {
@@ -102,6 +109,11 @@ impl Log {
     /// Forgets the oldest events until at most `bytes` are kept.
     pub(super) fn shrink(&mut self, bytes: u64) {
         while self.bytes() > bytes && self.pop() {}
+    }
+
+    /// Forgets the oldest events until at most `bytes` of memory are occupied.
+    pub(super) fn shed(&mut self, bytes: u64) {
+        while self.held() > bytes && self.pop() {}
     }
 
     /// Forgets everything and continues after event `number`; offsets go on.

@@ -17,6 +17,7 @@ pub(super) struct Pages {
     generation: u64,
     kept: Vec<(PageHash, Bytes)>,
     staged: Vec<SealedPage>,
+    held: u64,
 }
 
 impl Pages {
@@ -24,8 +25,14 @@ impl Pages {
     pub(super) fn page(&mut self, page: SealedPage) {
         let bytes: usize = self.staged.iter().map(|page| page.body.len()).sum();
         if page.is_bounded() && bytes + page.body.len() <= MAX_BYTES {
+            self.held += page.body.len() as u64;
             self.staged.push(page);
         }
+    }
+
+    /// Bytes of all of it.
+    pub(super) fn held(&self) -> u64 {
+        self.held
     }
 
     /// The owner's word on all of them arrives. Without a page that it covers, nothing counts.
@@ -45,6 +52,7 @@ impl Pages {
         }
         let bytes: usize = self.kept.iter().map(|(_, body)| body.len()).sum();
         if newest == Some((head.generation, head.newest, head.hash)) && bytes <= MAX_BYTES {
+            self.held = (bytes + signed.body.0.len()) as u64;
             self.head = Some((signed, head.newest));
         } else {
             *self = Self::default();
@@ -53,11 +61,12 @@ impl Pages {
 
     /// The connection broke: what was not covered yet is sent again.
     pub(super) fn interrupt(&mut self) {
-        self.staged.clear();
+        let staged: usize = self.staged.drain(..).map(|page| page.body.len()).sum();
+        self.held = self.held.saturating_sub(staged as u64);
     }
 
     /// Generation, and how many pages are kept of it.
-    pub(super) fn held(&self) -> Option<(u64, u32)> {
+    pub(super) fn whole(&self) -> Option<(u64, u32)> {
         let (_, newest) = self.head.as_ref()?;
         Some((self.generation, *newest))
     }
@@ -153,10 +162,10 @@ mod tests {
         let second = page(2, first.hash(), "two");
         pages.page(first.clone());
         pages.page(second.clone());
-        assert_eq!((pages.held(), fetched(&pages, 0, 1)), (None, vec![]));
+        assert_eq!((pages.whole(), fetched(&pages, 0, 1)), (None, vec![]));
         let (signed, said) = head(&second);
         pages.head(signed, &said);
-        assert_eq!(pages.held(), Some((3, 2)));
+        assert_eq!(pages.whole(), Some((3, 2)));
         assert_eq!(fetched(&pages, 0, 1), [0, 2]);
         assert_eq!(fetched(&pages, 2, 8), [2, 1]);
 
@@ -173,7 +182,7 @@ mod tests {
         pages.page(page(4, third.hash(), "four"));
         let (signed, said) = head(&third);
         pages.head(signed, &said);
-        assert_eq!(pages.held(), None);
+        assert_eq!(pages.whole(), None);
     }
 
     #[test]

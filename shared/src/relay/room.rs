@@ -7,6 +7,7 @@ use super::content::{Attested, Content, Ended, MAX_TAIL, NewestBeat, PATIENCE_MS
 use super::holder::{Holder, QueuedInput};
 use super::outbox::{BOUND, Viewer};
 use super::pace::Pace;
+use super::pages::Pages;
 use crate::id::{Channel, ParticipantId};
 use crate::keys::epoch::EpochId;
 use crate::keys::grant::{GrantRow, Right};
@@ -78,6 +79,8 @@ pub(super) struct Room {
     people_due: bool,
     people_next: Moment,
     end_acknowledged: bool,
+    /// What [`super::Relay`] has in its budget.
+    pub(super) held: u64,
     /// What [`super::Relay`] has in its table of deadlines.
     pub(super) deadline: Option<Moment>,
 }
@@ -103,8 +106,42 @@ impl Room {
             people_due: false,
             people_next: Moment(0),
             end_acknowledged: false,
+            held: 0,
             deadline: None,
         }
+    }
+
+    /// Bytes that it holds, in all that peers may make large.
+    pub(super) fn count(&self) -> u64 {
+        let input = self.holder.as_ref().map_or(0, Holder::held);
+        self.content.held().saturating_add(input)
+    }
+
+    /// Gives up what is over `most` bytes, what is missed least first: scrollback, the events behind the snapshot and with
+    /// them the snapshot, the transcript, a snapshot that is arriving. Viewers who miss something of it are brought back by
+    /// the next snapshot. `false`: what is left is still too much.
+    pub(super) fn shed(&mut self, most: u64, wakes: &mut Wakes) -> bool {
+        if self.count() > most {
+            self.content.store.drop_full();
+        }
+        if self.count() > most {
+            let rest = self.count() - self.content.log.held();
+            self.content.log.shed(most.saturating_sub(rest));
+            let number = self.content.store.number();
+            if number.is_some_and(|number| !self.content.log.continues(number)) {
+                self.content.store.clear();
+            }
+            for viewer in self.viewers.values() {
+                wakes.viewer(viewer, false);
+            }
+        }
+        if self.count() > most {
+            self.content.pages = Pages::default();
+        }
+        if self.count() > most {
+            self.content.store.interrupt();
+        }
+        self.count() <= most
     }
 
     // The sharer.
@@ -116,7 +153,7 @@ impl Room {
             channel,
             acknowledged: content.known.then(|| content.log.latest()),
             snapshot: content.store.whole(),
-            pages: content.pages.held(),
+            pages: content.pages.whole(),
         };
         let mut holder = Holder::new(peer, channel, &initialized);
         for participant in self.viewers.keys() {

@@ -20,6 +20,7 @@ pub(super) struct Generation {
     pub(super) resized: u64,
     pub(super) manifest: Signed,
     pub(super) screen: Vec<Bytes>,
+    held: u64,
 }
 
 /// A snapshot whose screen is whole.
@@ -28,6 +29,7 @@ pub(super) struct Stored {
     pub(super) generation: Arc<Generation>,
     full: Vec<Bytes>,
     full_frames: usize,
+    held: u64,
 }
 
 impl Stored {
@@ -39,6 +41,10 @@ impl Stored {
     /// Whether the full part is still arriving.
     pub(super) fn is_arriving(&self) -> bool {
         self.full.len() < self.full_frames
+    }
+
+    fn drop_full(&mut self) {
+        (self.full, self.full_frames, self.held) = (Vec::new(), 0, 0);
     }
 }
 
@@ -90,8 +96,21 @@ impl Store {
     pub(super) fn interrupt(&mut self) {
         self.arriving = None;
         if let Some(stored) = self.stored.as_mut().filter(|stored| stored.is_arriving()) {
-            stored.full = Vec::new();
-            stored.full_frames = 0;
+            stored.drop_full();
+        }
+    }
+
+    /// Bytes of both generations.
+    pub(super) fn held(&self) -> u64 {
+        let arriving = self.arriving.as_ref().map_or(0, |arriving| arriving.generation.held);
+        let stored = self.stored.as_ref().map_or(0, |stored| stored.generation.held + stored.held);
+        arriving + stored
+    }
+
+    /// Forgets the history of what can be served.
+    pub(super) fn drop_full(&mut self) {
+        if let Some(stored) = &mut self.stored {
+            stored.drop_full();
         }
     }
 
@@ -108,6 +127,7 @@ impl Store {
                 id,
                 number,
                 resized: manifest.resized,
+                held: signed.body.0.len() as u64,
                 manifest: signed,
                 screen: Vec::new(),
             },
@@ -134,6 +154,7 @@ impl Store {
         if index as usize != arriving.generation.screen.len() {
             return Arrival::default();
         }
+        arriving.generation.held += body.len() as u64;
         arriving.generation.screen.push(body);
         if arriving.generation.screen.len() < arriving.screen_frames {
             return Arrival::default();
@@ -141,7 +162,8 @@ impl Store {
         let Some(Arriving { generation, full_frames, .. }) = self.arriving.take() else {
             return Arrival::default();
         };
-        self.stored = Some(Stored { generation: Arc::new(generation), full: Vec::new(), full_frames });
+        self.stored =
+            Some(Stored { generation: Arc::new(generation), full: Vec::new(), full_frames, held: 0 });
         Arrival { screen: true, complete: full_frames == 0 }
     }
 
@@ -150,6 +172,7 @@ impl Store {
             return Arrival::default();
         };
         if index as usize == stored.full.len() {
+            stored.held += body.len() as u64;
             stored.full.push(body);
         }
         Arrival { screen: false, complete: !stored.is_arriving() }

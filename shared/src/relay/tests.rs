@@ -4,6 +4,7 @@
     reason = "tests look for one thing among many"
 )]
 
+mod budget;
 mod rows;
 
 use bytes::Bytes;
@@ -35,7 +36,11 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        let relay = Relay::new(RelayConfig::default(), Entropy::from_seed([9; 32]), Now::new(1_000, 0));
+        Self::with(RelayConfig::default())
+    }
+
+    fn with(config: RelayConfig) -> Self {
+        let relay = Relay::new(config, Entropy::from_seed([9; 32]), Now::new(1_000, 0));
         Self { relay, ms: 1_000, got: BTreeMap::new() }
     }
 

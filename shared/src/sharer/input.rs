@@ -121,13 +121,8 @@ impl Inputs {
         }
         let opener = agreement.and_then(|key| self.open(epoch, key));
         let input = opener.is_some();
-        let participant = Participant {
-            agreement,
-            opener,
-            unreported: Unreported::default(),
-            paste: None,
-            refused: false,
-        };
+        let participant =
+            Participant { agreement, opener, unreported: Unreported::default(), paste: None, refused: false };
         self.participants.insert(id, participant);
         (taken, input)
     }

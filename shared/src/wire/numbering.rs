@@ -30,17 +30,16 @@ impl Numbering {
 
     /// Puts it back; an error if no number follows the last one.
     pub fn put_back(&mut self, frame: Frame) -> Result<Frame, Malformed> {
-        let (channel, event) = match frame {
-            Frame::Event { channel, event } => (channel, event),
-            Frame::NextEvent { channel, kind, body } => {
-                let newest = self.newest.get(&channel).copied().unwrap_or(0);
-                let number = newest.checked_add(1).ok_or(Malformed)?;
-                (channel, SealedEvent { number, kind, body })
-            }
-            other => return Ok(other),
-        };
-        self.newest.insert(channel, event.number);
-        Ok(Frame::Event { channel, event })
+        if let Frame::NextEvent { channel, kind, body } = frame {
+            let newest = self.newest.entry(channel).or_insert(0);
+            let number = newest.checked_add(1).ok_or(Malformed)?;
+            *newest = number;
+            return Ok(Frame::Event { channel, event: SealedEvent { number, kind, body } });
+        }
+        if let Frame::Event { channel, event } = &frame {
+            self.newest.insert(*channel, event.number);
+        }
+        Ok(frame)
     }
 
     /// A channel is over, and its number never comes again.
@@ -78,7 +77,9 @@ mod tests {
     fn only_what_follows_goes_without_a_number() {
         let mut numbering = Numbering::default();
         let said: Vec<bool> = [(1, 1), (1, 2), (2, 9), (2, 10), (1, 3), (1, 5), (1, 1)]
-            .map(|(channel, number)| matches!(numbering.leave_out(event(channel, number)), Frame::Event { .. }))
+            .map(|(channel, number)| {
+                matches!(numbering.leave_out(event(channel, number)), Frame::Event { .. })
+            })
             .to_vec();
         assert_eq!(said, [false, false, true, false, false, true, true]);
         let beat = Frame::Beat { channel: Channel(1), number: 2, body: vec![1].into() };

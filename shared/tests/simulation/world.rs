@@ -581,7 +581,8 @@ impl<S: Screen> World<S> {
     fn watch_seals(&mut self, id: u64, end: End, packet: &Packet) {
         match (end, packet) {
             (End::Sharer(index), Packet::Binary(bytes)) => {
-                let frame = self.numbering.entry(id).or_default().put_back(Frame::decode(bytes).unwrap()).unwrap();
+                let frame =
+                    self.numbering.entry(id).or_default().put_back(Frame::decode(bytes).unwrap()).unwrap();
                 let channel = frame.channel();
                 let (kind, number, body) = match frame {
                     Frame::Event { event, .. } => (event.kind.byte(), event.number, event.body),

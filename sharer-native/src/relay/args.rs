@@ -42,6 +42,12 @@ pub struct RelayArgs {
     /// Viewers in a session at most
     #[arg(long, value_name = "N", default_value_t = 1_000)]
     pub max_viewers: usize,
+    /// Memory for sessions in all, such as 512M or 2G; beyond, new ones are refused, and large ones give up scrollback
+    #[arg(long, value_name = "SIZE", default_value = "1G", value_parser = parse_size)]
+    pub max_memory: u64,
+    /// Connections of one address at most (IPv6: of one /64); those of this computer and of a trusted proxy do not count
+    #[arg(long, value_name = "N", default_value_t = 1_000)]
+    pub max_per_address: usize,
 }
 
 impl From<RelayArgs> for Config {
@@ -57,6 +63,8 @@ impl From<RelayArgs> for Config {
             away_keep: args.away_keep,
             max_sessions: args.max_sessions,
             max_viewers: args.max_viewers,
+            max_memory: args.max_memory,
+            max_per_address: args.max_per_address,
             ..Self::default()
         }
     }
@@ -77,9 +85,33 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| "a duration looks like 90s, 10m or 2h".to_owned())
 }
 
+/// Reads a size in bytes: a number and `K`, `M` or `G`.
+pub fn parse_size(text: &str) -> Result<u64, String> {
+    let (number, shift) = match text.char_indices().next_back() {
+        Some((at, 'K')) => (text.get(..at), 10),
+        Some((at, 'M')) => (text.get(..at), 20),
+        Some((at, 'G')) => (text.get(..at), 30),
+        _ => (Some(text), 0),
+    };
+    number
+        .and_then(|number| number.parse::<u64>().ok())
+        .and_then(|number| number.checked_mul(1 << shift))
+        .ok_or_else(|| "a size looks like 512M or 2G".to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sizes_are_read() {
+        for (text, bytes) in [("9", 9), ("3K", 3 << 10), ("512M", 512 << 20), ("2G", 2 << 30)] {
+            assert_eq!(parse_size(text), Ok(bytes));
+        }
+        for text in ["", "G", "1T", "-1M", "99999999999G", "é"] {
+            assert!(parse_size(text).is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn durations_are_read() {

@@ -2,12 +2,13 @@
 
 use std::fmt::Write as _;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use axum::body::Body;
 use axum::http::header::{self, HeaderName, HeaderValue};
 use axum::http::{HeaderMap, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
+use shared::relay::Crowd;
 use shared::wire::{BROWSER_SUBPROTOCOL, NATIVE_SUBPROTOCOL, RUNS_PATH, SOCKET_PATH};
 
 use super::assets::{self, Asset};
@@ -20,6 +21,7 @@ use super::runs;
 pub(super) struct Site {
     pub(super) hub: Arc<Hub>,
     pub(super) rules: Rules,
+    pub(super) crowd: Arc<Mutex<Crowd>>,
 }
 
 /// The answer to a request, and whether it opens a socket.
@@ -182,6 +184,7 @@ fn metrics(site: &Site) -> Response<Body> {
         ("sessions", stats.sessions as u64),
         ("viewers", stats.viewers as u64),
         ("connections", stats.connections as u64),
+        ("held_bytes", stats.held_bytes),
         ("log_bytes", stats.log_bytes),
         ("rows", stats.rows as u64),
         ("row_bytes", stats.row_bytes as u64),

@@ -138,6 +138,12 @@ impl Rules {
         self.address(peer, headers.get("x-forwarded-for").and_then(|value| value.to_str().ok()))
     }
 
+    /// Whether the connections of `peer` count as its own: a proxy's are those of whom it speaks for, and who is on this
+    /// computer may be a proxy, too.
+    pub(super) fn counts(&self, peer: IpAddr) -> bool {
+        !peer.to_canonical().is_loopback() && !self.proxies.contains(&peer)
+    }
+
     fn address(&self, peer: IpAddr, forwarded: Option<&str>) -> IpAddr {
         if !self.proxies.contains(&peer) {
             return peer;
@@ -213,6 +219,11 @@ mod tests {
     #[test]
     fn forwarded_addresses_are_believed_from_proxies_only() {
         let ip = |n| IpAddr::from([10, 0, 0, n]);
+        assert!(rules().counts(ip(2)) && !rules().counts(ip(1)));
+        assert!(
+            !rules().counts(IpAddr::from([127, 0, 0, 1]))
+                && !rules().counts("::ffff:127.0.0.1".parse().unwrap())
+        );
         assert_eq!(rules().address(ip(2), Some("10.0.0.9")), ip(2));
         assert_eq!(rules().address(ip(1), Some("10.0.0.9, 10.0.0.8")), ip(8));
         assert_eq!(rules().address(ip(1), None), ip(1));

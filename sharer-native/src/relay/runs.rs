@@ -13,7 +13,7 @@ use percent_encoding::percent_decode_str;
 use shared::id::TaskId;
 use shared::keys::grant::Token;
 use shared::orchestration::task::MAX_TASKS;
-use shared::relay::{RunsError, RunsQuery};
+use shared::relay::{RunsError, RunsQuery, neighbourhood};
 
 use super::http::{Site, plain, text};
 
@@ -22,7 +22,7 @@ const DEFAULT_LIMIT: usize = 100;
 
 /// Answers a request from `peer`.
 pub(super) fn answer(site: &Site, peer: IpAddr, request: &Request<Incoming>) -> Response<Body> {
-    let address = site.rules.sender(peer, request.headers()).to_string();
+    let address = neighbourhood(site.rules.sender(peer, request.headers()));
     let query = query(request.uri().query().unwrap_or_default(), token(request.headers()));
     match site.hub.runs(&address, &query) {
         Ok(runs) => {

@@ -2,29 +2,30 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::http::header;
-use axum::http::{HeaderMap, Request};
+use axum::http::{HeaderMap, Request, StatusCode};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use shared::relay::{PeerInfo, Relay, RelayConfig};
+use shared::relay::{Crowd, PeerInfo, Relay, RelayConfig, neighbourhood};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::server::TlsStream;
 
-use super::http::{Site, answer};
+use super::http::{Site, answer, plain};
 use super::hub::Hub;
 use super::peer::{self, Stream};
 use super::rules::Rules;
+use super::seat::{self, Seat};
 use super::{Config, DEFAULT_PORT, Handle, ServeError, Timings, TlsFiles};
 use crate::clock;
 
@@ -56,12 +57,14 @@ pub(super) async fn serve(config: Config) -> Result<Handle, ServeError> {
             away_keep_ms: u64::try_from(config.away_keep.as_millis()).unwrap_or(u64::MAX),
             max_sessions: config.max_sessions,
             max_viewers: config.max_viewers,
+            max_held: config.max_memory,
             public_url,
         },
         entropy,
         clock::now(),
     );
-    let site = Arc::new(Site { hub: Arc::new(Hub::new(relay)), rules });
+    let crowd = Arc::new(Mutex::new(Crowd::new(config.max_per_address)));
+    let site = Arc::new(Site { hub: Arc::new(Hub::new(relay)), rules, crowd });
     let (stop, stopped) = watch::channel(false);
     let timings = config.timings;
     tokio::spawn(accept(listener, tls, site, timings, stopped));
@@ -154,10 +157,20 @@ async fn accept(
                     continue;
                 }
             };
+            let counted = site.rules.counts(address.ip()).then(|| neighbourhood(address.ip()));
+            let seat = match counted.map(|from| Seat::take(&site.crowd, from)) {
+                Some(None) => {
+                    if tls.is_none() {
+                        seat::refuse(&stream);
+                    }
+                    continue;
+                }
+                seat => seat.flatten(),
+            };
             let (site, tls) = (Arc::clone(&site), tls.clone());
             tokio::spawn(async move {
-                connection(stream, address, tls, site, timings.handshake).await;
-                drop(place);
+                let places = Arc::new((place, seat));
+                connection(stream, address, tls, site, timings.handshake, places).await;
             });
         }
     };
@@ -173,40 +186,55 @@ async fn accept(
     tokio::time::sleep(Duration::from_millis(50)).await;
 }
 
+/// A connection's place among all, and among those of its address; as long as its socket, if it becomes one.
+type Places = Arc<(OwnedSemaphorePermit, Option<Seat>)>;
+
 async fn connection(
     stream: TcpStream,
     address: SocketAddr,
     tls: Option<TlsAcceptor>,
     site: Arc<Site>,
     handshake: Duration,
+    places: Places,
 ) {
     // Keystrokes are small and must not wait for each other.
     let _best_effort = stream.set_nodelay(true);
     match tls {
-        None => http(TokioIo::new(stream), address.ip(), site, handshake).await,
+        None => http(TokioIo::new(stream), address.ip(), site, handshake, places).await,
         Some(tls) => {
             if let Ok(Ok(stream)) = tokio::time::timeout(handshake, tls.accept(stream)).await {
-                http(TokioIo::new(Box::new(stream)), address.ip(), site, handshake).await;
+                http(TokioIo::new(Box::new(stream)), address.ip(), site, handshake, places).await;
             }
         }
     }
 }
 
-async fn http<S>(io: TokioIo<S>, address: IpAddr, site: Arc<Site>, handshake: Duration)
+async fn http<S>(io: TokioIo<S>, address: IpAddr, site: Arc<Site>, handshake: Duration, places: Places)
 where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin + 'static,
 {
     let service = service_fn(|mut request: Request<Incoming>| {
-        let site = Arc::clone(&site);
+        let (site, places) = (Arc::clone(&site), Arc::clone(&places));
         async move {
             let answer = answer(&site, address, &request);
             if answer.socket {
+                // Of what comes through a proxy only sockets count, as a proxy keeps the other connections for anybody.
+                let from = site.rules.sender(address, request.headers());
+                let through_proxy = !site.rules.counts(address) && site.rules.counts(from);
+                let seat = through_proxy.then(|| Seat::take(&site.crowd, neighbourhood(from)));
+                if let Some(None) = seat {
+                    return Ok(plain(
+                        StatusCode::SERVICE_UNAVAILABLE,
+                        "too many connections from your address\n",
+                    ));
+                }
                 let info = info(&site.rules, address, request.headers());
                 let upgrade = hyper::upgrade::on(&mut request);
                 tokio::spawn(async move {
                     if let Ok(upgraded) = upgrade.await {
                         upgraded_to_socket(upgraded, info, Arc::clone(&site.hub)).await;
                     }
+                    drop((places, seat));
                 });
             }
             Ok::<_, std::convert::Infallible>(answer.response)
@@ -222,7 +250,7 @@ fn info(rules: &Rules, address: IpAddr, headers: &HeaderMap) -> PeerInfo {
     let host = headers.get(header::HOST).and_then(|value| value.to_str().ok());
     PeerInfo {
         host: host.unwrap_or_default().to_owned(),
-        address: rules.sender(address, headers).to_string(),
+        address: neighbourhood(rules.sender(address, headers)),
     }
 }
 
