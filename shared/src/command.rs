@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
+use crate::encoding::from_json;
 use crate::time::Moment;
 
 /// The longest directory that is told, in bytes: Linux knows no longer path. A longer one is left out, not cut.
@@ -14,6 +15,11 @@ const BURST: u64 = 64;
 const ONE_MORE_MS: u64 = 100;
 /// Commands that a viewer keeps; the oldest goes first. A scrollback of 1,000 lines holds fewer.
 pub const MAX_KEPT: usize = 512;
+/// Commands that an owner keeps, and that a snapshot tells of: the newest.
+pub const MAX_RECALLED: usize = 64;
+/// What a snapshot tells of commands begins like this, in front of everything else: to a terminal a sequence without
+/// meaning, behind CAN, which ends what that was in the middle of.
+const RECALLED: &[u8] = b"\x18\x1b]133;commands;";
 
 /// What a shell marked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -137,6 +143,26 @@ pub struct Command {
 }
 
 impl Command {
+    /// What tells of it whoever was not there.
+    fn told(&self) -> impl Iterator<Item = Told> {
+        let Self { number, directory, progress } = self.clone();
+        let finished = match progress {
+            Progress::Finished { exit, ms } => Some(Told::Finished { number, exit, ms }),
+            Progress::Running | Progress::Missed => None,
+        };
+        std::iter::once(Told::Started { number, directory }).chain(finished)
+    }
+
+    /// How it is getting on, as a word for what draws it.
+    pub fn kind(&self) -> &'static str {
+        match self.progress {
+            Progress::Running => "running",
+            Progress::Finished { exit: Some(0), .. } => "done",
+            Progress::Finished { exit: Some(_), .. } => "error",
+            Progress::Finished { exit: None, .. } | Progress::Missed => "ended",
+        }
+    }
+
     /// How it is getting on, for people.
     pub fn says(&self) -> String {
         match self.progress {
@@ -196,25 +222,81 @@ impl Commands {
         }
     }
 
+    /// Forgets all but the newest.
+    pub fn keep(&mut self, newest: usize) {
+        self.0.drain(..self.0.len().saturating_sub(newest));
+    }
+
+    /// The number of the newest; 0: there is none.
+    pub fn newest(&self) -> u64 {
+        self.0.back().map_or(0, |command| command.number)
+    }
+
+    /// What a snapshot in which `newest` is the newest tells of them, to be put in front of it.
+    pub fn recalled(&self, newest: u64) -> Vec<u8> {
+        let known = self.0.iter().filter(|command| command.number <= newest);
+        let skipped = known.clone().count().saturating_sub(MAX_RECALLED);
+        let told: Vec<Told> = known.skip(skipped).flat_map(Command::told).collect();
+        if told.is_empty() {
+            return Vec::new();
+        }
+        let json = serde_json::to_vec(&told).unwrap_or_default();
+        [RECALLED, &json, b"\x07"].concat()
+    }
+
+    /// What a snapshot tells of commands.
+    pub fn recall(dump: &[u8]) -> Option<Self> {
+        let rest = dump.strip_prefix(RECALLED)?;
+        let end = rest.iter().position(|byte| *byte == 0x07)?;
+        let told: Vec<Told> = from_json(rest.get(..end)?)?;
+        let mut commands = Self::default();
+        for told in told {
+            commands.tell(told);
+        }
+        Some(commands)
+    }
+
+    /// Takes in what a snapshot told: of the commands between its first and its last there are no others. An end that
+    /// is known stays: it was told behind the snapshot.
+    pub fn know(&mut self, recalled: Self) {
+        let (Some(first), Some(last)) = (recalled.0.front(), recalled.0.back()) else { return };
+        let between = first.number..=last.number;
+        self.0.retain(|command| !between.contains(&command.number) || recalled.get(command.number).is_some());
+        for command in recalled.0 {
+            match self.find(command.number) {
+                Err(at) => self.0.insert(at, command),
+                Ok(at) => {
+                    let known = self.0.get_mut(at);
+                    if let Some(known) =
+                        known.filter(|known| !matches!(known.progress, Progress::Finished { .. }))
+                    {
+                        *known = command;
+                    }
+                }
+            }
+        }
+        // One runs at a time.
+        let newest = self.newest();
+        for command in self.0.iter_mut().filter(|command| command.number < newest) {
+            if command.progress == Progress::Running {
+                command.progress = Progress::Missed;
+            }
+        }
+        self.keep(MAX_KEPT);
+    }
+
     /// All of them.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Command> {
         self.0.iter()
     }
 
-    /// The one before or behind `number`; without one, or with one that is gone, the newest. `None`: there is no other.
-    pub fn beside(&self, number: Option<u64>, back: bool) -> Option<u64> {
-        let at = number.and_then(|number| self.0.iter().position(|command| command.number == number));
-        let to = match at {
-            None => self.0.len().checked_sub(1),
-            Some(at) if back => at.checked_sub(1),
-            Some(at) => at.checked_add(1),
-        };
-        to.and_then(|to| self.0.get(to)).map(|command| command.number)
-    }
-
     /// One of them.
     pub fn get(&self, number: u64) -> Option<&Command> {
-        self.0.iter().find(|command| command.number == number)
+        self.0.get(self.find(number).ok()?)
+    }
+
+    fn find(&self, number: u64) -> Result<usize, usize> {
+        self.0.binary_search_by_key(&number, |command| command.number)
     }
 
     /// Whether there is none.
@@ -260,8 +342,7 @@ mod tests {
         let says: Vec<String> = all.iter().map(Command::says).collect();
         assert_eq!(says, ["status 2 after 240 ms", "ended after 100 ms", "running"]);
         assert_eq!(["59.9 s", "1 min 5 s", "2 h 1 min"], [59_999, 65_000, 7_260_000].map(duration));
-        assert_eq!((seen.beside(None, true), seen.beside(Some(3), true)), (Some(3), Some(2)));
-        assert_eq!((seen.beside(Some(3), false), seen.beside(Some(1), true)), (None, None));
+        assert_eq!((seen.newest(), seen.get(2), seen.get(4)), (3, all.get(1), None));
         // The same again, and what ends nothing, change nothing.
         let before = seen.clone();
         seen.tell(Told::Started { number: 2, directory: None });
@@ -270,6 +351,42 @@ mod tests {
         assert_eq!(seen, before);
         seen.tell(Told::Started { number: 9, directory: None });
         assert_eq!(seen.iter().nth(2).map(|command| command.progress), Some(Progress::Missed));
+    }
+
+    #[test]
+    fn a_snapshot_recalls_commands_and_takes_back_no_end() {
+        let started = |number| Told::Started { number, directory: Some("/src".into()) };
+        let finished = |number| Told::Finished { number, exit: Some(1), ms: number };
+        let mut owner = Commands::default();
+        assert_eq!(owner.recalled(9), b"");
+        for number in 1..=100 {
+            owner.tell(started(number));
+            if number != 98 {
+                owner.tell(finished(number));
+            }
+        }
+        let recalled = owner.recalled(99);
+        let dump = [recalled.as_slice(), b"\x18\x1bcscreen"].concat();
+        let seen = Commands::recall(&dump).unwrap();
+        assert!(seen.iter().map(|command| command.number).eq(36..=99));
+        assert_eq!(seen.get(99), owner.get(99));
+        assert_eq!(seen.get(98).map(|command| command.progress), Some(Progress::Missed));
+        // Whoever came late knows the same; who was there keeps what is older, newer, or ended since.
+        let mut late = Commands::default();
+        late.know(seen.clone());
+        assert_eq!(late, seen);
+        let mut present = Commands::default();
+        for told in [started(2), finished(2), started(40), started(98), finished(98), started(100)] {
+            present.tell(told);
+        }
+        present.know(seen);
+        assert_eq!(present.iter().count(), 66);
+        assert_eq!(present.get(98).unwrap().progress, Progress::Finished { exit: Some(1), ms: 98 });
+        assert_eq!((present.newest(), present.get(2).is_some()), (100, true));
+        // Anything else tells of none.
+        for other in [&b""[..], b"\x18\x1bc", b"\x18\x1b]133;commands;[", b"\x18\x1b]133;commands;{}\x07"] {
+            assert_eq!(Commands::recall(other), None);
+        }
     }
 
     #[test]

@@ -35,6 +35,7 @@ pub mod keys;
 pub mod link;
 pub mod markdown;
 pub mod orchestration;
+pub mod ordered;
 pub mod pages;
 pub mod platform;
 pub mod relay;

@@ -231,7 +231,7 @@ impl Viewer {
         if !pinned {
             self.choice.pinned.remove(&task);
         } else if self.family.get(&task).is_some() {
-            self.choice.pinned.insert(task);
+            self.choice.pinned.insert(task, ());
         }
         self.choices += 1;
     }

@@ -13,6 +13,7 @@
 //! and writes no clipboard. Feeding the same bytes in other pieces gives the same dump.
 
 mod answers;
+mod command;
 mod dump;
 pub mod marks;
 mod shadow;
@@ -97,6 +98,12 @@ impl Terminal {
     #[must_use]
     pub fn size(&self) -> WindowSize {
         self.size
+    }
+
+    /// Remembers that the command of this number begins behind what was fed: with the line above, on which it was typed.
+    /// On the alternate screen there are no places.
+    pub fn command(&mut self, number: u64) {
+        self.tap.command(number);
     }
 
     /// Forgets all that has scrolled off, of the primary screen also while the alternate one shows: what a dump of the

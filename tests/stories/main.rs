@@ -8,6 +8,7 @@
 )]
 
 mod acp;
+mod browser_commands;
 mod browser_control;
 mod browser_errors;
 mod browser_hello;

@@ -9,7 +9,7 @@ use e2e::harness::root;
 /// `shared`'s modules from the bottom up: a module imports only from rows below its own, never from its own row.
 /// A path stands for all below it that has no row of its own.
 const ROWS: [&[&str]; 10] = [
-    &["time", "entropy", "encoding", "platform", "markdown"],
+    &["time", "entropy", "ordered", "encoding", "platform", "markdown"],
     &["id"],
     &["keys", "wire::source", "conversation", "command"],
     &["event", "link", "orchestration"],

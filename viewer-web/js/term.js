@@ -49,6 +49,10 @@ class Screen {
     this.decoder = new TextDecoder();
     this.typing = false;
     this.place = null;
+    // Where commands were typed, by number; what is said of each; and which is looked at.
+    this.marks = new Map();
+    this.told = new Map();
+    this.target = 0;
     const linkHandler = {
       allowNonHttpProtocols: true,
       activate: (_event, uri) => { const url = safe(uri); if (url) on("link", url, ""); },
@@ -91,17 +95,28 @@ class Screen {
     const typed = (data) => {
       const person = user;
       user = false;
-      if (person && this.typing) on("data", data, "");
+      if (!person || !this.typing) return;
+      if (this.target) this.look(0);
+      on("data", data, "");
     };
     term.onData(typed);
     // Mouse reports in the old encoding; one byte a character.
     term.onBinary((data) => { if (this.typing) on("binary", data, ""); });
     term.onTitleChange((title) => on("title", title, ""));
+    // A snapshot says which commands were typed where; what programs say has no numbers.
+    term.parser.registerOscHandler(133, (data) => {
+      const number = this.rebuilding && /^C;n=(\d+)$/.exec(data)?.[1];
+      if (number) this.putMark(Number(number), 0);
+      return true;
+    });
+    term.parser.registerEscHandler({ final: "c" }, () => { this.dropMarks(0); return false; });
     // xterm.js 6.0.0 throws on ED 1 in the last cell of a buffer without scrollback, and is dead from then on. The
     // whole screen is erased there either way.
     for (const prefix of ["", "?"]) {
       term.parser.registerCsiHandler({ prefix, final: "J" }, (params) => {
         const buffer = term.buffer.active;
+        if (!prefix && !params[0]) this.dropMarks(buffer.baseY + buffer.cursorY + (buffer.cursorX ? 1 : 0));
+        if (!prefix && params[0] === 2) this.dropMarks(buffer.baseY);
         const lastCell = buffer.cursorX + 1 >= term.cols && buffer.baseY + buffer.cursorY + 1 >= buffer.length;
         if (params[0] !== 1 || !lastCell) return false;
         term._core._inputHandler.eraseInDisplay({ params: [2], length: 1 }, prefix === "?");
@@ -111,6 +126,10 @@ class Screen {
     // A program may ask to write the clipboard, never to read it.
     term.parser.registerOscHandler(52, (data) => { this.clipboard(data); return true; });
     term.attachCustomKeyEventHandler((event) => this.key(event));
+    host.addEventListener("click", (event) => {
+      const number = event.target.dataset?.command;
+      if (number) this.look(Number(number));
+    });
     host.addEventListener("paste", (event) => {
       event.preventDefault();
       event.stopImmediatePropagation();
@@ -165,12 +184,116 @@ class Screen {
     term.write("", () => {
       this.place = this.looked() ?? this.place;
       if (term.cols !== cols || term.rows !== rows) term.resize(Math.max(cols, 2), Math.max(rows, 1));
+      this.rebuilding = true;
     });
     term.write(text, () => {
+      this.rebuilding = false;
       this.fit();
       this.goBack();
       this.on("parsed", String(ticket), "");
     });
+  }
+
+  /** A command begins behind what was written before: it was typed on the line above. */
+  mark(number) {
+    this.term.write("", () => {
+      const { active } = this.term.buffer;
+      const cursor = active.baseY + active.cursorY;
+      let y = active.cursorX === 0 ? Math.max(cursor - 1, 0) : cursor;
+      while (y > 0 && active.getLine(y)?.isWrapped) y -= 1;
+      this.putMark(number, y - cursor);
+    });
+  }
+
+  /** `rows`: from the cursor. There are no places on the alternate screen. */
+  putMark(number, rows) {
+    const marker = this.term.registerMarker(rows);
+    if (!marker) return;
+    for (const [other, mark] of this.marks) if (other === number || mark.marker.line === marker.line) mark.marker.dispose();
+    const mark = { marker };
+    this.marks.set(number, mark);
+    marker.onDispose(() => {
+      if (this.marks.get(number) === mark) this.marks.delete(number);
+      mark.sign?.dispose();
+    });
+    this.draw(number);
+  }
+
+  /** What stood on the screen from this line on is gone. */
+  dropMarks(from) {
+    if (this.term.buffer.active.type !== "normal") return;
+    for (const { marker } of this.marks.values()) if (marker.line >= from) marker.dispose();
+  }
+
+  /** All that is known of commands, a line each: number, kind, words. */
+  setCommands(text) {
+    this.told = new Map(text.split("\n").filter(Boolean).map((line) => {
+      const [number, kind, ...words] = line.split(" ");
+      return [Number(number), { kind, words: words.join(" ") }];
+    }));
+    for (const number of this.marks.keys()) this.draw(number);
+  }
+
+  /** Draws the sign of a command, if there is something to say of it. */
+  draw(number) {
+    const mark = this.marks.get(number);
+    const told = this.told.get(number);
+    if (!mark) return;
+    if (!told) {
+      mark.sign?.dispose();
+      mark.sign = undefined;
+      return;
+    }
+    const dress = (element) => {
+      const now = this.told.get(number);
+      element.className = `xterm-decoration command ${now?.kind}${this.target === number ? " looked" : ""}`;
+      element.dataset.command = number;
+      element.title = now?.words ?? "";
+    };
+    if (!mark.sign) {
+      mark.sign = this.term.registerDecoration({ marker: mark.marker });
+      mark.sign?.onRender(dress);
+    } else if (mark.sign.element) {
+      dress(mark.sign.element);
+    }
+  }
+
+  /** The commands whose places are known, from the top. */
+  places() {
+    return [...this.marks].filter(([number]) => this.told.has(number))
+      .map(([number, { marker }]) => ({ number, line: marker.line })).sort((a, b) => a.line - b.line);
+  }
+
+  /** To the command before or behind the one that is looked at, or, where that is out of sight, next to what is in sight. */
+  step(back) {
+    const { viewportY, baseY } = this.term.buffer.active;
+    const places = this.places();
+    const inSight = ({ line }) => line >= viewportY && line < viewportY + this.term.rows;
+    const at = places.findIndex((place) => place.number === this.target && inSight(place));
+    const to = at >= 0 ? places[at + (back ? -1 : 1)]
+      : back ? places.findLast(({ line }) => line < viewportY + this.term.rows)
+      : viewportY < baseY && places.find(({ line }) => line > viewportY);
+    if (to) this.look(to.number);
+    else if (!back) { this.look(0); this.term.scrollToBottom(); }
+  }
+
+  /** Looks at a command; 0: at none. */
+  look(number) {
+    const before = this.target;
+    const mark = this.marks.get(number);
+    this.target = mark ? number : 0;
+    this.draw(before);
+    this.draw(number);
+    let text = "";
+    if (mark) {
+      const { line } = mark.marker;
+      this.place = null;
+      this.term.scrollToLine(Math.max(0, line - 1));
+      text = this.line(line);
+      for (let y = line + 1; text.length < 200 && this.term.buffer.active.getLine(y)?.isWrapped; y += 1) text += this.line(y);
+    }
+    const first = this.places()[0]?.number === number;
+    this.on("command", `${this.target}${first ? " first" : ""}`, text);
   }
 
   line(y) { return this.term.buffer.active.getLine(y)?.translateToString(true) ?? ""; }
@@ -223,6 +346,7 @@ class Screen {
 
   wipe() {
     this.decoder = new TextDecoder();
+    this.dropMarks(0);
     this.term.reset();
     this.term.write("\x1bc");
   }
@@ -272,6 +396,8 @@ class Screen {
     const now = cell();
     host.style.width = `${Math.ceil(now.width * term.cols)}px`;
     host.style.height = `${Math.ceil(now.height * term.rows)}px`;
+    // xterm.js 6.0.0 goes on scrolling by the height that rows had before.
+    term._core._viewport?._sync();
   }
 
   /** Keeps the cursor in sight where the terminal is larger than its frame. */

@@ -8,6 +8,7 @@ use shared::link::Link;
 use shared::viewer::{Event, PaneId, Selection, Typing, View};
 
 use crate::components::banner::Banner;
+use crate::components::commands::{CommandBar, chord as command_chord};
 use crate::components::find::Find;
 use crate::components::key_row::{KeyRow, Modifiers};
 use crate::components::pill_bar::{PillBar, chord};
@@ -146,14 +147,29 @@ fn Session(link: Link, child: Option<TaskId>) -> impl IntoView {
             let wide = page::is_wide();
             page.update(|page| page.transcript = Some(!page.transcript.unwrap_or(wide)));
         }
-        Action::Show(panel) => page.update(|page| {
-            page.panel = if page.panel == panel { Panel::None } else { panel };
-        }),
+        Action::Show(panel) => {
+            page.update(|page| page.panel = if page.panel == panel { Panel::None } else { panel });
+            let panel = page.with_untracked(|page| page.panel);
+            if let Some(screen) = screen() {
+                if panel == Panel::Commands {
+                    screen.step(true);
+                } else {
+                    screen.end_steps();
+                }
+            }
+        }
         Action::Close => {
             page.update(|page| page.panel = Panel::None);
             if let Some(screen) = screen() {
                 screen.end_find();
+                screen.end_steps();
                 screen.focus();
+            }
+        }
+        Action::Step { back } => {
+            page.update(|page| page.panel = Panel::Commands);
+            if let Some(screen) = screen() {
+                screen.step(back);
             }
         }
         Action::Find { text, back } => {
@@ -180,6 +196,12 @@ fn Session(link: Link, child: Option<TaskId>) -> impl IntoView {
         Happened::Link(url) => page.update(|page| page.link = Some(url)),
         Happened::Hover(url) => page.update(|page| page.hover = url),
         Happened::Found(index, count) => page.update(|page| page.found = Some((index, count))),
+        Happened::Command(looked) => page.update(|page| {
+            if looked.is_some() {
+                page.panel = Panel::Commands;
+            }
+            page.command = looked;
+        }),
         Happened::Leave => {
             if let Some(screen) = screen() {
                 screen.blur();
@@ -268,9 +290,17 @@ fn Session(link: Link, child: Option<TaskId>) -> impl IntoView {
     });
     // Escape closes what is open, wherever the focus is; without anything open it is the program's.
     let pressed = move |event: leptos::ev::KeyboardEvent| {
-        if event.key() == "Escape" && page.with_untracked(|page| page.panel != Panel::None) {
+        // The bar of commands takes no key from a program: it closes itself where it has the keyboard.
+        let closes = |page: &Page| !matches!(page.panel, Panel::None | Panel::Commands);
+        if event.key() == "Escape" && page.with_untracked(closes) {
             event.stop_propagation();
             act.run(Action::Close);
+        }
+        let steps = view.with_untracked(|view| view.as_ref().is_some_and(|view| !view.commands.is_empty()));
+        if let Some(back) = command_chord(&event).filter(|_| steps) {
+            event.prevent_default();
+            event.stop_propagation();
+            act.run(Action::Step { back });
         }
         // To another pill, from anywhere; what is on the keyboard's way there is not for the program.
         let selects = view.with_untracked(|view| chord(&event, view.as_ref()?.bar.as_deref()?));
@@ -285,6 +315,7 @@ fn Session(link: Link, child: Option<TaskId>) -> impl IntoView {
             <Toolbar/>
             <PillBar/>
             <Find/>
+            <CommandBar/>
             <Banner/>
             <div class="stages">
                 <Terminal mounted=mounted host=host/>

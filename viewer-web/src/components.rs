@@ -2,6 +2,7 @@
 
 pub(crate) mod banner;
 pub(crate) mod card;
+pub(crate) mod commands;
 pub(crate) mod find;
 pub(crate) mod icon;
 pub(crate) mod key_row;
@@ -21,6 +22,7 @@ use shared::viewer::{Event, View};
 
 use crate::components::key_row::Modifiers;
 use crate::preferences::Settings;
+use crate::xterm::Looked;
 
 /// What can be open beside the terminal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -34,6 +36,8 @@ pub(crate) enum Panel {
     Settings,
     /// Finding text in the terminal.
     Find,
+    /// Going from command to command.
+    Commands,
 }
 
 /// The page's own state: everything that is no word about the session.
@@ -54,6 +58,8 @@ pub(crate) struct Page {
     pub(crate) hover: String,
     /// Which match of how many.
     pub(crate) found: Option<(String, String)>,
+    /// The command that is looked at.
+    pub(crate) command: Option<Looked>,
     /// Whether the transcript is open; `None`: as it fits.
     pub(crate) transcript: Option<bool>,
     /// Grows when the keyboard should leave the terminal.
@@ -83,6 +89,10 @@ pub(crate) enum Action {
     Close,
     Find {
         text: String,
+        back: bool,
+    },
+    /// To the command before the one that is looked at, or behind it.
+    Step {
         back: bool,
     },
 }

@@ -1,5 +1,8 @@
 //! The one file that knows xterm.js; `js/term.js` is its other half.
 
+use std::fmt::Write as _;
+
+use shared::command::Commands;
 use shared::event::WindowSize;
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::{Closure, wasm_bindgen};
@@ -42,6 +45,14 @@ extern "C" {
     #[wasm_bindgen(method)]
     fn find(this: &Handle, text: &str, back: bool);
     #[wasm_bindgen(method)]
+    fn mark(this: &Handle, command: f64);
+    #[wasm_bindgen(method, js_name = setCommands)]
+    fn set_commands(this: &Handle, text: &str);
+    #[wasm_bindgen(method)]
+    fn step(this: &Handle, back: bool);
+    #[wasm_bindgen(method)]
+    fn look(this: &Handle, command: f64);
+    #[wasm_bindgen(method)]
     fn dispose(this: &Handle);
     #[wasm_bindgen(method, js_name = endFind)]
     fn end_find(this: &Handle);
@@ -66,8 +77,29 @@ pub(crate) enum Happened {
     Hover(String),
     /// Which match of how many is selected.
     Found(String, String),
+    /// A person looks at a command, or at none any more.
+    Command(Option<Looked>),
     /// The person leaves the terminal by keyboard.
     Leave,
+}
+
+/// A command that is looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Looked {
+    pub(crate) number: u64,
+    /// No other stands above it.
+    pub(crate) first: bool,
+    /// The line it was typed on, as it is on the screen.
+    pub(crate) line: String,
+}
+
+impl Looked {
+    /// From the command's number, with a word behind it if it is the first, and its line.
+    fn heard(which: &str, line: String) -> Option<Self> {
+        let (number, first) = which.split_once(' ').map_or((which, false), |(number, _)| (number, true));
+        let number = number.parse().ok().filter(|number| *number > 0)?;
+        Some(Self { number, first, line })
+    }
 }
 
 /// A terminal in the page.
@@ -104,6 +136,7 @@ impl Screen {
                 "link" => Happened::Link(first),
                 "hover" => Happened::Hover(first),
                 "found" => Happened::Found(first, second),
+                "command" => Happened::Command(Looked::heard(&first, second)),
                 _ => Happened::Leave,
             };
             on(happened);
@@ -167,6 +200,31 @@ impl Screen {
 
     pub(crate) fn find(&self, text: &str, back: bool) {
         self.handle.find(text, back);
+    }
+
+    /// Remembers that a command begins behind everything written before.
+    pub(crate) fn mark(&self, command: u64) {
+        self.handle.mark(number(command));
+    }
+
+    /// Takes all that is known of commands.
+    pub(crate) fn set_commands(&self, commands: &Commands) {
+        let mut lines = String::new();
+        for command in commands.iter() {
+            // Writing into a string cannot fail.
+            let _ = writeln!(lines, "{} {} {}", command.number, command.kind(), command.says());
+        }
+        self.handle.set_commands(&lines);
+    }
+
+    /// Goes to the command before or behind.
+    pub(crate) fn step(&self, back: bool) {
+        self.handle.step(back);
+    }
+
+    /// Looks at no command any more.
+    pub(crate) fn end_steps(&self) {
+        self.handle.look(0.0);
     }
 
     /// Frees everything it holds; nothing more happens in it.

@@ -1,16 +1,15 @@
 //! The newest revision of each card of an epoch, and the digest over all of them.
 
-use std::collections::BTreeMap;
-
 use super::CardDigest;
 use crate::id::TaskId;
 use crate::keys::hash;
 use crate::orchestration::task::MAX_TASKS;
+use crate::ordered::Ordered;
 
 /// Which cards there are. At most [`MAX_TASKS`]: beyond, known ones are still updated and others refused.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct CardSet {
-    cards: BTreeMap<TaskId, (u64, CardDigest)>,
+    cards: Ordered<TaskId, (u64, CardDigest)>,
 }
 
 impl CardSet {

@@ -1,13 +1,12 @@
 //! The transcript as everybody holds it: numbered blocks, changed by numbered changes.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use serde::{Deserialize, Serialize};
 
 use super::block::{AgentId, Between, Block, Message, ToolCall};
 use super::page::{Entry, Page};
 use super::{MAX_BLOCKS, MAX_NAMES};
 use crate::encoding::{Extensible, extensible};
+use crate::ordered::Ordered;
 
 /// The most changes that wait for the pages they follow; a viewer that has more asks again.
 const MOST_WAITING: usize = 16_384;
@@ -67,9 +66,9 @@ struct Loading {
     /// Changes that came before the newest page.
     early: Vec<Change>,
     /// Blocks whose value at `target` is held.
-    fresh: BTreeSet<u32>,
+    fresh: Ordered<u32, ()>,
     /// Changes after `target` to blocks that are not.
-    waiting: BTreeMap<u32, Vec<Change>>,
+    waiting: Ordered<u32, Vec<Change>>,
     /// How many changes wait.
     count: usize,
 }
@@ -93,8 +92,8 @@ pub struct Transcript {
     /// The newest change that was seen.
     revision: u64,
     first: u32,
-    blocks: BTreeMap<u32, Held<Block>>,
-    names: BTreeMap<AgentId, Held<String>>,
+    blocks: Ordered<u32, Held<Block>>,
+    names: Ordered<AgentId, Held<String>>,
     loading: Option<Loading>,
     /// Grows with everything that may look different; for whoever draws.
     seen: u64,
@@ -153,7 +152,7 @@ impl Transcript {
 
     /// Whether the agent has a name.
     pub fn has_name(&self, id: &AgentId) -> bool {
-        self.names.contains_key(id)
+        self.names.contains(id)
     }
 
     pub(super) fn names(&self) -> impl Iterator<Item = (&AgentId, &Held<String>)> {
@@ -208,14 +207,17 @@ impl Transcript {
         }
         match change.what.block() {
             Some(at) if matches!(change.what, What::Set(..)) => {
-                loading.fresh.insert(at);
+                loading.fresh.insert(at, ());
                 // It is all of the block, whatever came before.
                 let over = loading.waiting.remove(&at).unwrap_or_default();
                 loading.count = loading.count.saturating_sub(over.len());
             }
             Some(at) if !loading.fresh.contains(&at) => {
                 loading.count += 1;
-                loading.waiting.entry(at).or_default().push(change);
+                match loading.waiting.get_mut(&at) {
+                    Some(waiting) => waiting.push(change),
+                    None => drop(loading.waiting.insert(at, vec![change])),
+                }
                 return Need::Nothing;
             }
             _ => {}
@@ -251,7 +253,7 @@ impl Transcript {
                 }
             }
             What::Name(id, value) => {
-                if self.names.len() < MAX_NAMES || self.names.contains_key(&id) {
+                if self.names.len() < MAX_NAMES || self.names.contains(&id) {
                     self.names.insert(id, Held { revision, value });
                 }
             }
@@ -267,7 +269,7 @@ impl Transcript {
     fn forget(&mut self, first: u32) {
         if first > self.first {
             self.first = first;
-            self.blocks = self.blocks.split_off(&first);
+            self.blocks.drop_before(&first);
         }
     }
 
@@ -316,7 +318,7 @@ impl Transcript {
         }
         for Entry(at, revision, value) in page.blocks {
             let Some(loading) = self.loading.as_mut() else { return };
-            if at < self.first || !loading.fresh.insert(at) {
+            if at < self.first || loading.fresh.insert(at, ()).is_some() {
                 continue;
             }
             let waiting = loading.waiting.remove(&at).unwrap_or_default();

@@ -4,12 +4,11 @@
 //! counts before another, so that no order of arrival makes a difference. Nothing is ever taken out: absence says
 //! nothing, and a task that was removed says so itself.
 
-use std::collections::BTreeMap;
-
 use super::names::fallback;
 use super::status::TaskState;
 use super::task::{MAX_TASKS, Task};
 use crate::id::TaskId;
+use crate::ordered::Ordered;
 
 /// What a value changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,7 +26,7 @@ pub enum Merged {
 /// Known tasks. A graph of parents and children; the pill bar shows one level of it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Tree {
-    tasks: BTreeMap<TaskId, Task>,
+    tasks: Ordered<TaskId, Task>,
 }
 
 impl Tree {

@@ -19,6 +19,8 @@ pub struct Mark {
 pub enum ModelInput {
     /// Output.
     Output(Bytes),
+    /// The command of this number begins here: the dumps say where.
+    Command(u64),
     /// Forget what has scrolled off: it is not shared.
     Forget,
     /// A new size.

@@ -22,7 +22,7 @@ use super::snapshots::Snapshots;
 use super::step::Step;
 use super::{Begin, Effect, Mark, ModelInput, RoomState};
 use crate::chain::ChainPoint;
-use crate::command::Shell;
+use crate::command::{Commands, Shell};
 use crate::conversation::Conversation;
 use crate::entropy::Entropy;
 use crate::event::{Event, Note, WindowSize};
@@ -74,6 +74,8 @@ pub(super) struct Session {
     cards: Cards,
     talk: Talk,
     shell: Shell,
+    /// The newest commands, for those who come late.
+    commands: Commands,
 
     attests: Attests,
     next_beat: Moment,
@@ -129,6 +131,7 @@ impl Session {
             cards: Cards::default(),
             talk: Talk::new(said),
             shell: Shell::new(now.mono),
+            commands: Commands::default(),
             attests: Attests { at: now.mono, ..Attests::default() },
             next_beat: now.mono,
             beat: None,
@@ -313,7 +316,8 @@ impl Session {
                 let point = self.epoch.point();
                 let mark = Mark { epoch: self.epoch.id(), number: point.number };
                 let transcript = self.tell_transcript();
-                if let Some(request) = self.snapshots.ask(now, mark, point, transcript, self.resized_at) {
+                let (resized, commands) = (self.resized_at, self.commands.newest());
+                if let Some(request) = self.snapshots.ask(now, mark, point, transcript, resized, commands) {
                     self.model(ModelInput::Snapshot { mark, full: request.full }, step);
                 }
             }

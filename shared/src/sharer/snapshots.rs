@@ -24,6 +24,8 @@ pub(super) struct Request {
     pub(super) transcript: u64,
     /// The newest event up to there that changed the size.
     pub(super) resized: u64,
+    /// The newest command up to there.
+    pub(super) commands: u64,
     pub(super) full: bool,
 }
 
@@ -61,10 +63,11 @@ impl Snapshots {
         point: ChainPoint,
         transcript: u64,
         resized: u64,
+        commands: u64,
     ) -> Option<Request> {
         let full = self.wanted.take()?;
         self.earliest = now.mono.after(SPACED_MS);
-        let request = Request { mark, point, transcript, resized, full };
+        let request = Request { mark, point, transcript, resized, commands, full };
         self.asked = Some(request);
         Some(request)
     }

@@ -158,7 +158,7 @@ impl World {
             let Some(input) = self.model.pop_front() else { return };
             match input {
                 ModelInput::Output(bytes) => self.log.extend_from_slice(&bytes),
-                ModelInput::Resize(_) | ModelInput::Forget => {}
+                ModelInput::Resize(_) | ModelInput::Command(_) | ModelInput::Forget => {}
                 ModelInput::Mark(mark) => self.sharer.handle_model_passed(self.now(), self.id, mark),
                 ModelInput::Snapshot { mark, full } => {
                     let window = WindowSize { cols: 80, rows: 24 };

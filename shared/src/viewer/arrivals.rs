@@ -176,6 +176,7 @@ impl Pane {
                 }
                 Step::Title(title) => self.set_title(&title),
                 Step::Command(told, there) => self.command(uplink, told, there),
+                Step::Recalled(commands) => Arc::make_mut(&mut self.commands).know(commands),
                 Step::Agent(change) => self.talk.change(change),
                 Step::Doubted => {
                     self.title = None;

@@ -1,8 +1,9 @@
 //! Credit of a connection: binary bytes count as consumed when the terminal has parsed what they carried.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 use super::pane::PaneId;
+use crate::ordered::Ordered;
 use crate::time::Moment;
 
 /// Credit is granted when this much more was consumed than the relay knows, in bytes: an eighth of the whole.
@@ -19,7 +20,7 @@ pub(super) struct Credit {
     consumed: u64,
     granted: u64,
     /// Each terminal parses in its own time.
-    writes: BTreeMap<PaneId, VecDeque<(u64, u64)>>,
+    writes: Ordered<PaneId, VecDeque<(u64, u64)>>,
     next_ticket: u64,
     unwritten: u64,
     /// When a span began, what arrived in it, and in the one before.
@@ -53,7 +54,11 @@ impl Credit {
     pub(super) fn ticket(&mut self, pane: PaneId) -> u64 {
         self.next_ticket += 1;
         let bytes = std::mem::take(&mut self.unwritten);
-        self.writes.entry(pane).or_default().push_back((self.next_ticket, bytes));
+        let write = (self.next_ticket, bytes);
+        match self.writes.get_mut(&pane) {
+            Some(writes) => writes.push_back(write),
+            None => drop(self.writes.insert(pane, [write].into())),
+        }
         self.next_ticket
     }
 

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::proof::Proof;
 use super::tail::Tail;
 use crate::chain::{Answer, Attestation, ChainPoint, End, ViewerChallenge};
-use crate::command::Told;
+use crate::command::{Commands, Told};
 use crate::conversation::Change;
 use crate::event::{EndReason, Event, Note, WindowSize};
 use crate::keys::epoch::{Header, Opened, Scope};
@@ -36,6 +36,8 @@ pub(super) enum Step {
     Title(String),
     /// A command began or ended; whether the terminal stands at that place.
     Command(Told, bool),
+    /// What a snapshot tells of commands.
+    Recalled(Commands),
     /// The transcript changed.
     Agent(Change),
     /// The transcript stands at this change where the events go on.
@@ -410,15 +412,21 @@ impl Epoch {
                     // It would be shown in another size than it was made for; the next one follows at once.
                     return;
                 }
-                let bytes = after.into_iter().filter_map(|(_, event)| match event {
-                    Event::Output(bytes) => Some(bytes),
-                    Event::Note(_) | Event::Unknown => None,
-                });
-                let whole = bytes.fold(plain, |mut whole, bytes| {
-                    whole.extend_from_slice(&bytes);
-                    whole
-                });
+                // In one write, or as many more as commands begin in them.
+                let (mut whole, mut behind) = (plain, Vec::new());
+                for (_, event) in after {
+                    match (event, behind.last_mut()) {
+                        (Event::Output(bytes), None) => whole.extend_from_slice(&bytes),
+                        (Event::Output(bytes), Some(Step::Write(more))) => more.extend_from_slice(&bytes),
+                        (Event::Output(bytes), Some(_)) => behind.push(Step::Write(bytes)),
+                        (Event::Note(Note::Command(told @ Told::Started { .. })), _) => {
+                            behind.push(Step::Command(told, true));
+                        }
+                        (Event::Note(_) | Event::Unknown, _) => {}
+                    }
+                }
                 self.rebuilt(manifest, part, whole);
+                self.steps.extend(behind);
             }
             // It leads away from what we have, forwards or, after a loss, to where the relay can go on from.
             None if newest.is_none_or(|newest| newest < manifest.point.number) => {
@@ -447,6 +455,9 @@ impl Epoch {
         self.history = (part == Part::Full).then_some(manifest.point.number);
         self.skipped = None;
         self.reflowed = false;
+        if let Some(commands) = Commands::recall(&bytes) {
+            self.steps.push_back(Step::Recalled(commands));
+        }
         self.steps.push_back(Step::Rebuild(manifest.window.clamped(), bytes));
     }
 

@@ -1,6 +1,6 @@
 //! The children of the link's own session: what its owner's cards say of them, and whether that is the present.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 use super::epoch::Epoch;
 use crate::card::{CardReader, Reach};
@@ -10,6 +10,7 @@ use crate::keys::epoch::EpochId;
 use crate::keys::grant::GrantSecret;
 use crate::orchestration::task::Task;
 use crate::orchestration::tree::{Merged, Tree};
+use crate::ordered::Ordered;
 use crate::time::{Moment, Now, UnixMs};
 use crate::wire::task::TaskRow;
 
@@ -31,7 +32,7 @@ pub(super) struct Opening {
 #[derive(Debug, Default)]
 pub(super) struct Family {
     tree: Tree,
-    reach: BTreeMap<TaskId, Reach>,
+    reach: Ordered<TaskId, Reach>,
     reader: Option<(EpochId, CardReader)>,
     /// The cards' states since the one that the owner vouched for last: their digests, and when each began.
     states: VecDeque<([u8; 32], Now)>,

@@ -1,13 +1,12 @@
 //! All panes of one link: its own session's, which is always there, and the children's that were looked at last.
 
-use std::collections::BTreeMap;
-
 use super::family::Opening;
 use super::pane::{Pane, PaneId};
 use super::uplink::Uplink;
 use crate::id::{Channel, SessionId, TaskId};
 use crate::keys::epoch::EpochId;
 use crate::link::Link;
+use crate::ordered::Ordered;
 
 /// Children's panes kept joined; of more, the one that was looked at longest ago is left. A terminal with its
 /// scrollback costs a browser a few MiB.
@@ -24,13 +23,13 @@ pub(super) struct Panes {
     selected: Option<PaneId>,
     next: u32,
     /// The newest headers accepted in panes that are gone: an older one is not accepted in their next pane either.
-    ranks: BTreeMap<SessionId, (EpochId, u32)>,
+    ranks: Ordered<SessionId, (EpochId, u32)>,
 }
 
 impl Panes {
     /// The link's own pane, selected.
     pub(super) fn new(own: Pane) -> Self {
-        Self { selected: Some(own.id), next: own.id.0, own, children: Vec::new(), ranks: BTreeMap::new() }
+        Self { selected: Some(own.id), next: own.id.0, own, children: Vec::new(), ranks: Ordered::default() }
     }
 
     /// The link's own.

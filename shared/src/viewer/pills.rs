@@ -1,7 +1,6 @@
 //! The pill bar as a plain value: the orchestrator and its children, in order, with the words people read.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::text::{MAX_NAME, readable};
@@ -9,6 +8,7 @@ use crate::id::TaskId;
 use crate::orchestration::names::fallback;
 use crate::orchestration::status::TaskState;
 use crate::orchestration::task::Task;
+use crate::ordered::Ordered;
 use crate::time::UnixMs;
 
 /// How many colours discs have: [`Pill::colour`] is below.
@@ -290,9 +290,9 @@ impl Bar {
 pub(super) struct Choice {
     pub(super) selected: Selection,
     pub(super) order: Order,
-    pub(super) pinned: BTreeSet<TaskId>,
+    pub(super) pinned: Ordered<TaskId, ()>,
     /// What rang and was looked at since, at which of its rings.
-    pub(super) looked: BTreeMap<TaskId, u32>,
+    pub(super) looked: Ordered<TaskId, u32>,
 }
 
 /// What a bar is made of.

@@ -1,8 +1,9 @@
 //! What the owner has vouched for: how long anything shown may stand without its signature.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 use crate::chain::{ATTEST_WITHIN_MS, ChainHash, ChainPoint};
+use crate::ordered::Ordered;
 use crate::time::Moment;
 
 /// Arrivals this close together share one mark, so that a flood costs no memory.
@@ -17,7 +18,7 @@ const MAX_AHEAD: usize = 16;
 pub(super) struct Proof {
     covered: u64,
     marks: VecDeque<(u64, Moment)>,
-    ahead: BTreeMap<u64, ChainHash>,
+    ahead: Ordered<u64, ChainHash>,
 }
 
 impl Proof {

@@ -262,7 +262,7 @@ pub struct View {
     pub typing: Typing,
     /// A paste that waits for the person's word.
     pub paste: Option<PasteQuestion>,
-    /// The commands that its shell marked since this viewer came.
+    /// The commands that its shell marked: those since this viewer came, and the newest before.
     pub commands: Arc<Commands>,
     /// What there is to read beside the terminal.
     pub transcript: TranscriptView,

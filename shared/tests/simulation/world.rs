@@ -718,7 +718,7 @@ impl<S: Screen> World<S> {
                     ModelInput::Mark(_) => {
                         program.boundaries.insert(program.truth.state());
                     }
-                    ModelInput::Snapshot { .. } | ModelInput::Forget => {}
+                    ModelInput::Snapshot { .. } | ModelInput::Command(_) | ModelInput::Forget => {}
                 }
                 program.model_queue.push_back(input);
                 if program.model_queue.len() == 1 {
@@ -761,7 +761,7 @@ impl<S: Screen> World<S> {
             match input {
                 ModelInput::Output(bytes) => model.feed(&bytes),
                 ModelInput::Resize(window) => model.resize(window),
-                ModelInput::Forget => {}
+                ModelInput::Command(_) | ModelInput::Forget => {}
                 ModelInput::Mark(mark) => {
                     self.machine_of(index, |machine, now, id| machine.handle_model_passed(now, id, mark));
                 }

@@ -125,6 +125,7 @@ fn run(mut terminal: Terminal, answers: bool, inputs: &Receiver<Work>, common: &
                 fed = bytes.len();
             }
             ModelInput::Resize(size) => terminal.resize(size),
+            ModelInput::Command(number) => terminal.command(number),
             ModelInput::Forget => terminal.forget_history(),
             ModelInput::Mark(mark) => passed = Some(mark),
             ModelInput::Snapshot { mark, full } => {

@@ -12,6 +12,7 @@ use alacritty_terminal::term::TermMode;
 use alacritty_terminal::term::cell::{Cell, Flags, Hyperlink};
 use alacritty_terminal::vte::ansi::{Color, NamedColor};
 
+use super::command::is_number;
 use super::shadow::{Charsets, Keyboard, Saved};
 use super::style::{Colour, Effects, Style};
 use super::tabs::Tabs;
@@ -24,7 +25,7 @@ pub(super) const LONGEST: usize = 12 << 20;
 /// Dumps the screen and up to `lines` lines of scrollback. `printed`: a printed character came last.
 pub(super) fn dump(tap: &mut Tap, lines: usize, printed: bool) -> Vec<u8> {
     let mut writer = Writer::new(lines == 0);
-    tap.with_primary(|tap| rows(tap.term.grid(), lines, &mut writer));
+    tap.with_primary(|tap| rows(tap, lines, &mut writer));
     if let Some(hidden) = &tap.shadow.hidden {
         saved_cursor(&hidden.saved_cursor, hidden.saved, &mut writer);
         tabs(&hidden.tabs, &mut writer);
@@ -33,7 +34,7 @@ pub(super) fn dump(tap: &mut Tap, lines: usize, printed: bool) -> Vec<u8> {
         writer.style(Style::default());
         writer.mode(1047, true);
         writer.go_to(0, 0);
-        rows(tap.term.grid(), 0, &mut writer);
+        rows(tap, 0, &mut writer);
     }
     state(tap, printed, &mut writer);
     writer.finish()
@@ -47,7 +48,7 @@ pub(super) fn text(tap: &Tap) -> String {
         let cells = grid[line(at)][..].iter();
         for cell in cells.filter(|cell| !cell.flags.contains(Flags::WIDE_CHAR_SPACER)) {
             text.push(cell.c);
-            text.extend(cell.zerowidth().unwrap_or_default());
+            text.extend(cell.zerowidth().unwrap_or_default().iter().filter(|c| !is_number(**c)));
         }
         text.truncate(text.trim_end_matches(' ').len());
         text.push('\n');
@@ -147,7 +148,8 @@ fn state(tap: &Tap, printed: bool, writer: &mut Writer) {
 }
 
 /// Writes the rows of a screen, with so many lines of its scrollback before it.
-fn rows(grid: &Grid<Cell>, history: usize, writer: &mut Writer) {
+fn rows(tap: &Tap, history: usize, writer: &mut Writer) {
+    let grid = tap.term.grid();
     let history = history.min(grid.history_size());
     let mut styles = Styles::default();
     let mut row = Row::default();
@@ -155,6 +157,7 @@ fn rows(grid: &Grid<Cell>, history: usize, writer: &mut Writer) {
     let end = line(grid.screen_lines()).0;
     for at in first..end {
         row.goes_on = row.wraps;
+        row.command = tap.command_of(&grid[Line(at)][Column(0)]);
         let next = (at + 1 < end).then_some(Line(at + 1));
         row.wraps = next.is_some() && grid[Line(at)][grid.last_column()].flags.contains(Flags::WRAPLINE);
         let follower = next.filter(|_| row.wraps).map(|next| &grid[next][Column(0)]);
@@ -214,7 +217,13 @@ fn glyph(cell: &Cell, spacer_follows: bool, style: Style) -> Glyph<'_> {
     if cell.flags.contains(Flags::WIDE_CHAR) && !wide {
         return Glyph { base: ' ', marks: &[], style, wide };
     }
-    Glyph { base: cell.c, marks: cell.zerowidth().unwrap_or_default(), style, wide }
+    let marks = cell.zerowidth().unwrap_or_default();
+    // A command's number is no part of what is seen.
+    let marks = match marks {
+        [marks @ .., last] if is_number(*last) => marks,
+        marks => marks,
+    };
+    Glyph { base: cell.c, marks, style, wide }
 }
 
 fn saved_cursor(cursor: &Cursor<Cell>, saved: Saved, writer: &mut Writer) {

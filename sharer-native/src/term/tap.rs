@@ -39,6 +39,7 @@ pub(super) struct Tap {
     pub(super) answers: Answers,
     pub(super) bell: bool,
     links: Links,
+    pub(super) newest_command: u64,
 }
 
 /// How much memory hyperlinks take: an upper bound, counted anew when it is reached.
@@ -67,6 +68,7 @@ impl Tap {
             answers: Answers::default(),
             bell: false,
             links: Links::default(),
+            newest_command: 0,
         }
     }
 

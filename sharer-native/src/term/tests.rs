@@ -372,3 +372,38 @@ fn a_forgotten_history_is_gone_on_both_screens_and_the_rest_stays() {
         assert!(after.contains("last") && !after.contains("EARLY"), "{after}");
     }
 }
+
+#[test]
+fn a_commands_number_goes_with_its_line() {
+    let mut terminal = fed("$ one\r\n");
+    terminal.command(1);
+    // Longer than a row: it belongs to the first of its rows.
+    terminal.feed(b"out\r\n$ a-long-command\r\n");
+    terminal.command(2);
+    let dump = |terminal: &mut Terminal, full: bool| {
+        let dump = if full { terminal.full() } else { terminal.screen() };
+        String::from_utf8(dump).unwrap().replace("\x1b]133;C;n=", "<").replace('\x07', ">")
+    };
+    let whole = dump(&mut terminal, true);
+    assert!(whole.contains("<1>$ one\r\nout\r\n<2>$ a-long-command"), "{whole}");
+    assert_eq!(terminal.text().trim_end(), "out\n$ a-long-c\nommand", "the number is no text");
+    assert!(!dump(&mut terminal, false).contains("<1>"), "its line has scrolled off");
+    // A program cannot write one; a combining mark behind it is the character's.
+    terminal.feed("\u{f0007}\r\n".as_bytes());
+    terminal.feed("\x1b[1;2H\u{301}\x1b[4;1H".as_bytes());
+    terminal.resize(WindowSize { cols: 30, rows: 4 });
+    let wide = dump(&mut terminal, true);
+    assert!(wide.contains("<1>$ one\r\n") && wide.contains("<2>$\u{301} a-long-command\r\n"), "{wide}");
+    assert_eq!(wide.matches('<').count(), 2);
+    // The newest number of a line counts, and goes when the line is erased; with the other screen on there is no line.
+    terminal.feed(b"$ three\r\n");
+    terminal.command(3);
+    terminal.command(70_000);
+    let again = dump(&mut terminal, true);
+    assert!(again.contains("<70000>$ three") && !again.contains("<3>"), "{again}");
+    terminal.feed(b"\x1b[?1049h\r\n");
+    terminal.command(70_001);
+    terminal.feed(b"\x1b[?1049l\x1b[2J");
+    let gone = dump(&mut terminal, true);
+    assert!(!gone.contains("<70000>") && !gone.contains("<70001>"), "{gone}");
+}

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 
+use super::command::is_number;
 use super::style::{Colour, Style};
 
 /// How every dump begins: whatever went before is gone.
@@ -49,6 +50,8 @@ pub(super) struct Row<'a> {
     pub(super) goes_on: bool,
     /// The row wraps into the next.
     pub(super) wraps: bool,
+    /// The command that was typed on the line that begins here.
+    pub(super) command: Option<u64>,
 }
 
 /// The output, and what a terminal that has read it is like.
@@ -131,7 +134,8 @@ impl Writer {
     pub(super) fn print(&mut self, glyph: &Glyph<'_>) {
         let marks = if self.frugal && self.out.len() > 2 * RICH { &[] } else { glyph.marks };
         let mut utf8 = [0; 4];
-        for c in std::iter::once(glyph.base.max(' ')).chain(marks.iter().copied()) {
+        for c in std::iter::once(glyph.base.max(' ')).chain(marks.iter().copied().filter(|c| !is_number(*c)))
+        {
             self.out.extend_from_slice(c.encode_utf8(&mut utf8).as_bytes());
         }
     }
@@ -170,6 +174,9 @@ impl Writer {
         }
         if !glyphs.is_empty() {
             self.flush_newlines();
+        }
+        if let Some(number) = row.command.filter(|_| row.goes_on || !glyphs.is_empty()) {
+            self.put(format_args!("\x1b]133;C;n={number}\x07"));
         }
         while !glyphs.is_empty() {
             let run = glyphs.iter().take_while(|glyph| glyph.is_blank()).count();

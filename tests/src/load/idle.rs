@@ -188,6 +188,7 @@ fn model(
     match input {
         ModelInput::Output(bytes) => terminal.feed(&bytes),
         ModelInput::Resize(window) => terminal.resize(window),
+        ModelInput::Command(number) => terminal.command(number),
         ModelInput::Forget => terminal.feed(b"\x1b[3J"),
         ModelInput::Mark(mark) => machine.handle_model_passed(now(start), session, mark),
         ModelInput::Snapshot { mark, full } => {

@@ -7,6 +7,8 @@ use leptos::prelude::*;
 pub(crate) enum Drawing {
     Eye,
     Find,
+    /// Commands in the terminal.
+    Prompt,
     Link,
     Qr,
     Full,
@@ -41,6 +43,7 @@ impl Drawing {
                 "M2 10s3-5.5 8-5.5S18 10 18 10s-3 5.5-8 5.5S2 10 2 10Z M10 12.25a2.25 2.25 0 1 0 0-4.5 2.25 2.25 0 0 0 0 4.5Z"
             }
             Self::Find => "M9 14.5a5.5 5.5 0 1 0 0-11 5.5 5.5 0 0 0 0 11Z M13 13l4 4",
+            Self::Prompt => "M4 5l5 5-5 5 M11 15.5h6",
             Self::Link => {
                 "M8.5 11.5a3.2 3.2 0 0 0 4.6.2l2.7-2.7a3.25 3.25 0 0 0-4.6-4.6L9.9 5.7 M11.5 8.5a3.2 3.2 0 0 0-4.6-.2L4.2 11a3.25 3.25 0 0 0 4.6 4.6l1.3-1.3"
             }

@@ -18,6 +18,7 @@ pub(crate) fn Toolbar() -> impl IntoView {
     let viewers = Memo::new(move |_| face.of(|view| view.viewers));
     let has_link = Memo::new(move |_| face.watch_link.with(Option::is_some));
     let talks = Memo::new(move |_| face.of(|view| view.transcript.blocks > 0));
+    let has_commands = Memo::new(move |_| face.of(|view| !view.commands.is_empty()));
     let tools = NodeRef::<Div>::new();
     // The keyboard's way out of the terminal leads to the first tool.
     Effect::new(move |_| {
@@ -52,6 +53,9 @@ pub(crate) fn Toolbar() -> impl IntoView {
                 </span>
                 <Show when=move || talks.get()>
                     {tool(Drawing::Talk, "Transcript", "", Action::Transcript)}
+                </Show>
+                <Show when=move || has_commands.get()>
+                    {tool(Drawing::Prompt, "Commands", "", Action::Show(Panel::Commands))}
                 </Show>
                 {tool(Drawing::Find, "Find in terminal", "wide-only", Action::Show(Panel::Find))}
                 <Show when=move || has_link.get()>

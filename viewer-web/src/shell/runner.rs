@@ -107,8 +107,7 @@ impl Runner {
                     self.on_screen(pane, |screen| screen.write(ticket, &bytes));
                 }
                 Effect::Resize { pane, window } => self.on_screen(pane, |screen| screen.resize(window)),
-                // The places of commands are not shown yet.
-                Effect::Mark { .. } => {}
+                Effect::Mark { pane, command } => self.on_screen(pane, |screen| screen.mark(command)),
                 Effect::Wipe { pane } => self.on_screen(pane, Screen::wipe),
                 Effect::Drop { pane } => self.screens.drop_pane(pane),
                 Effect::KeepSecret { watch } => page::keep_secret(self.viewer.borrow().link(), &watch),
@@ -159,8 +158,14 @@ impl Runner {
             self.address.replace(Some(address));
         }
         if self.shown.borrow().as_ref() != Some(&view) {
-            self.shown.replace(Some(view.clone()));
+            let before = self.shown.replace(Some(view.clone()));
             self.screens.show(view.pane);
+            let same = |before: View| before.pane == view.pane && before.commands == view.commands;
+            if !before.is_some_and(same)
+                && let Some(screen) = self.screens.shown()
+            {
+                screen.set_commands(&view.commands);
+            }
             self.watch.set(watch.map(|link| link.to_string()));
             self.view.set(Some(view));
         }

@@ -1,9 +1,9 @@
 //! One terminal per pane, of which the selected one is seen.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use shared::ordered::Ordered;
 use shared::viewer::PaneId;
 use web_sys::HtmlElement;
 
@@ -21,7 +21,7 @@ type Make = dyn Fn(&HtmlElement, PaneId) -> Screen;
 pub(crate) struct Screens {
     stage: HtmlElement,
     make: Box<Make>,
-    places: RefCell<BTreeMap<PaneId, Place>>,
+    places: RefCell<Ordered<PaneId, Place>>,
     shown: Cell<Option<PaneId>>,
 }
 

@@ -78,6 +78,11 @@ impl Session {
         }
         for told in told {
             self.seal_pending(step);
+            if let command::Told::Started { number, .. } = &told {
+                self.model(ModelInput::Command(*number), step);
+            }
+            self.commands.tell(told.clone());
+            self.commands.keep(command::MAX_RECALLED);
             self.seal(&Event::Note(Note::Command(told)), step);
         }
     }
@@ -101,13 +106,15 @@ impl Session {
         if request.mark.epoch != self.epoch.id() {
             return;
         }
+        let full = dump.full.as_ref().filter(|_| request.full);
+        let full = full.map(|full| [self.commands.recalled(request.commands).as_slice(), full].concat());
         let plain = Dump {
             point: request.point,
             window: dump.window,
             transcript: request.transcript,
             resized: request.resized,
             screen: &dump.screen,
-            full: dump.full.as_deref().filter(|_| request.full),
+            full: full.as_deref(),
         };
         let sealed = self.epoch.snapshots.seal(&self.owner.key, plain, self.compress, &mut self.entropy);
         self.snapshots.send(channel, sealed);

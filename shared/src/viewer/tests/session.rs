@@ -81,6 +81,37 @@ fn a_command_is_marked_where_the_terminal_stands() {
 }
 
 #[test]
+fn who_comes_late_learns_the_newest_commands_from_the_snapshot() {
+    let mut owner = crate::command::Commands::default();
+    let started = |number| Told::Started { number, directory: None };
+    owner.tell(started(1));
+    owner.tell(Told::Finished { number: 1, exit: Some(2), ms: 30 });
+    owner.tell(started(2));
+    let mut sharer = Sharer::new(1);
+    let mut page = live(&mut sharer, 0);
+    let known = |page: &Page| -> Vec<(u64, String)> {
+        page.viewer.view().commands.iter().map(|command| (command.number, command.says())).collect()
+    };
+    assert!(known(&page).is_empty());
+    // Behind a new size a snapshot is wanted.
+    let resized = sharer.note(Note::Resize(crate::event::WindowSize { cols: 80, rows: 24 }));
+    page.event(resized);
+    let recalled = String::from_utf8(owner.recalled(owner.newest())).unwrap();
+    let snapshot = sharer.snapshot("\x1bc$", Some(&format!("{recalled}\x1bcold\r\n$")));
+    // Behind the snapshot, but before it has arrived: output, and a command in its middle.
+    for event in [sharer.output(" make\r\n"), sharer.note(Note::Command(started(3))), sharer.output("made")] {
+        page.event(event);
+    }
+    page.snapshot(&snapshot, Part::Screen);
+    page.snapshot(&snapshot, Part::Full);
+    assert_eq!(page.text(), format!("{recalled}\x1bcold\r\n$ make\r\nmade"));
+    let place = page.text().len() - "made".len();
+    assert_eq!(page.marks.last(), Some(&(PaneId::OWN, 3, place)), "it is placed again where it began");
+    let says = |number, says: &str| (number, says.to_owned());
+    assert_eq!(known(&page), [says(1, "status 2 after 30 ms"), says(2, "ended unseen"), says(3, "running")]);
+}
+
+#[test]
 fn nothing_unsigned_stands_longer_than_five_seconds() {
     let mut sharer = Sharer::new(2);
     let mut page = live(&mut sharer, 0);

@@ -3,10 +3,9 @@
 //! By hand instead of by views: there may be thousands of blocks, and one changes at every word. All text goes in as
 //! text nodes; nothing of a stranger's is ever read as HTML.
 
-use std::collections::BTreeMap;
-
 use shared::conversation::{Attachment, Block, Message, PlanEntry, Role, ToolCall, ToolContent, Transcript};
 use shared::markdown::{self, Node, Shape};
+use shared::ordered::Ordered;
 use web_sys::{Document, Element};
 
 /// Blocks in the page at first, and how many more are drawn when the reader comes to the oldest of them.
@@ -20,12 +19,12 @@ pub(super) struct Drawing {
     host: Element,
     document: Document,
     /// Each block's element, with what it was drawn from: its last change, and the names in it.
-    drawn: BTreeMap<u32, (u64, String, Element)>,
+    drawn: Ordered<u32, (u64, String, Element)>,
 }
 
 impl Drawing {
     pub(super) fn new(host: Element, document: Document) -> Self {
-        Self { host, document, drawn: BTreeMap::new() }
+        Self { host, document, drawn: Ordered::default() }
     }
 
     /// The element of a block that is in the page.
@@ -59,7 +58,7 @@ impl Drawing {
                 }
                 drop(old.replace_with_with_node_1(&element));
             } else {
-                let next = self.drawn.range(at..).next().map(|(_, (_, _, element))| element);
+                let next = self.drawn.at_or_behind(&at).map(|(_, _, element)| element);
                 drop(self.host.insert_before(&element, next.map(AsRef::as_ref)));
             }
             self.drawn.insert(at, (revision, names, element));
