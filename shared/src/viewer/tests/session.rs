@@ -94,7 +94,7 @@ fn who_comes_late_learns_the_newest_commands_from_the_snapshot() {
     };
     assert!(known(&page).is_empty());
     // Behind a new size a snapshot is wanted.
-    let resized = sharer.note(Note::Resize(crate::event::WindowSize { cols: 80, rows: 24 }));
+    let resized = sharer.note(Note::Resize(WindowSize { cols: 80, rows: 24 }));
     page.event(resized);
     let recalled = String::from_utf8(owner.recalled(owner.newest())).unwrap();
     let snapshot = sharer.snapshot("\x1bc$", Some(&format!("{recalled}\x1bcold\r\n$")));
