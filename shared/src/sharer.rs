@@ -63,6 +63,8 @@ pub struct Sharer {
     groups: Groups,
     /// Sessions whose share does not stand any more, and what stood on it may not yet know.
     fallen: BTreeSet<SessionId>,
+    /// Sessions of which the relay has said whether it will have them, and their cards do not say so yet.
+    refused: BTreeSet<SessionId>,
     turns: Turns,
     deadlines: BTreeSet<(Moment, SessionId)>,
     state: ConnectionState,
@@ -90,6 +92,7 @@ impl Sharer {
             programs: Programs::default(),
             groups: Groups::default(),
             fallen: BTreeSet::new(),
+            refused: BTreeSet::new(),
             turns: Turns::default(),
             deadlines: BTreeSet::new(),
             state: ConnectionState::Idle,
@@ -397,6 +400,8 @@ impl Sharer {
         self.uplink.note(id, session.needs_relay(), session.wants_room(), answered);
         if !session.is_shared() && self.programs.of(id).is_some() {
             self.fallen.insert(id);
+        } else if self.programs.is_refusal_news(id, session.refusal()) {
+            self.refused.insert(id);
         }
     }
 
@@ -406,6 +411,7 @@ impl Sharer {
         self.uplink.forget(session);
         self.turns.forget(session);
         self.fallen.remove(&session);
+        self.refused.remove(&session);
         gone.deadline.map(|at| self.deadlines.remove(&(at, session)));
         Some(gone)
     }
@@ -425,6 +431,9 @@ impl Sharer {
         let now = self.step.now;
         while let Some(session) = self.fallen.pop_first() {
             self.handle_fallen(session);
+        }
+        while let Some(session) = self.refused.pop_first() {
+            self.tell_session(session);
         }
         self.say_groups();
         let no_use = self.uplink.is_of_no_use().then_some((CloseCode::GoingAway, 0));

@@ -6,7 +6,7 @@ use e2e::viewer::Viewer;
 use shared::encoding::to_base64;
 use shared::event::EndReason;
 use shared::link::Link;
-use shared::viewer::{Closed, Event, Selection, State};
+use shared::viewer::{ChildSession, Closed, Event, Selection, State};
 
 /// Two children that answer, one of them with a child of its own; and a third once that one is there.
 const PROGRAM: &str = r#"stty -echo
@@ -265,4 +265,28 @@ async fn an_agent_in_the_shell_gives_its_session_a_task_and_a_name() {
     })
     .await;
     assert_eq!(task().await["tasks"][0]["name"], "Codex");
+}
+
+/// The same, and its child goes on.
+const LASTING: &str = r#""$SHARER_BIN" spawn --name brief -- sh -c 'echo brief-says-$((40+2)); sleep 600' > "$HOME/brief"; sleep 600"#;
+
+#[tokio::test]
+async fn a_child_that_a_full_relay_refuses_says_so_and_opens_when_there_is_room() {
+    let sandbox = Sandbox::new();
+    let mut relay = Relay::start(&sandbox, ["--max-sessions", "1"]).await;
+    let sharer = Sharer::share(&sandbox, ["--relay", &relay.url(), "--", "sh", "-c", LASTING]).await;
+    let mut viewer = viewer(&sharer.read_link());
+    viewer.live().await;
+    let session = |viewer: &Viewer<Log>| viewer.bar().and_then(|bar| bar.pills.get(1)?.session.clone());
+    let full = |viewer: &Viewer<Log>| matches!(session(viewer), Some(ChildSession::Failed { reason }) if reason.contains("as many sessions as it will"));
+    viewer.until("the reason", full).await;
+    let selects = viewer.bar().unwrap().pills[1].selects.clone();
+    viewer.act(Event::Select(selects)).await;
+    assert!(matches!(viewer.state(), State::Child(ChildSession::Failed { .. })), "{:?}", viewer.state());
+    // The same relay with more room, under the same links.
+    relay.kill().await;
+    relay.reconfigure(["--max-sessions", "2"]);
+    relay.restart(&sandbox).await;
+    viewer.until("its screen", |viewer| viewer.state() == State::Live && sees(viewer, "brief-says-42")).await;
+    assert_eq!(session(&viewer), Some(ChildSession::Live));
 }

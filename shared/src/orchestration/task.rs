@@ -65,6 +65,9 @@ pub struct Task {
     /// Its session, once it has one.
     #[serde(rename = "session_id", default, skip_serializing_if = "Option::is_none")]
     pub session: Option<SessionId>,
+    /// Why its session cannot be watched, while the relay refuses it.
+    #[serde(default, skip_serializing_if = "is_empty")]
+    pub refusal: Text<80>,
     /// It rang, and nobody has answered by typing into it.
     #[serde(default, skip_serializing_if = "is_false")]
     pub wants_attention: bool,
@@ -108,6 +111,7 @@ impl Task {
             driver: None,
             kind: SourceKind::default(),
             session: None,
+            refusal: Text::default(),
             wants_attention: false,
             rings: 0,
             removed: false,
@@ -200,6 +204,7 @@ mod tests {
         task.prompt = long.as_str().into();
         task.directory = long.as_str().into();
         task.driver = Some(long.as_str().into());
+        task.refusal = long.as_str().into();
         task.kind = SourceKind::AmbientAgent;
         task.state = TaskState::Cancelled;
         task.session = Some(SessionId([255; 16]));

@@ -8,11 +8,13 @@ use std::collections::{BTreeMap, VecDeque};
 use super::session::Session;
 use super::{Begin, Effect, SessionConfig, Sharer};
 use crate::card::{Card, Reach};
-use crate::conversation::{Conversation, Update};
+use crate::conversation::{AgentId, Conversation, Patch, Update};
 use crate::id::{SessionId, TaskId};
 use crate::orchestration::cascade::{self, Act, Child, Share};
 use crate::orchestration::task::{MAX_TASKS, Task};
+use crate::orchestration::text::Text;
 use crate::time::Now;
+use crate::wire::close::Refusal;
 use crate::wire::source::SessionSource;
 use crate::wire::task::OwnedEnd;
 
@@ -63,6 +65,12 @@ impl Programs {
         }
     }
 
+    /// Whether what the relay says of a session's room is news to those who see its card.
+    pub(super) fn is_refusal_news(&self, session: SessionId, refusal: Option<&Refusal>) -> bool {
+        let task = self.by_session.get(&session).and_then(|task| self.all.get(task));
+        task.is_some_and(|program| program.task.refusal.is_empty() == refusal.is_some())
+    }
+
     /// A session has ended in company; the one that is kept no longer for it.
     pub(super) fn keep(&mut self, session: SessionId) -> Option<SessionId> {
         self.kept.push_back(session);
@@ -93,7 +101,7 @@ impl Sharer {
             return false;
         }
         let over = task.state.is_final();
-        let task = Task { revision: 0, session: None, removed: false, ..task };
+        let task = Task { revision: 0, session: None, removed: false, refusal: Text::default(), ..task };
         let kept = Conversation::default();
         let program =
             Program { task, config, session: None, own: false, withheld: false, over, reach: None, kept };
@@ -115,8 +123,9 @@ impl Sharer {
         self.begin(now);
         let id = task.id.clone();
         if let Some(program) = self.programs.all.get_mut(&id) {
-            let Task { revision, session, removed, parent, kind, started, .. } = program.task.clone();
-            let value = Task { revision, parent, started, kind, session, removed, ..task };
+            let Task { revision, session, removed, refusal, parent, kind, started, .. } =
+                program.task.clone();
+            let value = Task { revision, parent, started, kind, session, removed, refusal, ..task };
             program.over |= value.state.is_final();
             if value != program.task {
                 program.task = Task { revision: revision.saturating_add(1), ..value };
@@ -128,7 +137,31 @@ impl Sharer {
 
     /// Something happened in the conversation of a hosted program's agent. While the program is not shared, it is kept for
     /// a share of its whole history; of what is never shared, nothing is.
+    ///
+    /// Of tasks of its group that it mentions, the transcript learns the names, and of no others (statement 12).
     pub fn say_in(&mut self, now: Now, task: &TaskId, update: Update) {
+        for name in self.names_in(task, &update) {
+            self.say_one(now, task, name);
+        }
+        self.say_one(now, task, update);
+    }
+
+    fn names_in(&self, task: &TaskId, update: &Update) -> Vec<Update> {
+        let Update::Between { from, to, .. } = update else { return Vec::new() };
+        let root = |task: &TaskId| {
+            let program = self.programs.all.get(task)?;
+            Some(program.task.parent.clone().unwrap_or_else(|| task.clone()))
+        };
+        let mentioned = [from, to].into_iter().filter_map(Patch::value);
+        let name = |id: &AgentId| {
+            let other = TaskId(id.as_str().to_owned());
+            let program = self.programs.all.get(&other).filter(|_| root(&other) == root(task))?;
+            Some(Update::Name { id: id.clone(), name: program.task.name.to_string() })
+        };
+        mentioned.filter_map(name).collect()
+    }
+
+    fn say_one(&mut self, now: Now, task: &TaskId, update: Update) {
         if let Some(session) = self.session_of(task) {
             self.say(now, session, update);
         } else if self.may_be_shared(task)
@@ -392,6 +425,13 @@ impl Sharer {
         }
     }
 
+    /// See [`Sharer::tell`].
+    pub(super) fn tell_session(&mut self, session: SessionId) {
+        if let Some(task) = self.programs.of(session).cloned() {
+            self.tell(&task);
+        }
+    }
+
     /// Notes what became of a program's session, and says so if it is news.
     fn tell(&mut self, id: &TaskId) {
         let shared = self.session_of(id);
@@ -406,12 +446,15 @@ impl Sharer {
             if kept { reach.or_else(|| program.reach.clone()) } else { reach.filter(|_| shared.is_some()) };
         let session = if kept { program.session } else { shared };
         let removed = program.withheld || program.task.removed;
-        let same =
-            (program.task.session, program.task.removed) == (session, removed) && program.reach == reach;
+        let refusal = shared.and_then(|session| self.sessions.get(&session)?.refusal()).map(Refusal::words);
+        let refusal = Text::new(refusal.unwrap_or_default());
+        let now = &program.task;
+        let same = (now.session, now.removed, &now.refusal) == (session, removed, &refusal)
+            && program.reach == reach;
         if program.task.revision == 0 || !same {
             program.reach = reach;
             let revision = program.task.revision.saturating_add(1);
-            program.task = Task { revision, session, removed, ..program.task.clone() };
+            program.task = Task { revision, session, removed, refusal, ..program.task.clone() };
             self.step.effect(Effect::Task(Box::new(program.task.clone())));
         }
         self.say_card(id);

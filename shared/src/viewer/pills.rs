@@ -161,6 +161,7 @@ pub(super) fn by_card(task: &Task, reached: bool) -> ChildSession {
     let gone = ChildSession::Unreachable { since: task.since, retry: false };
     match (task.session, task.state) {
         _ if task.removed => gone,
+        _ if !task.refusal.is_empty() => ChildSession::Failed { reason: readable(&task.refusal, MAX_LINE) },
         (None, TaskState::Starting | TaskState::Unknown) => ChildSession::NotStarted,
         (None, TaskState::Running | TaskState::Waiting | TaskState::Blocked) => ChildSession::Starting,
         (None, TaskState::Done | TaskState::Error | TaskState::Cancelled) => {

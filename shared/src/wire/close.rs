@@ -116,6 +116,23 @@ pub enum Refusal {
     Unknown,
 }
 
+impl Refusal {
+    /// What it means for who shares, for people.
+    pub fn words(&self) -> &'static str {
+        match self {
+            Self::RelayFull => "the relay holds as many sessions as it will; it is asked again",
+            Self::SessionFull => "the relay takes no more sessions on this connection; it is asked again",
+            Self::RateLimited { .. } => {
+                "the relay takes no more sessions from here for now; it is asked again"
+            }
+            Self::Replaced => "another sharer holds the session",
+            Self::BadClaim => "the relay does not believe whose session it is; it is asked again",
+            Self::VersionMismatch { .. } => "the relay speaks another version of the protocol",
+            Self::NotFound { .. } | Self::Unknown => "the relay refuses the session; it is asked again",
+        }
+    }
+}
+
 impl Extensible for Refusal {
     const UNKNOWN: Self = Self::Unknown;
 }

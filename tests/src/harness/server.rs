@@ -169,6 +169,11 @@ impl Relay {
         self.answers().await;
     }
 
+    /// Has it started with other arguments the next time.
+    pub fn reconfigure<'a>(&mut self, arguments: impl IntoIterator<Item = &'a str>) {
+        self.arguments = arguments.into_iter().map(OsString::from).collect();
+    }
+
     /// Stops it as a suspended machine does; `Signal::CONT` goes on.
     pub fn signal(&self, signal: Signal) {
         self.process.signal(signal);

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::card::CardReader;
-use crate::conversation::{Content, Role, Update};
+use crate::conversation::{AgentId, Content, Patch, Role, Update};
 use crate::keys::grant::GrantSecret;
 use crate::orchestration::status::TaskState;
 use crate::time::UnixMs;
@@ -429,6 +429,31 @@ fn what_is_said_in_private_leaves_with_the_whole_history_and_no_other_way() {
             assert_eq!(told(&group, PARENT).contains(word), begin == Begin::History, "{word} {begin:?}");
         }
     }
+}
+
+#[test]
+fn a_transcript_names_the_agents_of_its_group_that_it_mentions_and_no_others() {
+    let mut group = running();
+    group.share(PARENT);
+    let agent = |at: usize| AgentId::new(&id(at).0).unwrap();
+    let between = |n: &str, from: usize, to: usize| Update::Between {
+        id: n.to_owned(),
+        from: Patch::Set(agent(from)),
+        to: Patch::Set(agent(to)),
+        text: Some("a word".to_owned()),
+    };
+    // One's own child's child is of another group.
+    for (n, from, to) in [("a", PARENT, 1), ("b", 2, 1), ("c", GRANDCHILD, 1)] {
+        group.sharer.say_in(group.now(), &id(1), between(n, from, to));
+    }
+    let child = group.sharer.session_of(&id(1)).unwrap();
+    let transcript = group.sharer.transcript(child).unwrap();
+    let named: Vec<usize> = (0..ALL).filter(|at| transcript.has_name(&agent(*at))).collect();
+    assert_eq!(named, [PARENT, 1, 2], "those it mentions");
+    assert_eq!(transcript.name(&agent(2)), group.sharer.task(&id(2)).unwrap().name.to_string());
+    assert_eq!(transcript.name(&agent(GRANDCHILD)), agent(GRANDCHILD).fallback(), "never a wrong name");
+    let other = group.sharer.session_of(&id(2)).unwrap();
+    assert!(!group.sharer.transcript(other).unwrap().has_name(&agent(1)));
 }
 
 #[test]

@@ -1,7 +1,6 @@
 //! How it stands between the first program's session and the relay, for people.
 
 use shared::sharer::{ConnectionState, RoomState};
-use shared::wire::close::Refusal;
 
 use super::{FIRST, Host};
 use crate::events::Line;
@@ -23,7 +22,7 @@ impl Host {
         let there = matches!(connection, ConnectionState::Connected | ConnectionState::Connecting);
         let (state, reason) = match (room, refusal) {
             (Some(RoomState::Replaced), _) => ("replaced", None),
-            (_, Some(refusal)) if there => ("refused", Some(words(refusal).to_owned())),
+            (_, Some(refusal)) if there => ("refused", Some(refusal.words().to_owned())),
             _ => (word(connection), self.uplink.trouble().map(str::to_owned)),
         };
         Standing { state, reason }
@@ -55,19 +54,5 @@ fn word(state: ConnectionState) -> &'static str {
         ConnectionState::Connected => "connected",
         ConnectionState::Waiting => "waiting",
         ConnectionState::Refused => "refused",
-    }
-}
-
-fn words(refusal: &Refusal) -> &'static str {
-    match refusal {
-        Refusal::RelayFull => "the relay holds as many sessions as it will; it is asked again",
-        Refusal::SessionFull => "the relay takes no more sessions on this connection; it is asked again",
-        Refusal::RateLimited { .. } => {
-            "the relay takes no more sessions from here for now; it is asked again"
-        }
-        Refusal::Replaced => "another sharer holds the session",
-        Refusal::BadClaim => "the relay does not believe whose session it is; it is asked again",
-        Refusal::VersionMismatch { .. } => "the relay speaks another version of the protocol",
-        Refusal::NotFound { .. } | Refusal::Unknown => "the relay refuses the session; it is asked again",
     }
 }
