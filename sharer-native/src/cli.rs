@@ -73,7 +73,7 @@ pub struct ShareArgs {
     /// Lines of scrollback that late viewers get
     #[arg(long, value_name = "LINES", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(0..=100_000))]
     pub scrollback: u32,
-    /// Run without a terminal of your own
+    /// Run without a terminal of your own: only viewers see what it prints, and type
     #[arg(long)]
     pub headless: bool,
     /// Size of the terminal, with --headless
@@ -91,7 +91,7 @@ pub struct ShareArgs {
     /// Do not compress
     #[arg(long)]
     pub no_compress: bool,
-    /// Write what happens as one JSON object a line (- is stdout, with --headless only)
+    /// Write what happens, links included, as one JSON object a line (- is stdout, with --headless only)
     #[arg(long, value_name = "PATH|-")]
     pub events: Option<PathBuf>,
     /// Show the watching link as a QR code too
@@ -154,7 +154,7 @@ pub enum Other {
     },
     /// Make a link useless at once; a new one takes its place
     Revoke {
-        /// Which
+        /// Which link
         which: Which,
         /// What, if several programs run: an id from `sharer ls`
         #[arg(long, value_name = "ID")]
@@ -168,7 +168,8 @@ pub enum Other {
     },
     /// Inside a shared session: start a task and print its id
     Spawn(SpawnArgs),
-    /// Inside a shared session: wait until tasks have ended; the exit status is the task's
+    /// Inside a shared session: wait until tasks have ended; the exit status is the task's, of several that of the first,
+    /// in the order given, that did not end well
     Wait {
         /// Ids, beginnings of ids, or names [default: all tasks]
         #[arg(value_name = "TASK")]
@@ -194,20 +195,22 @@ pub enum Other {
         #[arg(allow_hyphen_values = true)]
         text: String,
     },
-    /// Inside a shared session: end a task, if need be by force after 5 s
+    /// Inside a shared session: end a task, if need be by force after 5 s; `sharer wait` tells when it has
     Kill {
         /// Id, beginning of an id, or name
         task: String,
     },
     /// Inside a task: say how it is getting on
     State {
-        /// How
+        /// One of these
         state: TaskState,
         /// Why, for people
         #[arg(long, value_name = "TEXT")]
         reason: Option<String>,
     },
-    /// Inside a session: add to its transcript what the Agent Client Protocol calls `session/update`, one a line from stdin
+    /// Inside a session: add to its transcript what the Agent Client Protocol calls `session/update`, one a line from
+    /// stdin, such as `{"sessionUpdate":"agent_message_chunk","content":{"type":"text","text":"hello"}}`; 1 is the exit status
+    /// if a line was none
     Emit,
     /// Print what an agent needs to know, or put it into an agent's instruction file
     Guide(GuideArgs),
@@ -243,10 +246,10 @@ pub enum Other {
 /// Options of `sharer spawn`.
 #[derive(Debug, Args)]
 pub struct SpawnArgs {
-    /// What people call it [default: the program's name]
+    /// What people call it [default: the program's name]; a number is added to a name that is in use
     #[arg(long, value_name = "TEXT")]
     pub name: Option<String>,
-    /// What it is asked to do: shown to people, and given to the command as $`SHARER_PROMPT`
+    /// What it is asked to do: shown to people, and given to the command in `SHARER_PROMPT`
     #[arg(long, value_name = "TEXT")]
     pub prompt: Option<String>,
     /// Wait until it has ended; the exit status is its own
@@ -263,7 +266,7 @@ pub struct SpawnArgs {
 /// Options of `sharer guide`.
 #[derive(Debug, Args)]
 pub struct GuideArgs {
-    /// Put the guide into this agent's instruction file, between marks; shows the change first
+    /// Put the guide into this agent's instruction file, between marks; shows the change, and asks where there is a terminal
     #[arg(long, value_name = "AGENT")]
     pub install: Option<Instructed>,
     /// The file for this project [default]
@@ -346,6 +349,13 @@ fn parse_size(text: &str) -> Result<WindowSize, String> {
         .ok_or_else(|| "a size looks like 120x40, from 2x2 to 1000x500".to_owned())
 }
 
+/// What somebody wrote who meant to share a program and left out the dashes: `sharer htop`.
+pub fn meant_command(arguments: &[OsString]) -> Option<String> {
+    let first = arguments.get(1)?.to_str()?;
+    let is_other = first.starts_with('-') || first == "help" || has_command(first);
+    (!is_other && Cli::try_parse_from(arguments).is_err()).then(|| first.to_owned())
+}
+
 /// What `--version` prints.
 pub fn version() -> String {
     version_of(relay::has_viewer())
@@ -397,6 +407,13 @@ mod tests {
         assert!(Cli::try_parse_from(["sharer", "spawn"]).is_err());
         assert!(Cli::try_parse_from(["sharer", "state", "done"]).is_err(), "only the process ends a task");
         assert!(Cli::try_parse_from(["sharer", "tell", "a", "-"]).is_ok());
+        let meant = |words: &[&str]| meant_command(&words.iter().map(OsString::from).collect::<Vec<_>>());
+        assert_eq!(meant(&["sharer", "htop", "-d", "5"]).as_deref(), Some("htop"));
+        for other in
+            [&["sharer"][..], &["sharer", "--", "htop"], &["sharer", "spawn"], &["sharer", "--nosuch"]]
+        {
+            assert_eq!(meant(other), None, "{other:?}");
+        }
         assert!(Cli::try_parse_from(["sharer", "tell", "a", "--help me"]).is_ok());
     }
 }

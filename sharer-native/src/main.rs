@@ -5,12 +5,19 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::Parser as _;
-use sharer_native::cli::{Cli, Other, completions, man, version};
+use sharer_native::cli::{Cli, Other, completions, man, meant_command, version};
 use sharer_native::commands::{emit, guide, sessions, tasks};
 use sharer_native::config::Config;
 use sharer_native::{acp, exit, log, mcp, relay, share};
 
 fn main() -> ExitCode {
+    let arguments: Vec<_> = std::env::args_os().collect();
+    if let Some(word) = meant_command(&arguments) {
+        complain(&anyhow::anyhow!(
+            "`{word}` is no command of sharer (`sharer --help` lists them); to share a program: sharer -- {word}"
+        ));
+        return ExitCode::from(exit::USAGE);
+    }
     let cli = Cli::parse();
     match run(cli) {
         Ok(code) => code,

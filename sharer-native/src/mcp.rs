@@ -138,7 +138,10 @@ async fn answer(ask: impl FnOnce(&Session) -> anyhow::Result<String> + Send + 's
 pub fn serve() -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let service = Tools.serve(rmcp::transport::stdio()).await.context("no MCP client speaks on stdin")?;
+        let service = Tools
+            .serve(rmcp::transport::stdio())
+            .await
+            .context("no MCP client speaks on stdin: have one start this, inside a shared session")?;
         service.waiting().await?;
         Ok(())
     })

@@ -109,7 +109,7 @@ pub enum ServeError {
     )]
     Insecure(SocketAddr),
     /// The address cannot be listened on.
-    #[error("cannot listen on {address}: {source}")]
+    #[error("cannot listen on {address}; choose another with --listen, or leave it out")]
     Bind {
         /// The address.
         address: SocketAddr,

@@ -186,7 +186,10 @@ async fn status_link_and_revoke_say_what_is_wrong() {
         let output = run(&sandbox, command).await;
         assert_eq!(
             (output.status.code(), complaint(&output)),
-            (Some(125), "sharer: nothing is shared".to_owned())
+            (
+                Some(125),
+                "sharer: nothing runs under sharer: start something with `sharer -- COMMAND`".to_owned()
+            )
         );
     }
     let output = run(&sandbox, &["status"]).await;

@@ -65,8 +65,9 @@ pub fn run(command: &[OsString]) -> anyhow::Result<u8> {
     let mut agent = match agent.spawn() {
         Ok(agent) => agent,
         Err(error) => {
-            complain(&format!("{}: {error}", program.display()));
             let missing = error.kind() == io::ErrorKind::NotFound;
+            let why = if missing { "command not found".to_owned() } else { error.to_string() };
+            complain(&format!("{}: {why}", program.display()));
             return Ok(if missing { exit::NOT_FOUND } else { exit::NOT_EXECUTABLE });
         }
     };

@@ -31,7 +31,7 @@ Say about yourself how you are getting on, so that people see when they are need
     sharer state running                                you work again
 
 Tasks end when you end. A task can start tasks too; people do not see those. Links, and who may watch or type, are
-the user's affair: you cannot obtain or change them. Never print `$SHARER_CONTROL_TOKEN`.
+the user's affair: do not look for them. Never print `$SHARER_CONTROL_TOKEN`.
 As tools instead of commands: the MCP server `sharer mcp` (stdio) has spawn, wait, ps, tell and kill; it needs the
 variables SHARER_SOCKET and SHARER_CONTROL_TOKEN.
 ";

@@ -27,7 +27,7 @@ pub fn guide(args: &GuideArgs) -> anyhow::Result<()> {
         return print(&format!("The guide {is} in {}.\n", path.display()));
     }
     print(&format!("{}\n{}", path.display(), change(&before, &after)))?;
-    if std::io::stdin().is_terminal() && std::io::stdout().is_terminal() && !agrees()? {
+    if std::io::stdin().is_terminal() && std::io::stdout().is_terminal() && !agrees(args.remove)? {
         return print("Nothing was changed.\n");
     }
     if after.is_empty() {
@@ -48,8 +48,8 @@ fn read(path: &Path) -> anyhow::Result<String> {
     std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
 }
 
-fn agrees() -> anyhow::Result<bool> {
-    print("Write this? [y/N] ")?;
+fn agrees(removing: bool) -> anyhow::Result<bool> {
+    print(if removing { "Remove this? [y/N] " } else { "Write this? [y/N] " })?;
     std::io::stdout().flush()?;
     let mut line = String::new();
     std::io::stdin().lock().read_line(&mut line)?;

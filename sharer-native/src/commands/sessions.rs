@@ -13,7 +13,7 @@ use crate::control::request::{Reply, Request, Row, Status};
 use crate::control::sockets;
 
 /// Sessions do not answer what runs inside them.
-const OWNER_ONLY: &str = "only you can do this, from a terminal that is not shared";
+const OWNER_ONLY: &str = "only you can do this, from a terminal that sharer does not run in";
 
 /// Task ids are shown up to their first dash.
 const SHORT: usize = 8;
@@ -82,7 +82,7 @@ fn one(session: Option<&str>) -> anyhow::Result<Chosen> {
         (1, Some(chosen)) => Ok(chosen),
         (0, _) if Session::around().is_ok() => bail!(OWNER_ONLY),
         (0, _) if session.is_some() => bail!("nothing runs under that id (`sharer ls` lists what does)"),
-        (0, _) => bail!("nothing is shared"),
+        (0, _) => bail!("nothing runs under sharer: start something with `sharer -- COMMAND`"),
         _ => bail!("several programs run: name one with --session ID (`sharer ls` lists them)"),
     }
 }

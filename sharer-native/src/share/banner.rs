@@ -50,7 +50,9 @@ pub(super) fn after(title: &str, links: &LinkTexts, most: Option<u32>, colour: b
         let _ignored = writeln!(out, "  {write}  can type no more");
     }
     if let Some(most) = most {
-        let _ignored = writeln!(out, "At most {most} watched at once.");
+        let said =
+            if most == 0 { "Nobody watched.".to_owned() } else { format!("At most {most} watched at once.") };
+        let _ignored = writeln!(out, "{said}");
     }
     out
 }

@@ -120,10 +120,8 @@ impl Host {
             },
             Request::Unshare { task } => {
                 let place = self.placed(task.as_deref());
-                place.map_or_else(refused, |place| {
-                    self.unshare(place);
-                    self.status()
-                })
+                place
+                    .map_or_else(refused, |place| if self.unshare(place) { self.status() } else { private() })
             }
             // The owner has no directory and environment of a task's to start one in, and is none.
             Request::Spawn(_) | Request::Nest(_) | Request::State { .. } | Request::Emit { .. } => {
@@ -172,10 +170,8 @@ impl Host {
                 }
             }
             Request::Unshare { task } if by == FIRST => {
-                self.placed(task.as_deref()).map_or_else(refused, |place| {
-                    self.unshare(place);
-                    Reply::Done
-                })
+                let place = self.placed(task.as_deref());
+                place.map_or_else(refused, |place| if self.unshare(place) { Reply::Done } else { private() })
             }
             Request::Status
             | Request::Revoke { .. }
@@ -184,7 +180,7 @@ impl Host {
             | Request::Unshare { .. }
             | Request::Nest(_)
             | Request::Wait { .. } => {
-                Reply::Refused("only you can do this, from a terminal that is not shared".to_owned())
+                Reply::Refused("only you can do this, from a terminal that sharer does not run in".to_owned())
             }
         }
     }

@@ -55,12 +55,15 @@ impl Host {
         Ok(())
     }
 
-    /// Stops sharing a program, and with the first one what is shared because of it. The programs run on.
-    pub(super) fn unshare(&mut self, place: Place) {
-        let Some(id) = self.tasks.get(place).map(|task| task.value.id.clone()) else { return };
-        if self.machine.unshare(clock::now(), &id) && place == FIRST {
+    /// Stops sharing a program, and with the first one what is shared because of it. The programs run on. Says whether it
+    /// was shared.
+    pub(super) fn unshare(&mut self, place: Place) -> bool {
+        let Some(id) = self.tasks.get(place).map(|task| task.value.id.clone()) else { return false };
+        let was_shared = self.machine.unshare(clock::now(), &id);
+        if was_shared && place == FIRST {
             self.event(&Line::Unshared {});
         }
+        was_shared
     }
 
     /// What is said of a task changed.
