@@ -125,7 +125,7 @@ impl Sharer {
         if let Some(program) = self.programs.all.get_mut(&id) {
             let Task { revision, session, removed, refusal, parent, kind, started, .. } =
                 program.task.clone();
-            let value = Task { revision, parent, started, kind, session, removed, refusal, ..task };
+            let value = Task { revision, parent, started, kind, session, refusal, removed, ..task };
             program.over |= value.state.is_final();
             if value != program.task {
                 program.task = Task { revision: revision.saturating_add(1), ..value };
@@ -454,7 +454,7 @@ impl Sharer {
         if program.task.revision == 0 || !same {
             program.reach = reach;
             let revision = program.task.revision.saturating_add(1);
-            program.task = Task { revision, session, removed, refusal, ..program.task.clone() };
+            program.task = Task { revision, session, refusal, removed, ..program.task.clone() };
             self.step.effect(Effect::Task(Box::new(program.task.clone())));
         }
         self.say_card(id);
