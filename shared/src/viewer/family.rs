@@ -167,6 +167,8 @@ impl Family {
     pub(super) fn opening(&self, id: &TaskId) -> Option<Opening> {
         let (task, reach) = (self.tree.get(id)?, self.reach.get(id)?);
         let secret = reach.typing.as_ref().unwrap_or(&reach.watch).clone();
-        Some(Opening { session: task.session.filter(|_| !task.removed)?, secret, watch: reach.watch.clone() })
+        // A relay that refuses it has nothing to be joined; the card says when that is over.
+        let session = task.session.filter(|_| !task.removed && task.refusal.is_empty())?;
+        Some(Opening { session, secret, watch: reach.watch.clone() })
     }
 }
