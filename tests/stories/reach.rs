@@ -267,8 +267,8 @@ async fn an_agent_in_the_shell_gives_its_session_a_task_and_a_name() {
     assert_eq!(task().await["tasks"][0]["name"], "Codex");
 }
 
-/// The same, and its child goes on.
-const LASTING: &str = r#""$SHARER_BIN" spawn --name brief -- sh -c 'echo brief-says-$((40+2)); sleep 600' > "$HOME/brief"; sleep 600"#;
+/// The same when it is told to, and its child goes on.
+const LASTING: &str = r#"until [ -e "$HOME/go" ]; do sleep 0.05; done; "$SHARER_BIN" spawn --name brief -- sh -c 'echo brief-says-$((40+2)); sleep 600' > "$HOME/brief"; sleep 600"#;
 
 #[tokio::test]
 async fn a_child_that_a_full_relay_refuses_says_so_and_opens_when_there_is_room() {
@@ -277,6 +277,8 @@ async fn a_child_that_a_full_relay_refuses_says_so_and_opens_when_there_is_room(
     let sharer = Sharer::share(&sandbox, ["--relay", &relay.url(), "--", "sh", "-c", LASTING]).await;
     let mut viewer = viewer(&sharer.read_link());
     viewer.live().await;
+    // Both at once, the child might be the one that gets the room.
+    std::fs::write(sandbox.path().join("go"), "").unwrap();
     let session = |viewer: &Viewer<Log>| viewer.bar().and_then(|bar| bar.pills.get(1)?.session.clone());
     let full = |viewer: &Viewer<Log>| matches!(session(viewer), Some(ChildSession::Failed { reason }) if reason.contains("as many sessions as it will"));
     viewer.until("the reason", full).await;
