@@ -40,7 +40,7 @@ impl Budget {
         self.held
     }
 
-    /// How much a room with so many bytes has to give up.
+    /// Whether a room with so many bytes has to give something up.
     pub(super) fn is_over(&self, held: u64) -> bool {
         self.beyond > self.half && held > RESERVED
     }
