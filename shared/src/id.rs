@@ -49,6 +49,52 @@ impl<'de> Deserialize<'de> for SessionId {
     }
 }
 
+/// A driver's id: the first 16 bytes of a hash of its public key. Written like a session's.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DriverId(pub [u8; 16]);
+
+impl fmt::Display for DriverId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&BASE32.encode(&self.0))
+    }
+}
+
+impl fmt::Debug for DriverId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// The text is no driver's id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a driver's id (26 characters a–z, 2–7)")]
+pub struct NotADriverId;
+
+impl FromStr for DriverId {
+    type Err = NotADriverId;
+
+    fn from_str(text: &str) -> Result<Self, NotADriverId> {
+        BASE32.decode(text).and_then(|bytes| bytes.try_into().ok()).map(Self).ok_or(NotADriverId)
+    }
+}
+
+impl Serialize for DriverId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for DriverId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        <std::borrow::Cow<'de, str>>::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+    }
+}
+
+/// Somebody who asks a driver, numbered by the relay: one per asker's connection and driver, never used again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct LineId(pub u64);
+
 /// A task's id: a UUID where we made it, any opaque text where somebody else did.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]

@@ -1,5 +1,6 @@
 //! Owner keys, grants and epochs: who may see, type and speak for a session (DESIGN 3).
 
+pub mod driver;
 pub mod epoch;
 pub mod grant;
 pub mod owner;

@@ -5,7 +5,7 @@
 //! by a test on a virtual network. Files are layered; imports point down only:
 //!
 //! ```text
-//!  5  sharer   relay   viewer        machines
+//!  5  sharer   relay   viewer   driver  machines
 //!  4  connection
 //!  3  wire     card    pages    snapshot    seal    chain    input
 //!  2  event    orchestration    keys    link
@@ -15,7 +15,7 @@
 //!
 //! # The contract of a machine
 //!
-//! Every machine (`sharer`, `relay`, `viewer`, `connection`) has four kinds of methods:
+//! Every machine (`sharer`, `relay`, `viewer`, `driver`, `connection`) has four kinds of methods:
 //! *getters* (`&self`); `handle_*(now, input)`, which never fail (a peer's bad frame becomes a close
 //! code); *commands* of its owner; and `poll_transmit`, `poll_effect`, `poll_timeout`, drained in that
 //! order after every call. `poll_timeout` takes `&self` and returns the deadline and a static word for
@@ -26,6 +26,7 @@ pub mod chain;
 pub mod command;
 pub mod connection;
 pub mod conversation;
+pub mod driver;
 pub mod encoding;
 pub mod entropy;
 pub mod event;

@@ -4,12 +4,14 @@
 //! gives; what they say goes in by [`Relay::handle_packet`], and [`Relay::poll_ready`] names those for whom
 //! [`Relay::poll_transmit`] has something. Everything kept is bounded, and each bound's rule is written where
 //! it is: the log in `content`, snapshots in `store`, rows in `rows`, a viewer's outbox in `outbox`, a sharer's in
-//! `holder`, attempts in `access`, all rooms together in `budget`, connections of an address in `crowd`.
+//! `holder`, attempts in `access`, all rooms together in `budget`, connections of an address in `crowd`,
+//! what is on its way to drivers and their askers in `peer`.
 
 mod access;
 mod budget;
 mod content;
 mod crowd;
+mod drivers;
 mod group;
 mod holder;
 mod log;
@@ -32,6 +34,7 @@ use self::access::{Cost, Limits};
 use self::budget::{Budget, RESERVED};
 use self::content::{Attested, Content, Ended, NewestBeat};
 pub use self::crowd::{Crowd, neighbourhood};
+use self::drivers::Drivers;
 use self::holder::QueuedInput;
 use self::outbox::{Step, Viewer};
 use self::peer::{Peer, Role};
@@ -152,6 +155,7 @@ pub struct Relay {
     clock: Moment,
     peers: BTreeMap<PeerId, Peer>,
     rooms: BTreeMap<SessionId, Room>,
+    drivers: Drivers,
     limits: Limits,
     budget: Budget,
     ready: VecDeque<PeerId>,
@@ -171,6 +175,7 @@ impl Relay {
             clock: now.mono,
             peers: BTreeMap::new(),
             rooms: BTreeMap::new(),
+            drivers: Drivers::default(),
             limits: Limits::default(),
             ready: VecDeque::new(),
             wakes: Wakes::default(),
@@ -360,7 +365,7 @@ impl Relay {
             Ok(message) => self.sharer_control(peer, message),
             Err(ControlError::Malformed) => self.close(peer, CloseCode::ProtocolError),
             // A message of a later version affects itself only.
-            Err(ControlError::Unknown(_)) => {}
+            Err(ControlError::Unknown(_)) => drop(self.driver_control(peer, text)),
         }
     }
 
@@ -684,6 +689,7 @@ impl Relay {
 
     /// Takes a connection out of all its rooms.
     fn detach(&mut self, peer: PeerId) {
+        self.leave_drivers(peer);
         let Some(open) = self.peers.get_mut(&peer) else { return };
         for (channel, role) in std::mem::take(&mut open.channels) {
             let (Role::Sharer(session) | Role::Viewer(session, _)) = role;

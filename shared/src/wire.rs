@@ -4,6 +4,7 @@
 //! fields are ignored, later fields default, and an unknown message affects itself only.
 
 pub mod close;
+pub mod driver;
 pub mod frame;
 pub mod hello;
 pub mod numbering;

@@ -10,6 +10,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use shared::event::{Event, EventKind, pack};
 use shared::link::Link;
+use shared::wire::driver::{AskerToRelay, DriverToRelay, RelayToAsker, RelayToDriver};
 use shared::wire::frame::Frame;
 use shared::wire::hello::Greeting;
 use shared::wire::sharer::{RelayToSharer, SharerToRelay};
@@ -85,6 +86,14 @@ fn what_a_viewer_says() {
 #[test]
 fn what_a_viewer_hears() {
     survives::<RelayToViewer>(include_str!("golden/relay_to_viewer.jsonl"));
+}
+
+#[test]
+fn what_drivers_and_askers_say_and_hear() {
+    survives::<DriverToRelay>(include_str!("golden/driver_to_relay.jsonl"));
+    survives::<RelayToDriver>(include_str!("golden/relay_to_driver.jsonl"));
+    survives::<AskerToRelay>(include_str!("golden/asker_to_relay.jsonl"));
+    survives::<RelayToAsker>(include_str!("golden/relay_to_asker.jsonl"));
 }
 
 #[test]

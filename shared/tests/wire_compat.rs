@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use shared::id::{Channel, ParticipantId, TaskId};
 use shared::orchestration::status::TaskState;
 use shared::wire::close::{EndedBecause, Refusal};
+use shared::wire::driver::{AskerToRelay, DriverToRelay, RelayToAsker, RelayToDriver};
 use shared::wire::hello::Greeting;
 use shared::wire::sharer::{RelayToSharer, SharerToRelay};
 use shared::wire::source::{SessionSource, SourceKind};
@@ -41,6 +42,10 @@ fn golden_texts_of_every_direction_read_and_write_back() {
     golden::<RelayToSharer>("relay_to_sharer");
     golden::<ViewerToRelay>("viewer_to_relay");
     golden::<RelayToViewer>("relay_to_viewer");
+    golden::<DriverToRelay>("driver_to_relay");
+    golden::<RelayToDriver>("relay_to_driver");
+    golden::<AskerToRelay>("asker_to_relay");
+    golden::<RelayToAsker>("relay_to_asker");
 }
 
 #[test]

@@ -18,7 +18,7 @@ const ROWS: [&[&str]; 10] = [
     &["snapshot", "card", "pages"],
     &["wire"],
     &["connection", "orchestration::cascade"],
-    &["sharer", "relay", "viewer"],
+    &["sharer", "relay", "viewer", "driver"],
 ];
 
 /// Imports inside a row or upwards that stand for now, as (who, what): key boxes are sealed by functions that need

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{LABEL, epoch::EpochId, hash};
 use crate::encoding::{Blob, fixed_bytes};
 use crate::entropy::Entropy;
-use crate::id::SessionId;
+use crate::id::{DriverId, SessionId};
 
 fixed_bytes! {
     /// An owner's Ed25519 public key.
@@ -42,6 +42,12 @@ pub enum Purpose {
     Transcript,
     /// The end of a session, also when the relay holds no event of it.
     End,
+    /// Claiming a driver's id at a relay.
+    Driver,
+    /// A driver's answer to who asks it.
+    DriverAnswer,
+    /// A driver's word that it does not know the key it was asked with.
+    DriverRefusal,
 }
 
 impl Purpose {
@@ -55,6 +61,9 @@ impl Purpose {
             Self::Card => "card",
             Self::Transcript => "transcript",
             Self::End => "end",
+            Self::Driver => "driver",
+            Self::DriverAnswer => "driver answer",
+            Self::DriverRefusal => "driver refusal",
         }
     }
 }
@@ -80,7 +89,12 @@ pub struct OwnerKey {
 impl OwnerKey {
     /// Draws a new key, and with it a new session id.
     pub fn generate(entropy: &mut Entropy) -> Self {
-        let signing = SigningKey::from_bytes(&entropy.array());
+        Self::from_seed(&entropy.array())
+    }
+
+    /// The key that grows from 32 secret bytes.
+    pub(super) fn from_seed(seed: &[u8; 32]) -> Self {
+        let signing = SigningKey::from_bytes(seed);
         let session = OwnerPublic(signing.verifying_key().to_bytes()).session_id();
         Self { signing, session }
     }
@@ -120,6 +134,12 @@ impl OwnerPublic {
         let mut id = [0; 16];
         id.copy_from_slice(digest.first_chunk::<16>().unwrap_or(&[0; 16]));
         SessionId(id)
+    }
+
+    /// The id of the driver this key is of.
+    pub fn driver_id(&self) -> DriverId {
+        let digest = hash("driver id", &[&self.0]);
+        DriverId(*digest.first_chunk::<16>().unwrap_or(&[0; 16]))
     }
 
     /// Whether `signature` is this owner's over `body` for `purpose` (strict verification: one signature has
@@ -176,6 +196,24 @@ impl Claim {
     pub fn sign(key: &OwnerKey, epoch: EpochId, number: u64, challenge: &Challenge, host: &str) -> Self {
         let signature = key.sign(Purpose::Claim, &Self::body(epoch, number, challenge, host));
         Self { owner: key.public(), epoch, number, signature }
+    }
+
+    /// Signs a driver's claim of its id; `boot` stands for the epoch.
+    pub fn sign_driver(
+        key: &OwnerKey,
+        boot: EpochId,
+        number: u64,
+        challenge: &Challenge,
+        host: &str,
+    ) -> Self {
+        let signature = key.sign(Purpose::Driver, &Self::body(boot, number, challenge, host));
+        Self { owner: key.public(), epoch: boot, number, signature }
+    }
+
+    /// Whether the claim is good for `driver`; see [`Claim::verify`].
+    pub fn verify_driver(&self, driver: DriverId, challenge: &Challenge, host: &str) -> bool {
+        let body = Self::body(self.epoch, self.number, challenge, host);
+        self.owner.driver_id() == driver && self.owner.verify(Purpose::Driver, &body, &self.signature)
     }
 
     /// Whether the claim is good for `session` at a relay reached as `host` that sent `challenge`.

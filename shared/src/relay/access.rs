@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use subtle::ConstantTimeEq as _;
 
-use crate::id::SessionId;
+use crate::id::{DriverId, SessionId};
 use crate::keys::grant::{GrantRow, Right, Token, TokenHash};
 use crate::time::Moment;
 
@@ -53,6 +53,8 @@ enum Place {
     Address(String),
     /// What it wants of one session.
     Session(String, SessionId),
+    /// What it asks of one driver.
+    Driver(String, DriverId),
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -91,6 +93,11 @@ impl Limits {
     /// made up, and each would have a bucket of its own. 2,000 at once, 20 a second.
     pub(super) fn verify(&mut self, now: Moment, address: &str) -> Result<(), u64> {
         self.take(now, Place::Address(address.to_owned()), 1)
+    }
+
+    /// Takes the cost of asking a driver: 400 at once, four a second.
+    pub(super) fn ask(&mut self, now: Moment, address: &str, driver: DriverId) -> Result<(), u64> {
+        self.take(now, Place::Driver(address.to_owned(), driver), 5)
     }
 
     fn take(&mut self, now: Moment, place: Place, cost: u64) -> Result<(), u64> {

@@ -6,6 +6,7 @@ use super::outbox::Allowance;
 use super::{Outgoing, PeerInfo};
 use crate::id::{Channel, ParticipantId, SessionId};
 use crate::keys::owner::Challenge;
+use crate::wire::MAX_CONTROL;
 use crate::wire::close::CloseCode;
 use crate::wire::frame::Frame;
 use crate::wire::hello::{CREDIT, MAX_CHANNELS};
@@ -13,6 +14,9 @@ use crate::wire::numbering::Numbering;
 
 /// Answers that wait for a connection that does not read, at most; each costs its author a message.
 const MAX_REPLIES: usize = 2 * MAX_CHANNELS;
+/// What drivers and askers have on the way to a connection, in bytes of messages, unless it is one message. More is not
+/// taken: a driver is asked again later, an asker that does not read is closed.
+const MAX_MAIL: usize = 2 * MAX_CONTROL;
 /// Credit is granted in steps of this many bytes, or with the next acknowledgement.
 const GRANT_STEP: u64 = 64 * 1024;
 
@@ -35,6 +39,8 @@ pub(super) struct Peer {
     /// Of the events of the sessions that it shares.
     pub(super) numbering: Numbering,
     replies: VecDeque<String>,
+    /// From drivers or askers, and its size.
+    mail: (VecDeque<String>, usize),
     /// Counted bytes sent, and how much of it the peer has consumed.
     sent: u64,
     consumed: u64,
@@ -60,6 +66,7 @@ impl Peer {
             highest: None,
             numbering: Numbering::default(),
             replies: VecDeque::from([hello]),
+            mail: (VecDeque::new(), 0),
             sent: 0,
             consumed: 0,
             received: 0,
@@ -103,6 +110,17 @@ impl Peer {
         } else {
             self.close(CloseCode::RateLimited);
         }
+    }
+
+    /// Queues what a driver or an asker says. `false`: too much is on the way.
+    pub(super) fn post(&mut self, text: String) -> bool {
+        let (waiting, size) = &mut self.mail;
+        let fits = waiting.is_empty() || *size + text.len() <= MAX_MAIL;
+        if fits {
+            *size += text.len();
+            waiting.push_back(text);
+        }
+        fits
     }
 
     /// Begins to close; the first reason stays.
@@ -164,6 +182,11 @@ impl Peer {
         if let Some(code) = self.closing {
             let first = !std::mem::replace(&mut self.closed, true);
             return first.then_some(Outgoing::Close(code));
+        }
+        let (waiting, size) = &mut self.mail;
+        if let Some(text) = waiting.pop_front() {
+            *size -= text.len();
+            return Some(Outgoing::Text(text));
         }
         if std::mem::take(&mut self.grant_due) {
             self.granted = self.received;

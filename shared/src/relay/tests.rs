@@ -5,6 +5,7 @@
 )]
 
 mod budget;
+mod drivers;
 mod rows;
 
 use bytes::Bytes;

@@ -1,0 +1,614 @@
+//! The two machines with a network between them that belongs to an adversary.
+
+use std::path::{Path, PathBuf};
+
+use proptest::prelude::*;
+
+use super::sealing::{Answer, Asking, Telling};
+use super::*;
+use crate::card::Reach;
+use crate::encoding::Blob;
+use crate::entropy::Entropy;
+use crate::id::{LineId, SessionId, TaskId};
+use crate::keys::driver::DriverKey;
+use crate::keys::grant::GrantSecret;
+use crate::keys::owner::{Challenge, Signature};
+use crate::orchestration::status::TaskState;
+use crate::orchestration::task::Task;
+use crate::time::Now;
+use crate::wire::driver::{AskerToRelay, DriverToRelay, RelayToAsker, RelayToDriver};
+use crate::wire::hello::{Greeting, Hello, Limits};
+use crate::wire::{Packet, decode, encode};
+
+const HOST: &str = "relay.example";
+
+fn rule() -> Rule {
+    Rule { most_tasks: 2, commands: Vec::new(), directories: Vec::new() }
+}
+
+fn key(seed: u8) -> DriverKey {
+    DriverKey::generate(&mut Entropy::from_seed([seed; 32]))
+}
+
+fn contact(key: &DriverKey) -> Contact {
+    Contact { base: "https://relay.example".into(), id: key.id(), secret: key.secret().clone() }
+}
+
+fn hello() -> Packet {
+    Packet::Text(encode(&Greeting::Hello(Hello {
+        protocol: 1,
+        features: Vec::new(),
+        challenge: Challenge([9; 32]),
+        limits: Limits::default(),
+        public_url: None,
+    })))
+}
+
+fn start(id: &str) -> Start {
+    Start {
+        task: TaskId(id.into()),
+        parent: Some(TaskId("parent".into())),
+        name: id.into(),
+        prompt: None,
+        command: vec!["make".into()],
+        directory: None,
+        environment: Vec::new(),
+        read_only: false,
+        granted: Granted::default(),
+    }
+}
+
+fn granted(revision: u64) -> Granted {
+    let byte = u8::try_from(revision).unwrap();
+    Granted::new(revision, Some(Reach { watch: GrantSecret([byte; 16]), typing: None }))
+}
+
+/// Asker, driver, all that was ever on the way between them, and what came of it.
+struct World {
+    now: Now,
+    seed: u8,
+    driver: Driver,
+    asker: Asker,
+    line: u64,
+    up: Vec<Vec<u8>>,
+    down: Vec<Vec<u8>>,
+    started: Vec<TaskId>,
+    reached: Vec<u64>,
+    killed: usize,
+    registered: bool,
+    heard: Vec<Report>,
+    failed: Vec<(TaskId, Failure)>,
+    missing: Vec<Failure>,
+    found: usize,
+}
+
+impl World {
+    fn new(driver_seed: u8, contact: Contact) -> Self {
+        let now = Now::new(1_000, 1_000_000);
+        let mut world = Self {
+            now,
+            seed: 100,
+            driver: Driver::new(key(driver_seed), rule(), Entropy::from_seed([driver_seed + 50; 32]), now),
+            asker: Asker::new(contact, Entropy::from_seed([77; 32]), now),
+            line: 1,
+            up: Vec::new(),
+            down: Vec::new(),
+            started: Vec::new(),
+            reached: Vec::new(),
+            killed: 0,
+            registered: false,
+            heard: Vec::new(),
+            failed: Vec::new(),
+            missing: Vec::new(),
+            found: 0,
+        };
+        world.run();
+        world
+    }
+
+    fn good() -> Self {
+        Self::new(1, contact(&key(1)))
+    }
+
+    /// Runs effects, and collects what leaves.
+    fn run(&mut self) {
+        loop {
+            let mut quiet = true;
+            while let Some(effect) = self.driver.poll_effect() {
+                quiet = false;
+                match effect {
+                    DriverEffect::Connect => {
+                        self.driver.handle_connected(self.now, HOST);
+                        self.driver.handle_packet(self.now, &hello());
+                    }
+                    DriverEffect::Start(start) => self.started.push(start.task.clone()),
+                    DriverEffect::Reach(_, granted) => self.reached.push(granted.revision),
+                    DriverEffect::Kill(task) => {
+                        self.killed += 1;
+                        let mut task = Task::new(task, None, "", self.now.wall);
+                        (task.revision, task.state) = (99, TaskState::Cancelled);
+                        self.driver.report(self.now, task, None);
+                    }
+                    DriverEffect::Registered => self.registered = true,
+                    DriverEffect::Close(_) | DriverEffect::Refused(_) => {}
+                }
+            }
+            while let Some(effect) = self.asker.poll_effect() {
+                quiet = false;
+                match effect {
+                    AskerEffect::Connect => {
+                        self.asker.handle_connected(self.now, HOST);
+                        self.asker.handle_packet(self.now, &hello());
+                    }
+                    AskerEffect::Report(report) => self.heard.push(*report),
+                    AskerEffect::Failed(task, why) => self.failed.push((task, why)),
+                    AskerEffect::Missing(why) => self.missing.push(why),
+                    AskerEffect::Found => self.found += 1,
+                    AskerEffect::Close(_) => {}
+                }
+            }
+            while let Some(Packet::Text(text)) = self.driver.poll_transmit() {
+                quiet = false;
+                match decode(&text).unwrap() {
+                    DriverToRelay::RegisterDriver { driver, claim, .. } => {
+                        assert!(claim.verify_driver(driver, &Challenge([9; 32]), HOST));
+                        assert!(!claim.verify_driver(driver, &Challenge([9; 32]), "other.example"));
+                        let registered = RelayToDriver::DriverRegistered { driver };
+                        self.driver.handle_packet(self.now, &Packet::Text(encode(&registered)));
+                    }
+                    DriverToRelay::TellAsker { body, .. } => self.down.push(body.0),
+                }
+            }
+            while let Some(Packet::Text(text)) = self.asker.poll_transmit() {
+                quiet = false;
+                let AskerToRelay::AskDriver { body, .. } = decode(&text).unwrap();
+                self.up.push(body.0);
+            }
+            if quiet {
+                return;
+            }
+        }
+    }
+
+    fn give_driver(&mut self, body: Vec<u8>) {
+        let asked = RelayToDriver::DriverAsked { line: LineId(self.line), body: Blob(body) };
+        self.driver.handle_packet(self.now, &Packet::Text(encode(&asked)));
+        self.run();
+    }
+
+    fn give_asker(&mut self, body: Vec<u8>) {
+        let driver = Self::asked();
+        let told = RelayToAsker::DriverTold { driver, body: Blob(body) };
+        self.asker.handle_packet(self.now, &Packet::Text(encode(&told)));
+        self.run();
+    }
+
+    fn asked() -> crate::id::DriverId {
+        contact(&key(1)).id
+    }
+
+    fn presence(&mut self, here: bool) {
+        let presence = RelayToAsker::DriverPresence { driver: Self::asked(), here };
+        self.asker.handle_packet(self.now, &Packet::Text(encode(&presence)));
+        self.run();
+    }
+
+    /// Everything arrives, until nothing more leaves.
+    fn deliver(&mut self) {
+        while !(self.up.is_empty() && self.down.is_empty()) {
+            for body in std::mem::take(&mut self.up) {
+                self.give_driver(body);
+            }
+            for body in std::mem::take(&mut self.down) {
+                self.give_asker(body);
+            }
+        }
+    }
+
+    fn wait(&mut self, ms: u64) {
+        self.now = Now::new(self.now.mono.0 + ms, self.now.wall.0 + ms);
+        self.driver.handle_timeout(self.now);
+        self.asker.handle_timeout(self.now);
+        self.run();
+    }
+
+    /// Another boot of the same driver.
+    fn restart(&mut self) {
+        self.seed += 1;
+        self.driver = Driver::new(key(1), rule(), Entropy::from_seed([self.seed; 32]), self.now);
+        self.line += 1;
+        self.run();
+    }
+
+    fn begin(&mut self, id: &str) {
+        self.asker.start(self.now, start(id));
+        self.run();
+    }
+
+    /// The driver's owner says how a task stands.
+    fn say(&mut self, id: &str, revision: u64, state: TaskState) {
+        let mut task = Task::new(TaskId(id.into()), None, id, self.now.wall);
+        (task.revision, task.state, task.session) = (revision, state, Some(SessionId([5; 16])));
+        let exit = state.is_final().then(|| Exit { code: Some(0), signal: None, word: "".into() });
+        self.driver.report(self.now, task, exit);
+        self.run();
+    }
+
+    fn newest(&self) -> (u64, TaskState) {
+        let task = &self.heard.last().unwrap().task;
+        (task.revision, task.state)
+    }
+}
+
+#[test]
+fn a_task_is_started_once_and_its_reports_arrive() {
+    let mut world = World::good();
+    assert!(world.registered);
+    world.begin("a");
+    world.deliver();
+    assert_eq!(world.started, [TaskId("a".into())]);
+    world.say("a", 1, TaskState::Running);
+    world.deliver();
+    assert_eq!(world.newest(), (1, TaskState::Running));
+    assert_eq!(world.heard.last().unwrap().task.session, Some(SessionId([5; 16])));
+    assert!(!world.asker.has_orders());
+    // Nothing to say: no deadline, and no message for an hour.
+    assert_eq!(world.asker.poll_timeout(), None);
+    world.wait(3_600_000);
+    assert!(world.up.is_empty() && world.down.is_empty());
+
+    world.asker.reach(world.now, &TaskId("a".into()), granted(3));
+    world.run();
+    world.deliver();
+    assert_eq!(world.reached, [3]);
+    world.asker.kill(world.now, &TaskId("a".into()));
+    world.run();
+    world.deliver();
+    assert_eq!(world.killed, 1);
+    assert_eq!(world.newest(), (99, TaskState::Cancelled));
+    assert!(world.failed.is_empty());
+}
+
+#[test]
+fn what_is_kept_is_no_use_to_the_relay() {
+    let mut world = World::good();
+    world.begin("a");
+    let knock = world.up.pop().unwrap();
+    world.give_driver(knock.clone());
+    let answer = world.down.pop().unwrap();
+    world.give_asker(answer.clone());
+    let order = world.up.pop().unwrap();
+    for text in ["make", "parent"] {
+        assert!(!order.windows(text.len()).any(|part| part == text.as_bytes()), "it reads no word");
+    }
+    // Altered anywhere: nothing.
+    for at in 0..order.len() {
+        let mut altered = order.clone();
+        altered[at] ^= 1;
+        world.give_driver(altered);
+    }
+    assert!(world.started.is_empty());
+    // Held back until the beat is old: nothing, and said again with a new one it is taken, once.
+    world.wait(45_001);
+    world.give_driver(order.clone());
+    assert!(world.started.is_empty());
+    world.deliver();
+    assert_eq!(world.started.len(), 1, "the control");
+    for kept in [&knock, &order] {
+        world.give_driver(kept.clone());
+        world.deliver();
+    }
+    assert_eq!(world.started.len(), 1);
+    // To another boot it is nothing at all.
+    world.restart();
+    for kept in [knock, order] {
+        world.give_driver(kept);
+    }
+    assert_eq!(world.started.len(), 1);
+    world.say("a", 1, TaskState::Running);
+    assert!(world.down.iter().all(|told| !matches!(Telling::decode(told), Some(Telling::Report { .. }))));
+}
+
+#[test]
+fn a_task_said_to_one_boot_is_not_started_by_the_next() {
+    let mut world = World::good();
+    world.begin("a");
+    world.give_driver(world.up[0].clone());
+    let answer = world.down.pop().unwrap();
+    world.give_asker(answer);
+    world.up.clear();
+    world.restart();
+    world.presence(true);
+    world.deliver();
+    assert_eq!(world.failed, [(TaskId("a".into()), Failure::Restarted)]);
+    assert!(world.started.is_empty());
+
+    // What ran is gone, and what was over stays over.
+    for id in ["b", "c"] {
+        world.begin(id);
+        world.deliver();
+        world.say(id, 1, TaskState::Running);
+    }
+    world.say("c", 2, TaskState::Done);
+    world.deliver();
+    world.restart();
+    world.presence(false);
+    assert_eq!(world.failed.len(), 1, "a driver that is away has not failed");
+    world.presence(true);
+    world.deliver();
+    assert_eq!(world.failed[1..], [(TaskId("b".into()), Failure::Gone)]);
+    world.begin("d");
+    world.deliver();
+    assert_eq!(world.started.last(), Some(&TaskId("d".into())), "the control");
+}
+
+#[test]
+fn a_wrong_key_is_refused_and_only_by_the_driver_itself() {
+    let wrong = Contact { secret: key(2).secret().clone(), ..contact(&key(1)) };
+    let mut world = World::new(1, wrong);
+    world.begin("a");
+    let knock = world.up[0].clone();
+    // A relay, or another driver, that says so in its place.
+    let Some(Asking::Knock(sealed)) = Asking::decode(&knock) else { panic!() };
+    for forged in [sealing::refuse(&key(2), sealed), sealing::refuse(&key(1), b"another knock")] {
+        world.give_asker(forged);
+    }
+    assert!(world.failed.is_empty());
+    world.deliver();
+    assert_eq!(world.failed, [(TaskId("a".into()), Failure::WrongKey)]);
+    assert!(world.started.is_empty());
+    assert!(Failure::WrongKey.to_string().contains("does not accept this key"));
+}
+
+#[test]
+fn another_driver_does_not_pass_for_the_one_that_is_meant() {
+    let mut world = World::good();
+    world.begin("a");
+    let knock = world.up.pop().unwrap();
+    // Another driver that was given the same secret: it opens the knock, and cannot sign.
+    let Some(Asking::Knock(sealed)) = Asking::decode(&knock) else { panic!() };
+    let (asker, challenge) = sealing::open_knock(key(1).id(), key(1).secret(), sealed).unwrap();
+    let answer = Answer {
+        public: key(2).public(),
+        boot: crate::keys::epoch::EpochId { start: world.now.wall, random: 1 },
+        agreement: asker,
+        beat: 1,
+        signature: Signature([0; 64]),
+    };
+    world.give_asker(Telling::Answer(answer.sign(&key(2), asker, &challenge)).encode());
+    let posing = Answer { public: key(1).public(), ..answer };
+    world.give_asker(Telling::Answer(posing.sign(&key(2), asker, &challenge)).encode());
+    // The right one, to an older knock.
+    world.give_asker(Telling::Answer(posing.sign(&key(1), asker, &[1; 32])).encode());
+    assert!(world.up.is_empty());
+    world.give_driver(knock);
+    world.deliver();
+    assert_eq!(world.started.len(), 1, "the control");
+}
+
+#[test]
+fn one_asker_reaches_nothing_of_anothers() {
+    let mut world = World::good();
+    world.begin("a");
+    world.deliver();
+    let mut other = World::good();
+    other.asker = Asker::new(contact(&key(1)), Entropy::from_seed([78; 32]), other.now);
+    std::mem::swap(&mut other.driver, &mut world.driver);
+    other.line = 2;
+    other.begin("a");
+    other.deliver();
+    other.asker.reach(other.now, &TaskId("a".into()), granted(9));
+    other.asker.kill(other.now, &TaskId("a".into()));
+    other.run();
+    other.deliver();
+    assert!(
+        other.started.is_empty() && other.reached.is_empty() && other.killed == 0 && other.heard.is_empty()
+    );
+    other.begin("b");
+    other.deliver();
+    assert_eq!(other.started.len(), 1, "the control");
+}
+
+#[test]
+fn what_may_not_be_started_is_told_with_the_reason() {
+    let mut world = World::good();
+    for id in ["a", "b", "c"] {
+        world.begin(id);
+    }
+    world.deliver();
+    assert_eq!(world.started.len(), 2);
+    let refused = world.heard.iter().find(|report| report.task.id.0 == "c").unwrap();
+    assert_eq!(refused.task.state, TaskState::Error);
+    assert!(refused.task.reason.contains("as many tasks as it may (2)"), "{}", &*refused.task.reason);
+    world.driver.report_failure(world.now, &TaskId("a".into()), "make: command not found");
+    world.run();
+    world.deliver();
+    let failed = world.heard.last().unwrap();
+    assert_eq!((&*failed.task.reason, failed.task.state), ("make: command not found", TaskState::Error));
+    world.begin("d");
+    world.deliver();
+    assert_eq!(world.started.last(), Some(&TaskId("d".into())), "there is room again");
+}
+
+#[test]
+fn a_rule_allows_what_it_names_and_nothing_that_looks_like_it() {
+    let rule =
+        Rule { most_tasks: 1, commands: vec!["make".into()], directories: vec![PathBuf::from("/srv/work")] };
+    assert_eq!(rule.judge(&start("a"), 0), Ok(()));
+    assert_eq!(rule.judge(&start("a"), 1), Err(Denied::Full(1)));
+    for word in ["/tmp/make", "./make", "Make", "sh", " make"] {
+        let start = Start { command: vec![word.into()], ..start("a") };
+        assert_eq!(rule.judge(&start, 0), Err(Denied::Command), "{word}");
+    }
+    let preload = Start { environment: vec![("LD_PRELOAD".into(), "x".into())], ..start("a") };
+    assert_eq!(rule.judge(&preload, 0), Err(Denied::Environment));
+    for (dir, judged) in [
+        ("/srv/work", Ok(())),
+        ("/srv/work/a", Ok(())),
+        ("/srv/workshop", Err(Denied::Directory)),
+        ("/srv", Err(Denied::Directory)),
+        ("/", Err(Denied::Directory)),
+    ] {
+        assert_eq!(rule.judge_directory(Path::new(dir)), judged, "{dir}");
+    }
+}
+
+#[test]
+fn orders_that_no_system_could_take_are_none() {
+    let order = |start: Start| Order::decode(&Order::Start(Box::new(start)).encode().unwrap());
+    assert!(order(start("a")).is_some(), "the control");
+    for bad in [
+        Start { command: Vec::new(), ..start("a") },
+        Start { command: vec![String::new()], ..start("a") },
+        Start { command: vec!["a\0b".into()], ..start("a") },
+        Start { task: TaskId(String::new()), ..start("a") },
+        Start { parent: Some(TaskId("x".repeat(129))), ..start("a") },
+        Start { environment: vec![("SHARER_CONTROL_TOKEN".into(), "x".into())], ..start("a") },
+        Start { environment: vec![("A=B".into(), "x".into())], ..start("a") },
+    ] {
+        assert_eq!(order(bad), None);
+    }
+    let long = Start { prompt: Some("x".repeat(200_000)), ..start("a") };
+    assert!(Order::Start(Box::new(long.clone())).encode().is_none());
+    let mut world = World::good();
+    world.asker.start(world.now, long);
+    world.run();
+    assert_eq!(world.failed, [(TaskId("a".into()), Failure::TooLong)]);
+}
+
+#[test]
+fn who_seeks_a_driver_hears_of_it() {
+    let mut world = World::good();
+    world.asker.seek(world.now);
+    world.run();
+    world.presence(false);
+    assert_eq!(world.missing, [Failure::Away]);
+    world.asker.seek(world.now);
+    world.run();
+    world.presence(true);
+    world.deliver();
+    assert_eq!((world.found, world.missing.len()), (1, 1));
+    world.asker.seek(world.now);
+    world.run();
+    world.up.clear();
+    world.wait(15_001);
+    assert_eq!(world.missing.last(), Some(&Failure::Silent));
+}
+
+#[derive(Debug, Clone)]
+enum Act {
+    Begin(u8),
+    Say(u8, u64, TaskState),
+    Reach(u8),
+    Deliver,
+    /// Of what was ever on the way up or down: again, or altered.
+    Again(bool, prop::sample::Index, Option<prop::sample::Index>),
+    Drop,
+    Reorder,
+    Restart,
+    Wait(u64),
+    Reconnect,
+}
+
+fn act() -> impl Strategy<Value = Act> {
+    let state = proptest::sample::select(vec![TaskState::Running, TaskState::Blocked, TaskState::Done]);
+    prop_oneof![
+        3 => (0u8..3).prop_map(Act::Begin),
+        4 => (0u8..3, 1u64..6, state).prop_map(|(task, revision, state)| Act::Say(task, revision, state)),
+        2 => (0u8..3).prop_map(Act::Reach),
+        6 => Just(Act::Deliver),
+        4 => (any::<bool>(), any::<prop::sample::Index>(), proptest::option::of(any::<prop::sample::Index>()))
+            .prop_map(|(up, which, flip)| Act::Again(up, which, flip)),
+        1 => Just(Act::Drop),
+        2 => Just(Act::Reorder),
+        1 => Just(Act::Restart),
+        3 => (0u64..60_000).prop_map(Act::Wait),
+        1 => Just(Act::Reconnect),
+    ]
+}
+
+proptest! {
+    /// Whatever a relay does: no task begins twice, grants never go back, nothing is heard that was not said, and of what
+    /// was heard nothing goes back; and once it lets everything pass, both know the same.
+    #[test]
+    fn an_adversary_between_them_delays_and_no_more(acts in proptest::collection::vec(act(), 1..60)) {
+        let mut world = World::good();
+        let (mut kept_up, mut kept_down) = (Vec::<Vec<u8>>::new(), Vec::<Vec<u8>>::new());
+        let (mut said, mut revisions) = (Vec::new(), [0u64; 3]);
+        let name = |task: u8| format!("t{task}");
+        for act in acts {
+            kept_up.extend(world.up.iter().cloned());
+            kept_down.extend(world.down.iter().cloned());
+            match act {
+                Act::Begin(task) => world.begin(&name(task)),
+                Act::Say(task, revision, state) => {
+                    said.push((name(task), revision, state));
+                    world.say(&name(task), revision, state);
+                }
+                Act::Reach(task) => {
+                    revisions[usize::from(task)] += 1;
+                    let granted = granted(revisions[usize::from(task)]);
+                    world.asker.reach(world.now, &TaskId(name(task)), granted);
+                    world.run();
+                }
+                Act::Deliver => world.deliver(),
+                Act::Again(up, which, flip) => {
+                    let kept = if up { &kept_up } else { &kept_down };
+                    if kept.is_empty() { continue }
+                    let mut body = which.get(kept).clone();
+                    if let Some(flip) = flip {
+                        let at = flip.index(body.len());
+                        body[at] ^= 0x40;
+                    }
+                    if up { world.give_driver(body) } else { world.give_asker(body) }
+                }
+                Act::Drop => { world.up.clear(); world.down.clear(); }
+                Act::Reorder => { world.up.reverse(); world.down.reverse(); }
+                Act::Restart => { world.restart(); world.presence(true); }
+                Act::Wait(ms) => world.wait(ms),
+                Act::Reconnect => {
+                    world.asker.handle_disconnected(world.now, None);
+                    world.line += 1;
+                    world.run();
+                    world.wait(1_000);
+                }
+            }
+        }
+        for _ in 0..40 {
+            world.wait(2_000);
+            world.deliver();
+        }
+        let mut started = world.started.clone();
+        started.sort();
+        started.dedup();
+        prop_assert_eq!(started.len(), world.started.len(), "none twice");
+        let mut newest = std::collections::BTreeMap::<TaskId, Report>::new();
+        for report in &world.heard {
+            let of = report.task.id.clone();
+            let values = (of.0.clone(), report.task.revision, report.task.state);
+            let own = report.task.revision <= 1 || report.task.state == TaskState::Cancelled;
+            prop_assert!(said.contains(&values) || own, "said by nobody: {:?}", report);
+            if let Some(known) = newest.insert(of, report.clone()) {
+                prop_assert!(report.is_newer_than(&known));
+            }
+        }
+        prop_assert!(!world.asker.has_orders(), "all was taken, or given up");
+    }
+
+    /// Any bytes are something or nothing.
+    #[test]
+    fn decoders_are_total(bytes in proptest::collection::vec(any::<u8>(), 0..300), kind in 0u8..4) {
+        let bytes = [&[kind], &bytes[..]].concat();
+        if let Some(asking) = Asking::decode(&bytes) {
+            prop_assert_eq!(asking.encode(), bytes.clone());
+        }
+        if let Some(telling) = Telling::decode(&bytes) {
+            prop_assert_eq!(telling.encode(), bytes.clone());
+        }
+        let text = String::from_utf8_lossy(&bytes);
+        if let Ok(contact) = Contact::parse(&text) {
+            prop_assert_eq!(Contact::parse(&contact.to_string()), Ok(contact));
+        }
+        drop((Order::decode(&bytes), Report::decode(&bytes)));
+    }
+}
