@@ -16,6 +16,7 @@ mod effect;
 mod epoch;
 mod groups;
 mod input;
+mod lifecycle;
 mod model;
 mod owner;
 mod packets;
@@ -61,6 +62,8 @@ pub struct Sharer {
     sessions: BTreeMap<SessionId, Session>,
     programs: Programs,
     groups: Groups,
+    /// Messages between agents that went through this process: their ids in transcripts.
+    told: u64,
     /// Sessions whose share does not stand any more, and what stood on it may not yet know.
     fallen: BTreeSet<SessionId>,
     /// Sessions of which the relay has said whether it will have them, and their cards do not say so yet.
@@ -91,6 +94,7 @@ impl Sharer {
             sessions: BTreeMap::new(),
             programs: Programs::default(),
             groups: Groups::default(),
+            told: 0,
             fallen: BTreeSet::new(),
             refused: BTreeSet::new(),
             turns: Turns::default(),

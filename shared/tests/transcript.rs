@@ -37,8 +37,10 @@ impl World {
         let window = WindowSize { cols: 80, rows: 24 };
         let (title, source) = ("talk".into(), SessionSource::default());
         let mut sharer = Sharer::new(Entropy::from_seed([1; 32]), now);
-        let session =
-            sharer.open(now, SessionConfig { title, read_only: false, compress: true, window, source });
+        let session = sharer.open(
+            now,
+            SessionConfig { title, read_only: false, compress: true, window, source, announced: true },
+        );
         let relay = Self::relay(now);
         let mut world = Self { ms: 0, sharer, session, relay, viewers: Vec::new(), peers: 10 };
         world.pass(100);

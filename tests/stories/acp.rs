@@ -182,6 +182,12 @@ async fn subagents_are_children_with_transcripts_of_their_own() {
         viewer.until("its own words", |viewer| words(viewer).contains(&own)).await;
         assert!(!words(&viewer).contains("I send two."));
     }
+    // The agent told of its children by itself: nobody tells it twice.
+    let first = viewer.bar().unwrap().pills[0].selects.clone();
+    viewer.act(Event::Select(first)).await;
+    viewer.until("the leader's words", |viewer| words(viewer).contains("I send two.")).await;
+    let blocks = viewer.transcript().unwrap().blocks();
+    assert_eq!(blocks.filter(|(_, _, block)| matches!(block, Block::Subagent(_))).count(), 2);
 }
 
 #[tokio::test]

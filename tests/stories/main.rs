@@ -27,6 +27,7 @@ mod browser_write;
 mod cuts;
 mod demo;
 mod guards;
+mod lifecycle;
 mod marks;
 mod options;
 mod proxy;

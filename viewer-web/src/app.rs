@@ -144,8 +144,9 @@ fn Session(link: Link, child: Option<TaskId>) -> impl IntoView {
         }),
         Action::FullScreen => page::toggle_full_screen(),
         Action::Transcript => {
-            let wide = page::is_wide();
-            page.update(|page| page.transcript = Some(!page.transcript.unwrap_or(wide)));
+            let seen =
+                view.with_untracked(|view| view.as_ref().map(|view| view.transcript)).unwrap_or_default();
+            page.update(|page| page.transcript = Some(!seen.is_shown(page.transcript, page::is_wide())));
         }
         Action::Show(panel) => {
             page.update(|page| page.panel = if page.panel == panel { Panel::None } else { panel });

@@ -95,6 +95,14 @@ impl Conversation {
             Update::Subagent { id, title, description, state } => {
                 self.subagent(&id, &title, description, state);
             }
+            Update::Lifecycle { id, state, reason } => {
+                self.add(Block::Subagent(Subagent {
+                    id: id.clone(),
+                    description: reason,
+                    state: Some(state),
+                }));
+                self.mention(&id);
+            }
             Update::Between { id, from, to, text } => self.set_between(id, from, to, text),
             Update::BetweenChunk { id, text } => self.more_between(id, &text),
             Update::Name { id, name } => return self.know(&id, &name),

@@ -189,15 +189,15 @@ pub struct Between {
     pub text: String,
 }
 
-/// An agent that this one started.
+/// An agent that this one started, or what became of it later.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Subagent {
     /// Which.
     pub id: AgentId,
-    /// What it is for.
+    /// What it is for, or why it is in this state.
     #[serde(default)]
     pub description: Option<String>,
-    /// ACP's state: `running`, `idle`, `requires_action`, …
+    /// ACP's state: `running`, `idle`, `requires_action`, …; `None` where it was started.
     #[serde(default)]
     pub state: Option<String>,
 }

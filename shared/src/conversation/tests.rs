@@ -111,6 +111,9 @@ fn any_update() -> impl Strategy<Value = Update> {
             let title = title.map_or(Patch::Keep, Patch::Set);
             Update::Subagent { id, title, description: Patch::Keep, state: Patch::Set("running".into()) }
         }),
+        1 => (any_agent(), prop::option::of(any_text())).prop_map(|(id, reason)| {
+            Update::Lifecycle { id, state: "done".into(), reason }
+        }),
         1 => ("[pq]", any_agent(), any_agent(), prop::option::of(any_text())).prop_map(|(id, from, to, text)| {
             Update::Between { id, from: Patch::Set(from), to: Patch::Set(to), text }
         }),

@@ -97,6 +97,8 @@ pub struct Transcript {
     loading: Option<Loading>,
     /// Grows with everything that may look different; for whoever draws.
     seen: u64,
+    /// There was a block that is no line about a child.
+    spoken: bool,
 }
 
 impl Transcript {
@@ -143,6 +145,11 @@ impl Transcript {
     /// Grows with everything that may look different.
     pub fn seen(&self) -> u64 {
         self.seen
+    }
+
+    /// Whether somebody speaks in it: there was more than lines about children and messages to them.
+    pub fn is_spoken(&self) -> bool {
+        self.spoken
     }
 
     /// What to call an agent: its name, or one fallback.
@@ -231,6 +238,7 @@ impl Transcript {
         match what {
             What::Set(at, value) => {
                 if at >= self.first {
+                    self.spoken |= !matches!(value, Block::Subagent(_) | Block::Between(_));
                     self.blocks.insert(at, Held { revision, value });
                 }
             }

@@ -89,6 +89,15 @@ pub enum Update {
         /// How it does.
         state: Patch<String>,
     },
+    /// An agent that was started does something else now: a line of its own, where it happened.
+    Lifecycle {
+        /// Which.
+        id: AgentId,
+        /// How it does.
+        state: String,
+        /// Why.
+        reason: Option<String>,
+    },
     /// A message between agents begins or changes.
     Between {
         /// Its id in this transcript.

@@ -5,10 +5,11 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use super::lifecycle::Announced;
 use super::session::Session;
 use super::{Begin, Effect, SessionConfig, Sharer};
 use crate::card::{Card, Reach};
-use crate::conversation::{AgentId, Conversation, Patch, Update};
+use crate::conversation::{AgentId, Conversation, Update};
 use crate::id::{SessionId, TaskId};
 use crate::orchestration::cascade::{self, Act, Child, Share};
 use crate::orchestration::task::{MAX_TASKS, Task};
@@ -38,6 +39,8 @@ pub(super) struct Program {
     reach: Option<Reach>,
     /// What its agent said while it was not shared. It leaves only with the program's whole history.
     kept: Conversation,
+    /// What its parent's transcript said of it.
+    announced: Announced,
 }
 
 /// All of them.
@@ -84,6 +87,17 @@ impl Programs {
         self.all.iter().filter_map(child).collect()
     }
 
+    /// What was said of a child in its parent's transcript.
+    pub(super) fn announced(&mut self, task: &TaskId) -> Option<&mut Announced> {
+        self.all.get_mut(task).map(|program| &mut program.announced)
+    }
+
+    /// The task, if its parent's transcript is to tell of it.
+    pub(super) fn announces(&self, task: &TaskId) -> Option<&Task> {
+        let program = self.all.get(task).filter(|program| program.config.announced)?;
+        program.task.parent.as_ref().filter(|parent| self.is_root(parent)).map(|_| &program.task)
+    }
+
     /// Whether its children are shared with it: only those of who is nobody's child.
     fn is_root(&self, task: &TaskId) -> bool {
         self.all.get(task).is_some_and(|program| program.task.parent.is_none())
@@ -103,8 +117,17 @@ impl Sharer {
         let over = task.state.is_final();
         let task = Task { revision: 0, session: None, removed: false, refusal: Text::default(), ..task };
         let kept = Conversation::default();
-        let program =
-            Program { task, config, session: None, own: false, withheld: false, over, reach: None, kept };
+        let program = Program {
+            task,
+            config,
+            session: None,
+            own: false,
+            withheld: false,
+            over,
+            reach: None,
+            kept,
+            announced: Announced::default(),
+        };
         self.programs.all.insert(id.clone(), program);
         self.inherit(&id);
         self.tell(&id);
@@ -114,6 +137,7 @@ impl Sharer {
         }
         self.reconcile(&id, Begin::Screen);
         self.advance();
+        self.announce_launch(now, &id);
         true
     }
 
@@ -133,6 +157,7 @@ impl Sharer {
             }
         }
         self.advance();
+        self.announce_state(now, &id);
     }
 
     /// Something happened in the conversation of a hosted program's agent. While the program is not shared, it is kept for
@@ -147,12 +172,28 @@ impl Sharer {
     }
 
     fn names_in(&self, task: &TaskId, update: &Update) -> Vec<Update> {
-        let Update::Between { from, to, .. } = update else { return Vec::new() };
+        let (from, to) = match update {
+            Update::Between { from, to, .. } => (from.value(), to.value()),
+            Update::Lifecycle { id, .. } => (Some(id), None),
+            Update::Chunk { .. }
+            | Update::ToolCall { .. }
+            | Update::Terminal { .. }
+            | Update::Plan(_)
+            | Update::Mode(_)
+            | Update::Subagent { .. }
+            | Update::BetweenChunk { .. }
+            | Update::Name { .. }
+            | Update::Notice { .. }
+            | Update::Stop(_)
+            | Update::ReplayStart
+            | Update::ReplayEnd
+            | Update::Opaque { .. } => return Vec::new(),
+        };
         let root = |task: &TaskId| {
             let program = self.programs.all.get(task)?;
             Some(program.task.parent.clone().unwrap_or_else(|| task.clone()))
         };
-        let mentioned = [from, to].into_iter().filter_map(Patch::value);
+        let mentioned = [from, to].into_iter().flatten();
         let name = |id: &AgentId| {
             let other = TaskId(id.as_str().to_owned());
             let program = self.programs.all.get(&other).filter(|_| root(&other) == root(task))?;

@@ -50,6 +50,8 @@ pub struct SessionConfig {
     pub window: WindowSize,
     /// Where the session comes from.
     pub source: SessionSource,
+    /// Whether its parent's transcript tells of it: not of a child that its parent's agent tells of itself.
+    pub announced: bool,
 }
 
 /// See the module.

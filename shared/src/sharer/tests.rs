@@ -77,6 +77,7 @@ fn config() -> SessionConfig {
         compress: true,
         window: WindowSize { cols: 80, rows: 24 },
         source: SessionSource::default(),
+        announced: true,
     }
 }
 

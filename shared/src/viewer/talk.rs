@@ -34,6 +34,7 @@ impl Talk {
             anew: self.anew,
             seen: self.transcript.seen(),
             blocks: self.transcript.len(),
+            spoken: self.transcript.is_spoken(),
             loading: self.transcript.is_loading(),
         }
     }

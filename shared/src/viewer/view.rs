@@ -236,8 +236,18 @@ pub struct TranscriptView {
     pub seen: u64,
     /// How many blocks there are.
     pub blocks: usize,
+    /// Somebody speaks in it: there is more than what is told of children.
+    pub spoken: bool,
     /// Older ones are still on their way.
     pub loading: bool,
+}
+
+impl TranscriptView {
+    /// Whether it is beside the terminal: as its reader chose, else where there is room and once somebody speaks. Lines about
+    /// children alone take no room from a terminal.
+    pub fn is_shown(&self, chosen: Option<bool>, wide: bool) -> bool {
+        self.blocks > 0 && chosen.unwrap_or(self.spoken && wide)
+    }
 }
 
 /// Everything a viewer shows beside the terminal's own contents. It holds no secret.

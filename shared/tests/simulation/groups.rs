@@ -53,6 +53,7 @@ fn spawn(world: &mut World<ByteLog>, at: usize) -> bool {
         compress: true,
         window: WindowSize { cols: 80, rows: 24 },
         source: SessionSource::default(),
+        announced: true,
     };
     world.with_program(0, |machine, now, _| machine.host(now, task(at, TaskState::Running), config))
 }

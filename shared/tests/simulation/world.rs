@@ -199,6 +199,7 @@ impl<S: Screen> World<S> {
             compress: true,
             window: WINDOW,
             source: SessionSource::default(),
+            announced: true,
         };
         let now = self.now_of(End::Sharer(sharer));
         let id = self.sharers[sharer].machine.open(now, config);

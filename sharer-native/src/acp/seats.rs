@@ -129,6 +129,7 @@ impl Seats {
         let spawn = Spawn {
             name: Some(name.to_owned()),
             prompt: None,
+            told: true,
             command: command.into_iter().map(word).collect(),
             dir: std::env::current_dir()?,
             environment: std::env::vars_os().map(|(name, value)| (word(&name), word(&value))).collect(),

@@ -174,6 +174,7 @@ pub fn to_acp(update: &Update) -> Option<SessionUpdate> {
         ),
         Update::Opaque { json, .. } => serde_json::from_str(json).ok()?,
         Update::Terminal { .. }
+        | Update::Lifecycle { .. }
         | Update::Name { .. }
         | Update::Stop(_)
         | Update::ReplayStart

@@ -140,6 +140,7 @@ pub fn spawn_here(
     Ok(Spawn {
         name,
         prompt,
+        told: false,
         command: command.iter().map(words).collect(),
         dir: std::env::current_dir().context("this directory is gone")?,
         environment: environment.collect(),

@@ -103,6 +103,9 @@ pub struct Spawn {
     pub name: Option<String>,
     /// What it is asked to do, for people.
     pub prompt: Option<String>,
+    /// Whether the parent's own agent tells of it in its transcript.
+    #[serde(default)]
+    pub told: bool,
     /// Program and arguments.
     pub command: Vec<Word>,
     /// Where it runs.

@@ -139,7 +139,7 @@ impl Host {
         let mut value = Task::new(host.task.clone(), None, &host.title, clock::now().wall);
         value.command = program.title().as_str().into();
         host.tasks.add(FIRST, None, token, value);
-        host.enter(FIRST, config.read_only);
+        host.enter(FIRST, config.read_only, false);
         if let Some(agent) = Agent::of(program.path()) {
             host.recognise(agent);
         }

@@ -95,6 +95,7 @@ async fn run(url: String, counts: Arc<Counts>, ready: tokio::sync::oneshot::Send
         compress: true,
         window: WINDOW,
         source: SessionSource::default(),
+        announced: true,
     };
     let mut machine = Sharer::new(entropy(), now(start));
     let session = machine.open(now(start), config);

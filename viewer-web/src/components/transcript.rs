@@ -43,10 +43,7 @@ pub(crate) fn TranscriptPanel(read: Read, wide: fn() -> bool) -> impl IntoView {
     let text = RwSignal::new(String::new());
     let found = RwSignal::new(None::<(usize, usize)>);
     let seen = Memo::new(move |_| face.of(|view| (view.pane, view.transcript)));
-    // Where there is room it opens by itself once there is something to read.
-    let shown = Memo::new(move |_| {
-        seen.get().1.blocks > 0 && face.page.with(|page| page.transcript).unwrap_or_else(wide)
-    });
+    let shown = Memo::new(move |_| seen.get().1.is_shown(face.page.with(|page| page.transcript), wide()));
 
     let scroller = move || host.get_untracked().and_then(|list| list.parent_element());
     let draw = move || {

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::card::CardReader;
-use crate::conversation::{AgentId, Content, Patch, Role, Update};
+use crate::conversation::{AgentId, Block, Content, Patch, Role, Update};
 use crate::keys::grant::GrantSecret;
 use crate::orchestration::status::TaskState;
 use crate::time::UnixMs;
@@ -454,6 +454,35 @@ fn a_transcript_names_the_agents_of_its_group_that_it_mentions_and_no_others() {
     assert_eq!(transcript.name(&agent(GRANDCHILD)), agent(GRANDCHILD).fallback(), "never a wrong name");
     let other = group.sharer.session_of(&id(2)).unwrap();
     assert!(!group.sharer.transcript(other).unwrap().has_name(&agent(1)));
+}
+
+#[test]
+fn a_parents_transcript_tells_of_its_children_from_when_it_is_shared() {
+    let mut group = running();
+    let enter = |group: &mut Group, at: usize, state: TaskState| {
+        let mut task = group.sharer.task(&id(at)).unwrap().clone();
+        task.enter(state, "why", group.now().wall);
+        group.sharer.handle_task(group.now(), task);
+    };
+    enter(&mut group, 1, TaskState::Blocked);
+    group.share(PARENT);
+    let told = |group: &Group, at: usize| -> Vec<String> {
+        let transcript = group.sharer.transcript(group.sharer.session_of(&id(at)).unwrap()).unwrap();
+        let line = |block: &Block| {
+            let Block::Subagent(agent) = block else { return format!("{block:?}") };
+            format!("{} {:?}", transcript.has_name(&agent.id), agent.state)
+        };
+        transcript.blocks().map(|(_, _, block)| line(block)).collect()
+    };
+    assert!(told(&group, PARENT).is_empty(), "what was before is private");
+    for at in [2, GRANDCHILD, PARENT] {
+        enter(&mut group, at, TaskState::Error);
+    }
+    let mut quiet = Task::new(TaskId("told by its agent".into()), Some(id(PARENT)), "q", UnixMs(0));
+    quiet.state = TaskState::Done;
+    assert!(group.sharer.host(group.now(), quiet, SessionConfig { announced: false, ..config_of(1) }));
+    assert_eq!(told(&group, PARENT), [r#"true Some("error")"#], "a child's, and nobody else's");
+    assert!(told(&group, 1).is_empty(), "a grandchild's");
 }
 
 #[test]

@@ -78,7 +78,7 @@ impl Host {
         value.prompt = spawn.prompt.as_deref().unwrap_or_default().into();
         value.directory = dir.as_str().into();
         self.tasks.add(place, Some(by), token, value);
-        self.begin(place, hosted, self.read_only);
+        self.begin(place, hosted, self.read_only, !spawn.told);
         // It may have ended already, before its place was known.
         self.reap();
         let task = self.row(place).ok_or(TaskError::Over)?;
@@ -86,10 +86,10 @@ impl Host {
     }
 
     /// A task's program runs.
-    fn begin(&mut self, place: Place, hosted: Hosted, read_only: bool) {
+    fn begin(&mut self, place: Place, hosted: Hosted, read_only: bool, announced: bool) {
         self.tasks.runs_as(place, u32::try_from(hosted.pid().as_raw_pid()).ok());
         self.hosted.insert(place, hosted);
-        self.enter(place, read_only);
+        self.enter(place, read_only, announced);
         // Its session, if it has one, is known before its first byte.
         self.run_effects();
     }
@@ -129,7 +129,7 @@ impl Host {
         // A few hundred bytes into an empty socket: this waits for nobody.
         drop(stream.write_all(&line));
         match Hosted::nested(answered, pid, window, scrollback, bell) {
-            Ok(hosted) => self.begin(place, hosted, self.read_only || nest.read_only),
+            Ok(hosted) => self.begin(place, hosted, self.read_only || nest.read_only, true),
             Err(error) => {
                 tracing::warn!(%error, "a nested program cannot be followed");
                 self.tasks.end(place, Ended { code: None, signal: None }, clock::now().wall);
@@ -152,15 +152,21 @@ impl Host {
         all
     }
 
-    /// Types a text and Enter into a task.
-    pub(super) fn tell(&mut self, by: Place, task: &str, text: &str) -> Result<(), TaskError> {
+    /// Types a text and Enter into a task below `by`; `from` is who says it, if that is a task.
+    pub(super) fn tell(
+        &mut self,
+        by: Place,
+        from: Option<Place>,
+        task: &str,
+        text: &str,
+    ) -> Result<(), TaskError> {
         let place = self.tasks.find(by, task)?;
         let hosted = self.hosted.get_mut(&place).filter(|hosted| hosted.is_alive()).ok_or(TaskError::Over)?;
         if text.len() > LONGEST_TELLING {
             return Err(TaskError::TooLong);
         }
         // What a text types is its own characters: no key, no end of a paste.
-        let text: String = text
+        let keys: String = text
             .replace("\r\n", "\n")
             .chars()
             .filter_map(|c| match c {
@@ -169,10 +175,17 @@ impl Host {
                 _ => (!c.is_control()).then_some(c),
             })
             .collect();
-        let text = text.trim_end_matches('\r');
+        let keys = keys.trim_end_matches('\r');
         let typed =
-            if hosted.wants_paste() { format!("\x1b[200~{text}\x1b[201~\r") } else { format!("{text}\r") };
-        if hosted.type_reply(typed.into_bytes()) { Ok(()) } else { Err(TaskError::NotReading) }
+            if hosted.wants_paste() { format!("\x1b[200~{keys}\x1b[201~\r") } else { format!("{keys}\r") };
+        if !hosted.type_reply(typed.into_bytes()) {
+            return Err(TaskError::NotReading);
+        }
+        let id = |place: Place| self.tasks.get(place).map(|task| task.value.id.clone());
+        if let (from, Some(to)) = (from.and_then(id), id(place)) {
+            self.machine.handle_told(clock::now(), from.as_ref(), &to, text);
+        }
+        Ok(())
     }
 
     /// Ends a task.

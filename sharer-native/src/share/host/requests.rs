@@ -130,17 +130,13 @@ impl Host {
             request @ (Request::Wait { .. }
             | Request::Task { .. }
             | Request::Tasks
-            | Request::Tell { .. }
             | Request::Kill { .. }) => self.task_asks(FIRST, request),
+            Request::Tell { task, text } => done(self.tell(FIRST, None, &task, &text)),
         }
     }
 
     fn task_asks(&mut self, by: Place, request: Request) -> Reply {
         let now = clock::now();
-        let done = |done: Result<(), TaskError>| match done {
-            Ok(()) => Reply::Done,
-            Err(error) => Reply::Refused(error.to_string()),
-        };
         match request {
             Request::Spawn(spawn) => self.spawn(by, *spawn),
             Request::Tasks => {
@@ -151,7 +147,7 @@ impl Host {
                 Ok(None) => Reply::Refused(TaskError::Over.to_string()),
                 Err(error) => Reply::Refused(error.to_string()),
             },
-            Request::Tell { task, text } => done(self.tell(by, &task, &text)),
+            Request::Tell { task, text } => done(self.tell(by, Some(by), &task, &text)),
             Request::Kill { task } => done(self.kill(by, &task)),
             Request::Emit { updates } => self.emit(by, updates),
             Request::State { state, reason } => {
@@ -270,6 +266,10 @@ impl Host {
 #[allow(clippy::needless_pass_by_value, reason = "stands where an error is mapped")]
 fn refused(error: TaskError) -> Reply {
     Reply::Refused(error.to_string())
+}
+
+fn done(done: Result<(), TaskError>) -> Reply {
+    done.map_or_else(refused, |()| Reply::Done)
 }
 
 fn private() -> Reply {

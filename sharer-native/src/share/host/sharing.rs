@@ -22,7 +22,7 @@ use crate::tty;
 /// What goes into the machine.
 impl Host {
     /// Tells the machine of a program that is a task from now on; it is shared if its parent is.
-    pub(super) fn enter(&mut self, place: Place, read_only: bool) {
+    pub(super) fn enter(&mut self, place: Place, read_only: bool, announced: bool) {
         let Some(task) = self.tasks.get(place) else { return };
         let name = if place == FIRST { self.title.clone() } else { task.value.name.to_string() };
         let window = self.hosted.get(&place).map_or(self.hosting.window, Hosted::window);
@@ -32,6 +32,7 @@ impl Host {
             compress: self.compress,
             window: crate::term::clamped(window),
             source: SessionSource::default(),
+            announced,
         };
         let taken = self.machine.host(clock::now(), task.value.clone(), config);
         debug_assert!(taken, "no more tasks are recorded than the machine takes");
