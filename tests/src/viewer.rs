@@ -354,7 +354,11 @@ impl<S: Screen> Viewer<S> {
                 Effect::Resize { pane: PaneId::OWN, window } => self.screen.resize(window),
                 Effect::Wipe { pane: PaneId::OWN } => self.screen.wipe(),
                 Effect::Wipe { pane } | Effect::Drop { pane } => drop(self.children.remove(&pane)),
-                Effect::Mark { .. } | Effect::Resize { .. } | Effect::KeepSecret { .. } => {}
+                // What is written here is parsed at once.
+                Effect::Mark { .. }
+                | Effect::Resize { .. }
+                | Effect::KeepSecret { .. }
+                | Effect::Skip { .. } => {}
             }
         }
     }

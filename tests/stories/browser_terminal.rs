@@ -177,22 +177,35 @@ async fn a_hostile_title_is_text_and_never_the_windows() {
     browser.close().await;
 }
 
+/// Has a page take the software that draws here for a graphics card.
+const CARD: &str = "const { getParameter } = WebGL2RenderingContext.prototype;
+    WebGL2RenderingContext.prototype.getParameter = function (name) {
+      return name === 37446 ? 'A graphics card' : getParameter.call(this, name);
+    };";
+
 #[tokio::test]
-async fn without_webgl_the_page_shows_the_same() {
+async fn without_a_graphics_card_the_page_shows_the_same() {
     let sandbox = Sandbox::new();
     let recording = Recording::bash(&sandbox, "printf '\\e[7mturned\\e[0m \\e[38;5;208m┌──┐\\e[0m\\n'");
     let sharer = Sharer::share(&sandbox, recording.shared(&[])).await;
-    let (with, without) =
-        tokio::join!(Browser::start(), Browser::with_flags(1280, 800, &["--disable-3d-apis"]));
-    for browser in [&with, &without] {
+    let (with, software, without) = tokio::join!(
+        Browser::start(),
+        Browser::start(),
+        Browser::with_flags(1280, 800, &["--disable-3d-apis"])
+    );
+    with.cdp("Page.addScriptToEvaluateOnNewDocument", json!({ "source": CARD })).await;
+    for browser in [&with, &software, &without] {
         browser.live(&sharer.read_link()).await;
         recording.feed("一 two \x1b[1mthree\x1b[0m\r\n");
         browser.mirrors(&recording, "three").await;
     }
     let rows = "document.querySelector('.xterm-rows')?.innerText ?? ''";
-    without.until("the text in the page", &format!("({rows}).includes('three')")).await;
-    assert_eq!(with.run(&format!("return {rows}")).await, "", "elsewhere WebGL draws");
+    for browser in [&software, &without] {
+        browser.until("the text in the page", &format!("({rows}).includes('three')")).await;
+    }
+    assert_eq!(with.run(&format!("return {rows}")).await, "", "a card draws by WebGL");
     without.screenshot("without-webgl").await;
     with.close().await;
+    software.close().await;
     without.close().await;
 }

@@ -13,6 +13,10 @@ const FONT = 'ui-monospace, "SF Mono", "Cascadia Mono", "JetBrains Mono", Menlo,
 const MAX_CLIPBOARD = 64 * 1024;
 // As many lines as the largest scrollback a sharer is likely to keep.
 const SCROLLBACK = 10000;
+// Characters given to xterm.js at once, a millisecond of its work: it lets the page draw between two pieces only.
+const PIECE = 4 * 1024;
+// Characters that it may have before it. What waits behind them can still be left out.
+const AHEAD = 16 * PIECE;
 const SMALLEST = 4;
 const LARGEST = 20;
 
@@ -41,12 +45,33 @@ function safe(uri) {
   } catch { return null; }
 }
 
+// What draws WebGL where there is no graphics card.
+const SOFTWARE = /swiftshader|llvmpipe|softpipe|software|basic render/i;
+
+/**
+ * Whether a graphics card draws. Without one each frame of WebGL costs the page 150 ms; the DOM renderer's 10 ms.
+ */
+let card;
+function hasCard() {
+  if (card === undefined) {
+    const gl = document.createElement("canvas").getContext("webgl2", { failIfMajorPerformanceCaveat: true });
+    const name = gl?.getExtension("WEBGL_debug_renderer_info")?.UNMASKED_RENDERER_WEBGL ?? gl?.RENDERER;
+    card = Boolean(gl) && !SOFTWARE.test(gl.getParameter(name));
+    gl?.getExtension("WEBGL_lose_context")?.loseContext();
+  }
+  return card;
+}
+
 class Screen {
   constructor(host, on, dark) {
     this.host = host;
     this.on = on;
     this.zoom = 1;
     this.decoder = new TextDecoder();
+    // What is to be written, in order; and how many characters xterm.js has of it.
+    this.waiting = [];
+    this.ahead = 0;
+    this.fitted = "";
     this.typing = false;
     this.place = null;
     // Where commands were typed, by number; what is said of each; and which is looked at.
@@ -80,11 +105,15 @@ class Screen {
     term.loadAddon(this.search);
     this.search.onDidChangeResults((r) => on("found", String(r.resultIndex + 1), String(r.resultCount)));
     term.open(host);
+    this.measureByCanvas();
     try {
-      const webgl = new WebglAddon();
-      webgl.onContextLoss(() => webgl.dispose());
-      term.loadAddon(webgl);
+      if (hasCard()) {
+        const webgl = new WebglAddon();
+        webgl.onContextLoss(() => { webgl.dispose(); this.fitted = ""; this.fit(); });
+        term.loadAddon(webgl);
+      }
     } catch { /* The DOM renderer draws the same. */ }
+    this.scrollByFrame();
     // The tests read the buffer here.
     host.__term = term;
 
@@ -168,35 +197,105 @@ class Screen {
     } catch { /* Not base64: nothing to copy. */ }
   }
 
+  /** xterm.js 6.0.0 has the page laid out to learn the width of each new character, a millisecond each; a canvas knows it. */
+  measureByCanvas() {
+    const widths = this.term._core._renderService._renderer.value?._widthCache;
+    const canvas = document.createElement("canvas").getContext("2d");
+    if (!widths || !canvas) return;
+    canvas.fontKerning = "none";
+    widths._measure = (text, variant) => {
+      const weight = variant & 1 ? widths._weightBold : widths._weight;
+      canvas.font = `${variant & 2 ? "italic" : "normal"} ${weight} ${widths._fontSize}px ${widths._font}`;
+      return Math.round(canvas.measureText(text.repeat(32)).width) / 32;
+    };
+  }
+
+  /** xterm.js 6.0.0 lays its scrollbar out anew, with two timers, for every line that scrolls; here, once a frame. */
+  scrollByFrame() {
+    const { _viewport: viewport, _renderService: drawing } = this.term._core;
+    const sync = viewport._sync.bind(viewport);
+    let due = false;
+    const now = () => { due = false; sync(); };
+    viewport._sync = (line) => {
+      if (line !== undefined) sync(line);
+      else if (!due) { due = true; drawing.addRefreshCallback(() => { if (due) now(); }); }
+    };
+    // Whoever scrolls begins where the buffer is, not where the last frame was.
+    for (const name of ["scrollLines", "scrollToLine"]) {
+      const scroll = viewport[name].bind(viewport);
+      viewport[name] = (...to) => { if (due) now(); scroll(...to); };
+    }
+  }
+
+  /** Writes text behind everything that is still to be parsed; then does something. */
+  put(text, then) {
+    this.waiting.push({ text, then });
+    this.feed();
+  }
+
+  /** Gives xterm.js as much as it may have before it. */
+  feed() {
+    while (this.waiting.length && this.ahead < AHEAD) {
+      const [first] = this.waiting;
+      let size = first.whole ? first.text.length : PIECE;
+      // Both halves of a character in one piece.
+      if ((first.text.charCodeAt(size - 1) & 0xfc00) === 0xd800) size += 1;
+      const text = first.text.slice(0, size);
+      first.text = first.text.slice(size);
+      const last = !first.text;
+      if (last) this.waiting.shift();
+      this.ahead += text.length;
+      this.term.write(text, () => {
+        this.ahead -= text.length;
+        if (last) first.then?.();
+        this.feed();
+      });
+    }
+  }
+
+  /** Leaves out what xterm.js has not been given: it counts as parsed. */
+  skip() {
+    const ticket = this.waiting.findLast((one) => one.ticket)?.ticket;
+    this.waiting = [];
+    if (ticket) this.put("", () => this.parsed(ticket));
+  }
+
+  parsed(ticket) { this.on("parsed", String(ticket), ""); }
+
   write(ticket, bytes) {
-    this.term.write(this.decoder.decode(bytes, { stream: true }), () => this.on("parsed", String(ticket), ""));
+    this.waiting.push({ text: this.decoder.decode(bytes, { stream: true }), ticket, then: () => this.parsed(ticket) });
+    this.feed();
   }
 
   resize(cols, rows) {
-    // Behind everything that is still to be parsed.
-    this.term.write("", () => { this.term.resize(Math.max(cols, 2), Math.max(rows, 1)); this.fit(); });
+    this.put("", () => { this.term.resize(Math.max(cols, 2), Math.max(rows, 1)); this.fit(); });
   }
 
   rebuild(ticket, cols, rows, bytes) {
     const term = this.term;
     this.decoder = new TextDecoder();
     const text = this.decoder.decode(bytes, { stream: true });
-    term.write("", () => {
+    // It takes the place of everything before it.
+    this.skip();
+    this.put("", () => {
       this.place = this.looked() ?? this.place;
       if (term.cols !== cols || term.rows !== rows) term.resize(Math.max(cols, 2), Math.max(rows, 1));
       this.rebuilding = true;
     });
-    term.write(text, () => {
+    const then = () => {
       this.rebuilding = false;
       this.fit();
       this.goBack();
-      this.on("parsed", String(ticket), "");
-    });
+      this.parsed(ticket);
+    };
+    // In one piece: nobody sees it half written.
+    this.waiting.push({ text, ticket, then, whole: true });
+    this.feed();
   }
 
   /** A command begins behind what was written before: it was typed on the line above. */
   mark(number) {
-    this.term.write("", () => {
+    this.put("", () => {
       const { active } = this.term.buffer;
       const cursor = active.baseY + active.cursorY;
       let y = active.cursorX === 0 ? Math.max(cursor - 1, 0) : cursor;
@@ -346,6 +445,7 @@ class Screen {
 
   wipe() {
     this.decoder = new TextDecoder();
+    this.skip();
     this.dropMarks(0);
     this.term.reset();
     this.term.write("\x1bc");
@@ -379,7 +479,10 @@ class Screen {
       width -= parseFloat(style.paddingLeft) + parseFloat(style.paddingRight);
       height -= parseFloat(style.paddingTop) + parseFloat(style.paddingBottom);
     }
-    if (width < 20 || height < 20) return;
+    if (width < 20 || height < 20 || host.hidden) return;
+    // Sizes of rows grow in steps: asked again, the search would go there and back, each time with another font.
+    const asked = [width, height, term.cols, term.rows, this.zoom, devicePixelRatio].join();
+    if (asked === this.fitted) return;
     const cell = () => term._core._renderService?.dimensions?.css?.cell;
     let size = term.options.fontSize;
     for (let round = 0; round < 4; round += 1) {
@@ -393,6 +496,7 @@ class Screen {
       term.options.fontSize = size;
       if (this.zoom !== 1) break;
     }
+    this.fitted = asked;
     const now = cell();
     host.style.width = `${Math.ceil(now.width * term.cols)}px`;
     host.style.height = `${Math.ceil(now.height * term.rows)}px`;
@@ -402,11 +506,12 @@ class Screen {
 
   /** Keeps the cursor in sight where the terminal is larger than its frame. */
   follow() {
+    if (!this.typing) return;
     const stage = this.host.parentElement;
     if (stage.scrollWidth <= stage.clientWidth && stage.scrollHeight <= stage.clientHeight) return;
     const now = this.term._core._renderService?.dimensions?.css?.cell;
     const buffer = this.term.buffer.active;
-    if (!now || !this.typing) return;
+    if (!now) return;
     const x = this.host.offsetLeft + buffer.cursorX * now.width;
     const y = this.host.offsetTop + buffer.cursorY * now.height;
     if (x < stage.scrollLeft || x + now.width > stage.scrollLeft + stage.clientWidth) stage.scrollLeft = x - stage.clientWidth / 2;

@@ -23,6 +23,8 @@ extern "C" {
     #[wasm_bindgen(method)]
     fn resize(this: &Handle, cols: u16, rows: u16);
     #[wasm_bindgen(method)]
+    fn skip(this: &Handle);
+    #[wasm_bindgen(method)]
     fn wipe(this: &Handle);
     #[wasm_bindgen(method, js_name = setTyping)]
     fn set_typing(this: &Handle, typing: bool);
@@ -154,6 +156,10 @@ impl Screen {
 
     pub(crate) fn resize(&self, window: WindowSize) {
         self.handle.resize(window.cols, window.rows);
+    }
+
+    pub(crate) fn skip(&self) {
+        self.handle.skip();
     }
 
     pub(crate) fn wipe(&self) {

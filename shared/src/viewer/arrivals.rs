@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::epoch::{Epoch, Step};
 use super::pane::{Pane, Stage};
+use super::update::Effect;
 use super::uplink::Uplink;
 use super::view::{Closed, State};
 use crate::chain::ChainPoint;
@@ -45,6 +46,7 @@ impl Pane {
             RelayToViewer::Resyncing { .. } if joined => {
                 if let Some(epoch) = &mut self.epoch {
                     epoch.lost();
+                    uplink.effect(Effect::Skip { pane: self.id });
                 }
             }
             RelayToViewer::InputRefused { reason, .. } if joined => self.input_refused(uplink, reason),
@@ -172,7 +174,7 @@ impl Pane {
                 Step::Write(bytes) => uplink.write(self.id, bytes),
                 Step::Resize(window) => {
                     self.window = Some(window);
-                    uplink.effect(super::update::Effect::Resize { pane: self.id, window });
+                    uplink.effect(Effect::Resize { pane: self.id, window });
                 }
                 Step::Title(title) => self.set_title(&title),
                 Step::Command(told, there) => self.command(uplink, told, there),

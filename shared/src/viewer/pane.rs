@@ -267,6 +267,7 @@ impl Pane {
         let soon = self.resync_sent.is_some_and(|sent| now.since(sent) < RESYNC_EVERY_MS);
         if let Some(epoch) = self.epoch.as_mut().filter(|epoch| !soon && epoch.is_shown()) {
             epoch.lost();
+            uplink.effect(Effect::Skip { pane: self.id });
             self.resync(uplink);
         }
     }

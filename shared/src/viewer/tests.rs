@@ -153,6 +153,8 @@ struct Page {
     sent: Vec<Packet>,
     /// Whose terminal was marked for which command, and how many bytes stood in it.
     marks: Vec<(PaneId, u64, usize)>,
+    /// Whose terminals were to leave out what they had not parsed.
+    skipped: Vec<PaneId>,
     connects: usize,
     auto_parse: bool,
 }
@@ -168,6 +170,7 @@ impl Page {
             session: sharer.owner.session_id(),
             sent: Vec::new(),
             marks: Vec::new(),
+            skipped: Vec::new(),
             connects: 0,
             auto_parse: true,
         };
@@ -192,6 +195,7 @@ impl Page {
                 Effect::Mark { pane, command } => {
                     self.marks.push((pane, command, self.terminals.get(&pane).map_or(0, Vec::len)));
                 }
+                Effect::Skip { pane } => self.skipped.push(pane),
                 Effect::Close | Effect::Resize { .. } | Effect::KeepSecret { .. } => {}
             }
         }

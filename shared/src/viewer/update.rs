@@ -127,6 +127,12 @@ pub enum Effect {
         /// The command's number.
         command: u64,
     },
+    /// Leave out what a terminal has not parsed yet, as far as that is easy, and give back its tickets: a snapshot takes
+    /// its place, and the relay may wait for the credit.
+    Skip {
+        /// Whose terminal.
+        pane: PaneId,
+    },
     /// Empty a terminal, its scrollback included: what it holds must not be seen.
     Wipe {
         /// Whose terminal.

@@ -869,7 +869,10 @@ impl<S: Screen> World<S> {
                 }
                 Effect::Resize { window, .. } => self.viewers[index].screen.resize(window),
                 Effect::Wipe { .. } => self.viewers[index].screen = S::fresh(WINDOW),
-                Effect::Mark { .. } | Effect::KeepSecret { .. } | Effect::Drop { .. } => {}
+                Effect::Mark { .. }
+                | Effect::KeepSecret { .. }
+                | Effect::Drop { .. }
+                | Effect::Skip { .. } => {}
             }
         }
     }

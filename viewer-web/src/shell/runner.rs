@@ -108,6 +108,7 @@ impl Runner {
                 }
                 Effect::Resize { pane, window } => self.on_screen(pane, |screen| screen.resize(window)),
                 Effect::Mark { pane, command } => self.on_screen(pane, |screen| screen.mark(command)),
+                Effect::Skip { pane } => self.on_screen(pane, Screen::skip),
                 Effect::Wipe { pane } => self.on_screen(pane, Screen::wipe),
                 Effect::Drop { pane } => self.screens.drop_pane(pane),
                 Effect::KeepSecret { watch } => page::keep_secret(self.viewer.borrow().link(), &watch),

@@ -17,7 +17,9 @@ fn told() -> [Note; 3] {
 /// The page is told to lose its place, and shown where the session is now.
 fn restart(page: &mut Page, sharer: &mut Sharer) {
     let channel = page.channel();
+    assert_eq!(page.skipped, [], "nothing is lost yet");
     page.control(&RelayToViewer::Resyncing { channel });
+    assert_eq!(page.skipped, [PaneId::OWN], "a snapshot comes, and its way is clear");
     for text in ["1", "2", "3", "4"] {
         sharer.output(text);
     }

@@ -405,6 +405,7 @@ fn a_key_that_stops_a_flood_leaves_out_the_rest_of_it() {
     let shown = page.text().len();
     page.keys(b"\x03");
     assert_eq!((page.inputs().len(), asks(&page)), (3, 1));
+    assert_eq!(page.skipped, [PaneId::OWN], "what waits to be drawn is left out too");
     let last = |what: &dyn Fn(&Packet) -> bool| page.sent.iter().rposition(what).unwrap();
     let input = last(
         &|packet| matches!(packet, Packet::Binary(bytes) if matches!(Frame::decode(bytes), Ok(Frame::Input { .. }))),
