@@ -24,6 +24,12 @@ pub fn array_from_base64<const N: usize>(text: &str) -> Option<[u8; N]> {
     from_base64(text)?.try_into().ok()
 }
 
+/// For fields that are left out while they are not set.
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+pub(crate) fn is_false(value: &bool) -> bool {
+    !value
+}
+
 /// Bytes that travel inside JSON as base64url.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Blob(pub Vec<u8>);

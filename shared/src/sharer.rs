@@ -395,14 +395,16 @@ impl Sharer {
             self.turns.wake(id);
         }
         let deadline = session.poll_timeout(self.step.now).map(|(at, _)| at);
-        let before = std::mem::replace(&mut session.deadline, deadline);
+        let before = std::mem::replace(&mut session.known.deadline, deadline);
         if before != deadline {
             before.map(|at| self.deadlines.remove(&(at, id)));
             deadline.map(|at| self.deadlines.insert((at, id)));
         }
         let answered = session.has_ended() || session.room() != RoomState::Pending;
         self.uplink.note(id, session.needs_relay(), session.wants_room(), answered);
-        if !session.is_shared() && self.programs.of(id).is_some() {
+        let stands = session.is_shared();
+        let stood = std::mem::replace(&mut session.known.shared, stands);
+        if stood && !stands && self.programs.of(id).is_some() {
             self.fallen.insert(id);
         } else if self.programs.is_refusal_news(id, session.refusal()) {
             self.refused.insert(id);
@@ -416,7 +418,7 @@ impl Sharer {
         self.turns.forget(session);
         self.fallen.remove(&session);
         self.refused.remove(&session);
-        gone.deadline.map(|at| self.deadlines.remove(&(at, session)));
+        gone.known.deadline.map(|at| self.deadlines.remove(&(at, session)));
         Some(gone)
     }
 

@@ -69,13 +69,13 @@ pub struct Task {
     #[serde(default, skip_serializing_if = "is_empty")]
     pub refusal: Text<80>,
     /// It rang, and nobody has answered by typing into it.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "crate::encoding::is_false")]
     pub wants_attention: bool,
     /// How often it rang: whoever looked is told of a later ring.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub rings: u32,
     /// Its parent's link does not reach it any more. It stays, greyed.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "crate::encoding::is_false")]
     pub removed: bool,
 }
 
@@ -86,11 +86,6 @@ fn is_zero(value: &u32) -> bool {
 
 fn is_empty<const MAX: usize>(text: &Text<MAX>) -> bool {
     text.is_empty()
-}
-
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
-fn is_false(value: &bool) -> bool {
-    !value
 }
 
 impl Task {

@@ -96,8 +96,16 @@ pub(super) struct Session {
     ended: bool,
     /// How often its room was claimed: after the first time some relay may know of it.
     claims: u32,
-    /// The deadline under which the connection knows it.
+    pub(super) known: Known,
+}
+
+/// What the connection knew of a session when it looked last.
+#[derive(Debug)]
+pub(super) struct Known {
+    /// The deadline under which it stands in the order of all.
     pub(super) deadline: Option<Moment>,
+    /// Whether its share stood.
+    pub(super) shared: bool,
 }
 
 /// Getters and commands.
@@ -145,7 +153,7 @@ impl Session {
             ending: None,
             ended: false,
             claims: 0,
-            deadline: None,
+            known: Known { deadline: None, shared: true },
         };
         if begin == Begin::Fresh {
             // The model's dumps say the title too, so that late joiners learn it the same way.

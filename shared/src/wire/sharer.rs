@@ -97,7 +97,7 @@ pub enum SharerToRelay {
         /// Number of the last event.
         final_number: u64,
         /// Whether it is to stay, for those who come later, while this connection holds it.
-        #[serde(default, skip_serializing_if = "is_false")]
+        #[serde(default, skip_serializing_if = "crate::encoding::is_false")]
         stays: bool,
     },
     /// Sessions that end together: the relay applies all before it tells anybody. Of the whole connection, and
@@ -220,11 +220,6 @@ impl RelayToSharer {
             Self::GroupEnded { .. } => None,
         }
     }
-}
-
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
-fn is_false(value: &bool) -> bool {
-    !value
 }
 
 impl SharerToRelay {
