@@ -10,7 +10,7 @@ use std::time::Duration;
 use filedescriptor::{FileDescriptor, POLLOUT, pollfd};
 use portable_pty::{CommandBuilder, MasterPty, PtySize, native_pty_system};
 use rustix::process::{
-    Pid, Signal, WaitOptions, kill_process, kill_process_group, test_kill_process, waitpid,
+    Pid, Signal, WaitOptions, kill_process, kill_process_group, test_kill_process, wait, waitpid,
 };
 use shared::event::WindowSize;
 
@@ -340,6 +340,31 @@ pub fn ended(pid: Pid) -> Option<Ended> {
             Ok(Some((_, status))) if status.exited() || status.signaled() => {
                 return Some(Ended { code: status.exit_status(), signal: status.terminating_signal() });
             }
+/// Makes this process the parent of all below it that lose theirs (Linux; elsewhere they go to init): what was started
+/// in a hosted terminal is told by its ancestors, and two forks do not take it out of there.
+pub fn adopt_orphans() {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::set_child_subreaper(Some(rustix::process::getpid())) {
+        tracing::warn!(%error, "a daemon that was started inside is not told from its owner");
+    }
+}
+
+/// One more child of this process that has ended, and how; each is told once, whoever started it.
+pub fn next_ended() -> Option<(Pid, Ended)> {
+    loop {
+        match wait(WaitOptions::NOHANG) {
+            Ok(Some((pid, status))) if status.exited() || status.signaled() => {
+                return Some((
+                    pid,
+                    Ended { code: status.exit_status(), signal: status.terminating_signal() },
+                ));
+            }
+            Ok(Some(_)) | Err(rustix::io::Errno::INTR) => {}
+            Ok(None) | Err(_) => return None,
+        }
+    }
+}
+
             Ok(None) => return None,
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(_) => return Some(Ended { code: None, signal: None }),

@@ -1,28 +1,42 @@
 //! Who asks: the owner, or a process inside one of the hosted terminals.
 //!
 //! A task shows its token. A process without one is the owner's unless it runs below a hosted program: it, or one of
-//! its ancestors, leads or belongs to that program's terminal session. This keeps agents to what their tasks may; it
-//! is no wall against a program of the same user that sets out to deceive, which could trace this very process.
+//! its ancestors, leads or belongs to that program's terminal session, or is this process: it adopts what loses its
+//! parent below it ([`crate::pty::adopt_orphans`]), so that neither `setsid` nor a second fork leads out. This keeps
+//! agents to what their tasks may; it is no wall against a program of the same user that sets out to deceive, which
+//! could have something outside act for it (cron, a service manager, another terminal), or trace this very process.
 
 use crate::pty::Kinship;
 
 /// No process has more ancestors that matter.
 const MOST_ANCESTORS: usize = 64;
+/// An ancestor that ends while it is looked at hands its children on; so often they are looked for anew.
+const MOST_LOOKS: usize = 8;
 
-/// Whether a process runs in the terminal of one of these programs, or was started by what does.
+/// Whether a process runs in the terminal of one of these programs, or was started by what does. Where the system has
+/// no list of processes none does.
 pub fn runs_below(pid: i32, programs: &[i32]) -> bool {
+    if Kinship::of(pid).is_none() {
+        return false;
+    }
+    // Whoever changes its ancestors faster than they can be read is not the owner.
+    (0..MOST_LOOKS).find_map(|_| look(pid, programs)).unwrap_or(true)
+}
+
+/// `None`: one of its ancestors ended meanwhile.
+fn look(pid: i32, programs: &[i32]) -> Option<bool> {
     let mut at = pid;
     for _ in 0..MOST_ANCESTORS {
         if programs.contains(&at) {
-            return true;
+            return Some(true);
         }
-        match Kinship::of(at) {
-            Some(kin) if programs.contains(&kin.session) => return true,
-            Some(kin) if kin.parent > 1 => at = kin.parent,
-            Some(_) | None => return false,
+        match Kinship::of(at)? {
+            kin if programs.contains(&kin.session) => return Some(true),
+            kin if kin.parent > 1 => at = kin.parent,
+            _ => return Some(false),
         }
     }
-    true
+    Some(true)
 }
 
 /// How often somebody may ask: a burst, and then steadily.

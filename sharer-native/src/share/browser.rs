@@ -29,10 +29,7 @@ pub(super) fn open(link: &str) -> Option<Page> {
         )?;
         let opener = if cfg!(target_os = "macos") { "open" } else { "xdg-open" };
         let null = Stdio::null;
-        let mut child =
-            Command::new(opener).arg(&page.0).stdin(null()).stdout(null()).stderr(null()).spawn()?;
-        // So that it leaves no zombie.
-        std::thread::spawn(move || drop(child.wait()));
+        Command::new(opener).arg(&page.0).stdin(null()).stdout(null()).stderr(null()).spawn()?;
         Ok(page)
     };
     attempt().map_err(|error| banner::show(&format!("sharer: cannot open a browser: {error}\n"))).ok()

@@ -174,6 +174,7 @@ impl Host {
         let asked = match Server::start(&self.task.0) {
             Ok((server, asked)) => {
                 self.server = Some(server);
+        pty::adopt_orphans();
                 asked
             }
             Err(error) => {
@@ -286,9 +287,16 @@ impl Host {
     }
 
     fn reap(&mut self) {
-        self.hosted.values_mut().for_each(Hosted::reap);
+        while let Some((pid, ended)) = pty::next_ended() {
+            if let Some(hosted) =
+                self.hosted.values_mut().find(|hosted| hosted.is_here() && hosted.pid() == pid)
+            {
+                hosted.handle_end(ended);
+            }
+        }
     }
 
+    /// Learns which processes have ended. Those that are no hosted program were adopted, or helped, and are of no interest.
     /// Ends the session once the first program and everything below it has ended.
     fn end_when_done(&mut self) {
         if let (Some(_), false, 0) = (self.ended, self.ending, self.children_alive()) {

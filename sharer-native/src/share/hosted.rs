@@ -205,8 +205,8 @@ impl Hosted {
             self.window = window;
         }
         // Its end rings; no signal comes.
-        if self.remote.is_some() {
-            self.reap();
+        if let Some(ended) = self.remote.as_ref().and_then(Remote::ended) {
+            self.handle_end(ended);
         }
         Found { output, resized, marks, rings, news, typed }
     }
@@ -261,11 +261,14 @@ impl Hosted {
         }
     }
 
-    /// Asks the system whether the program has ended.
-    pub(super) fn reap(&mut self) {
-        if self.ended.is_none()
-            && let Some(ended) = self.remote.as_ref().map_or_else(|| pty::ended(self.pid), Remote::ended)
-        {
+    /// Whether the program is a process of this one's.
+    pub(super) fn is_here(&self) -> bool {
+        self.remote.is_none()
+    }
+
+    /// The program has ended; what is left of it is told by [`Hosted::is_over`].
+    pub(super) fn handle_end(&mut self, ended: Ended) {
+        if self.ended.is_none() {
             self.ended = Some(ended);
             self.settle_at = Some(Instant::now() + LAST_OUTPUT);
             self.cut_at = Some(Instant::now() + ALL_OUTPUT);

@@ -133,6 +133,51 @@ fn no_token_inside_is_not_the_owner() {
     assert!(beside.contains("/s/") && beside.contains('#'), "the owner's own terminal gets them: {beside}");
 }
 
+/// A daemon as daemons are made: a session of its own, a second fork, and the parent gone before it asks.
+#[test]
+fn a_daemon_from_inside_is_not_the_owner() {
+    let daemon = r"while kill -0 $1 2> /dev/null; do sleep 0.01; done
+        cut -d ' ' -f 4,6 /proc/$$/stat > $H/kin.new; mv $H/kin.new $H/kin
+        $SHARER_BIN status --json --secrets > $H/said.new 2>&1; mv $H/said.new $H/said";
+    let script = "echo $$ > $H/shell; env -u SHARER_CONTROL_TOKEN -u SHARER_SOCKET -u SHARER_SESSION \
+                  setsid sh -c 'sh $H/daemon $$ & exit'; sleep 600";
+    let script = format!("while [ ! -e $H/daemon ]; do sleep 0.01; done; {script}");
+    let sharing = Sharing::start(&[], &script);
+    std::fs::write(sharing.path("daemon.new"), daemon).unwrap();
+    std::fs::rename(sharing.path("daemon.new"), sharing.path("daemon")).unwrap();
+    let kin = sharing.file("kin");
+    let shell = sharing.file("shell");
+    let (parent, session) = kin.trim().split_once(' ').unwrap();
+    assert!(parent != shell.trim() && session != shell.trim(), "it has left its family: {kin}");
+    assert_eq!(parent, sharing.child.id().to_string(), "and was adopted");
+    assert_eq!(sharing.file("said").trim(), "[]");
+    let beside = text(&sharing.beside(&["status", "--json", "--secrets"]).stdout);
+    assert!(beside.contains("/s/") && beside.contains('#'), "the owner's own terminal gets them: {beside}");
+}
+
+/// What was adopted is waited for, and no child's end is taken from it.
+#[test]
+fn adopted_orphans_leave_no_zombies() {
+    let (sharing, inside) = Sharing::idle(&[]);
+    for round in 0..5 {
+        let script = "for i in 1 2 3 4 5 6 7 8; do setsid sh -c 'true & exit' & done; wait; exit 3";
+        let task = sharing.spawn(&inside, &[], script);
+        assert_eq!(sharing.run(&inside, &["wait", &task]).status.code(), Some(3), "round {round}");
+    }
+    let own = sharing.child.id().to_string();
+    let zombies = || {
+        let all = std::fs::read_dir("/proc").unwrap().flatten();
+        let stats = all.filter_map(|entry| std::fs::read_to_string(entry.path().join("stat")).ok());
+        stats
+            .filter(|stat| {
+                let rest: Vec<&str> = stat.rsplit_once(") ").unwrap().1.split(' ').collect();
+                rest[0] == "Z" && rest[1] == own
+            })
+            .count()
+    };
+    until("all of them to be reaped", || (zombies() == 0).then_some(()));
+}
+
 #[test]
 fn a_wrong_token_is_nobody() {
     let (_sharing, inside) = Sharing::idle(&[]);

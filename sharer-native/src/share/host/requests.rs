@@ -98,7 +98,8 @@ impl Host {
             }
             return Ok(Caller::Task(place));
         }
-        let programs: Vec<i32> = self.hosted.values().map(|hosted| hosted.pid().as_raw_pid()).collect();
+        let programs = self.hosted.values().map(|hosted| hosted.pid().as_raw_pid());
+        let programs: Vec<i32> = programs.chain([rustix::process::getpid().as_raw_pid()]).collect();
         match pid {
             Some(pid) if runs_below(pid, &programs) => {
                 Err("inside a shared session this needs SHARER_CONTROL_TOKEN, which is not set".to_owned())
