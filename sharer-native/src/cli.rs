@@ -9,7 +9,10 @@
 //! | 127 | COMMAND was not found |
 //!
 //! `spawn` ends with 0 once the task runs, or 126 or 127 if its command does not start; `spawn --wait` and `wait` end
-//! as the task ended; `wait` for several ends as the first one that did not end well.
+//! as the task ended; `wait` for several ends as the first one that did not end well. `emit` ends with 1 if a line was no
+//! `session/update`.
+
+mod reading;
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
@@ -18,7 +21,8 @@ use std::path::PathBuf;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use shared::event::WindowSize;
 
-use crate::relay::{self, RelayArgs};
+use crate::relay::{self, RelayArgs, args};
+use crate::ws::RelayUrl;
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -33,7 +37,8 @@ Inside a shared session:
   sharer wait $id                                 its exit status becomes this one's
 
 Whoever has the first link can watch. Whoever has the second can type, as you, on this computer.
-Exit status: that of COMMAND; 2 wrong use, 125 sharer failed, 126 not executable, 127 not found.";
+Exit status: that of COMMAND; 2 wrong use, 125 sharer failed, 126 not executable, 127 not found.
+`wait`, `spawn --wait`: that of the task. `emit`: 1 if a line was no session/update.";
 
 /// Share a terminal with a link, end-to-end sealed.
 #[derive(Debug, Parser)]
@@ -53,13 +58,13 @@ pub struct Cli {
 #[derive(Debug, Args)]
 pub struct ShareArgs {
     /// Use this relay instead of the embedded one
-    #[arg(long, value_name = "URL", env = "SHARER_RELAY")]
-    pub relay: Option<String>,
+    #[arg(long, value_name = "URL", env = "SHARER_RELAY", value_parser = args::parse_relay)]
+    pub relay: Option<RelayUrl>,
     /// Address of the embedded relay [default: 127.0.0.1:4777, or else a free port]
-    #[arg(long, value_name = "ADDR", env = "SHARER_LISTEN")]
+    #[arg(long, value_name = "ADDR", env = "SHARER_LISTEN", value_parser = args::parse_listen)]
     pub listen: Option<SocketAddr>,
-    /// Base of the links, if a proxy or tunnel stands in front
-    #[arg(long, value_name = "URL", env = "SHARER_PUBLIC_URL")]
+    /// Base of the embedded relay's links, if a proxy or tunnel stands in front
+    #[arg(long, value_name = "URL", env = "SHARER_PUBLIC_URL", value_parser = args::parse_base)]
     pub public_url: Option<String>,
     /// Let the embedded relay listen beyond this computer without TLS
     #[arg(long)]
@@ -127,8 +132,8 @@ pub enum Other {
         /// As JSON
         #[arg(long)]
         json: bool,
-        /// With links, where stdout is no terminal
-        #[arg(long, requires = "json")]
+        /// With links, also where stdout is no terminal
+        #[arg(long)]
         secrets: bool,
     },
     /// Share what runs private, from what is on its screen on
@@ -264,9 +269,10 @@ pub struct SpawnArgs {
 }
 
 /// Options of `sharer guide`.
+#[allow(clippy::struct_excessive_bools, reason = "each is a switch on the command line")]
 #[derive(Debug, Args)]
 pub struct GuideArgs {
-    /// Put the guide into this agent's instruction file, between marks; shows the change, and asks where there is a terminal
+    /// Put the guide into this agent's instruction file, between marks; shows the change and asks
     #[arg(long, value_name = "AGENT")]
     pub install: Option<Instructed>,
     /// The file for this project [default]
@@ -278,6 +284,9 @@ pub struct GuideArgs {
     /// Take the guide out again
     #[arg(long, requires = "install")]
     pub remove: bool,
+    /// Do not ask; needed where there is no terminal to ask at
+    #[arg(long, short, requires = "install")]
+    pub yes: bool,
 }
 
 /// An agent with an instruction file.

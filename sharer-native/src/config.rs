@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use shared::event::WindowSize;
 
 use crate::cli::ShareArgs;
@@ -38,8 +38,6 @@ pub struct Config {
     pub command: Vec<OsString>,
     /// The relay.
     pub relay: RelayChoice,
-    /// Base of the links, if not the relay's.
-    pub public_url: Option<String>,
     /// The title, if not the command.
     pub title: Option<String>,
     /// No link may type.
@@ -71,19 +69,11 @@ pub struct Config {
 impl Config {
     /// Checks what the command line says.
     pub fn from_args(args: ShareArgs) -> anyhow::Result<Self> {
-        let public_url = args.public_url.as_deref().map(|url| match RelayUrl::parse(url) {
-            Some(url) => Ok(url.base().to_owned()),
-            None => Err(anyhow::anyhow!("--public-url {url:?} is no URL: it looks like https://host/path")),
-        });
-        let public_url = public_url.transpose()?;
-        let relay = match &args.relay {
-            Some(url) => RelayChoice::Foreign(
-                RelayUrl::parse(url)
-                    .with_context(|| format!("--relay {url:?} is no URL: it looks like https://host"))?,
-            ),
+        let relay = match args.relay {
+            Some(url) => RelayChoice::Foreign(url),
             None => RelayChoice::Embedded(Box::new(relay::Config {
                 listen: args.listen,
-                public_url: public_url.clone(),
+                public_url: args.public_url,
                 allow_insecure: args.allow_insecure,
                 ..relay::Config::default()
             })),
@@ -97,7 +87,6 @@ impl Config {
         Ok(Self {
             command: args.command,
             relay,
-            public_url,
             title: args.title,
             read_only: args.read_only,
             scrollback: usize::try_from(args.scrollback).unwrap_or(usize::MAX),

@@ -4,7 +4,6 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use clap::Parser as _;
 use sharer_native::cli::{Cli, Other, completions, man, meant_command, version};
 use sharer_native::commands::{emit, guide, sessions, tasks};
 use sharer_native::config::Config;
@@ -18,7 +17,7 @@ fn main() -> ExitCode {
         ));
         return ExitCode::from(exit::USAGE);
     }
-    let cli = Cli::parse();
+    let cli = Cli::read(&arguments).unwrap_or_else(|error| error.exit());
     match run(cli) {
         Ok(code) => code,
         Err(error) => {

@@ -58,6 +58,27 @@ struct TellTool {
     text: String,
 }
 
+/// How an agent is getting on.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+enum Standing {
+    /// It works
+    Running,
+    /// It waits for something that comes by itself
+    Waiting,
+    /// It waits for a person
+    Blocked,
+}
+
+/// What an agent says of itself.
+#[derive(Debug, Deserialize, JsonSchema)]
+struct StateTool {
+    /// How it is getting on
+    state: Standing,
+    /// Why, for people
+    reason: Option<String>,
+}
+
 type Answer = Result<String, String>;
 
 #[tool_router]
@@ -101,6 +122,22 @@ impl Tools {
         answer(move |session| {
             session.order(Request::Tell { task, text })?;
             Ok("told".to_owned())
+        })
+        .await
+    }
+
+    #[tool(
+        description = "Say about yourself how you are getting on, so that people see when they are needed: blocked until one answers, waiting for what comes by itself, running again."
+    )]
+    async fn state(&self, Parameters(asked): Parameters<StateTool>) -> Answer {
+        let state = match asked.state {
+            Standing::Running => "running",
+            Standing::Waiting => "waiting",
+            Standing::Blocked => "blocked",
+        };
+        answer(move |session| {
+            session.order(Request::State { state: state.to_owned(), reason: asked.reason })?;
+            Ok("said".to_owned())
         })
         .await
     }

@@ -46,6 +46,9 @@ impl Surroundings {
     }
 }
 
+/// The longest command that is shown, in characters; a longer one ends with an ellipsis.
+pub const LONGEST_TITLE: usize = 80;
+
 /// A program that can be started: its absolute path, all arguments, and what is around it.
 #[derive(Debug, Clone)]
 pub struct Program {
@@ -98,14 +101,18 @@ impl Program {
         self.path.file_name().unwrap_or_default().to_string_lossy().into_owned()
     }
 
-    /// The command as a title: name and arguments, shortened.
+    /// The command as a title: name and arguments, shortened to [`LONGEST_TITLE`].
     pub fn title(&self) -> String {
         let name = self.path.file_name().unwrap_or_default();
         let words: Vec<_> = std::iter::once(name)
             .chain(self.arguments.iter().map(OsString::as_os_str))
             .map(|word| word.to_string_lossy())
             .collect();
-        words.join(" ").chars().take(80).collect()
+        let whole = words.join(" ");
+        match whole.char_indices().nth(LONGEST_TITLE) {
+            None => whole,
+            Some(_) => whole.chars().take(LONGEST_TITLE - 1).chain(['…']).collect(),
+        }
     }
 }
 
@@ -333,13 +340,6 @@ pub fn is_alive(pid: Pid) -> bool {
     test_kill_process(pid).is_ok()
 }
 
-/// How the process with this id, a child of this one, has ended, if it has. Says so once.
-pub fn ended(pid: Pid) -> Option<Ended> {
-    loop {
-        match waitpid(Some(pid), WaitOptions::NOHANG) {
-            Ok(Some((_, status))) if status.exited() || status.signaled() => {
-                return Some(Ended { code: status.exit_status(), signal: status.terminating_signal() });
-            }
 /// Makes this process the parent of all below it that lose theirs (Linux; elsewhere they go to init): what was started
 /// in a hosted terminal is told by its ancestors, and two forks do not take it out of there.
 pub fn adopt_orphans() {
@@ -365,6 +365,13 @@ pub fn next_ended() -> Option<(Pid, Ended)> {
     }
 }
 
+/// How the process with this id, a child of this one, has ended, if it has. Says so once.
+pub fn ended(pid: Pid) -> Option<Ended> {
+    loop {
+        match waitpid(Some(pid), WaitOptions::NOHANG) {
+            Ok(Some((_, status))) if status.exited() || status.signaled() => {
+                return Some(Ended { code: status.exit_status(), signal: status.terminating_signal() });
+            }
             Ok(None) => return None,
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(_) => return Some(Ended { code: None, signal: None }),
@@ -379,6 +386,10 @@ mod tests {
     #[test]
     fn finds_programs_as_a_shell_does() {
         assert_eq!(Program::find(&["sh".into(), "-c".into()]).unwrap().title(), "sh -c");
+        let long = Program::find(&["sh".into(), "x".repeat(76).into()]).unwrap().title();
+        assert!(long.ends_with("xx") && long.chars().count() < LONGEST_TITLE, "{long}");
+        let long = Program::find(&["sh".into(), "é".repeat(78).into()]).unwrap().title();
+        assert!(long.ends_with("é…") && long.chars().count() == LONGEST_TITLE, "{long}");
         assert!(matches!(Program::find(&["no-such-program".into()]), Err(StartError::NotFound(_))));
         assert!(matches!(Program::find(&["/etc/passwd".into()]), Err(StartError::NotExecutable(_))));
         assert!(matches!(Program::find(&["/".into()]), Err(StartError::NotExecutable(_))));

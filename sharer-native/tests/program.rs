@@ -195,7 +195,9 @@ fn status_link_and_revoke_reach_a_running_session() {
         (shared["links"]["read"].as_str().unwrap(), shared["links"]["write"].as_str().unwrap());
 
     let said = status(&home);
-    assert!(said.starts_with("work\n") && said.contains(read), "{said}");
+    assert!(said.starts_with("work\n") && !said.contains(read), "{said}");
+    let said = text(&home.run(&["status", "--secrets"]).stdout);
+    assert!(said.contains(read), "{said}");
     assert!(said.contains(&format!("{write}  can type")), "{said}");
     let dir = home.path().join("sharer");
     let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
@@ -212,7 +214,13 @@ fn status_link_and_revoke_reach_a_running_session() {
         let output = home.sharer().env("SHARER_SESSION", "x").args(arguments).output().unwrap();
         text(&output.stdout) + &text(&output.stderr)
     };
-    for arguments in [&["status"][..], &["status", "--json", "--secrets"], &["link"], &["revoke", "read"]] {
+    for arguments in [
+        &["status"][..],
+        &["status", "--secrets"],
+        &["status", "--json", "--secrets"],
+        &["link"],
+        &["revoke", "read"],
+    ] {
         assert!(!inside(arguments).contains('#'), "a shared terminal shows no secret: {arguments:?}");
     }
 

@@ -2,7 +2,7 @@
 
 use std::process::Output;
 
-use e2e::harness::{LONG, Log, Relay, Sandbox, Sharer, sharer_bin, until};
+use e2e::harness::{LONG, Log, Relay, Sandbox, Seat, Sharer, sharer_bin, until};
 use e2e::viewer::Viewer;
 use shared::event::WindowSize;
 use shared::viewer::Event;
@@ -95,7 +95,7 @@ async fn read_only_makes_no_link_that_types() {
     let shared = sharer.event("the links", |event| event["event"] == "shared").await;
     assert!(shared["links"]["write"].is_null());
     let status = until("the session to be found", LONG, async || {
-        let status = said(&run(&sandbox, &["status"]).await);
+        let status = said(&run(&sandbox, &["status", "--secrets"]).await);
         if status.starts_with("sleep 1000\n") { Ok(status) } else { Err(status) }
     })
     .await;
@@ -176,7 +176,112 @@ async fn the_base_of_a_link_is_chosen_by_who_shares() {
     assert!(status.contains(&url) && !status.contains("elsewhere"), "{status}");
     let wrong = run(&sandbox, &["--public-url", "share.example", "--headless", "--", "true"]).await;
     assert_eq!(wrong.status.code(), Some(2));
-    assert!(complaint(&wrong).contains("looks like https://host/path"), "{}", complaint(&wrong));
+    assert!(said(&wrong).contains("looks like https://host/path"), "{}", said(&wrong));
+}
+
+#[tokio::test]
+async fn a_wrong_value_is_blamed_on_where_it_stands() {
+    let sandbox = Sandbox::new();
+    let run = async |variable: Option<(&str, &str)>, arguments: &[&str]| {
+        let mut command = sandbox.command(sharer_bin());
+        command.envs(variable).args(arguments).args(["--headless", "--", "true"]);
+        let output = command.output().await.unwrap();
+        (output.status.code(), said(&output))
+    };
+    for (variable, option, wrong, right) in [
+        ("SHARER_LISTEN", "--listen", "localhost:1", "127.0.0.1:4777"),
+        ("SHARER_RELAY", "--relay", "relay.example", "https://host"),
+        ("SHARER_PUBLIC_URL", "--public-url", "share.example", "https://host/path"),
+    ] {
+        let (code, said) = run(Some((variable, wrong)), &[]).await;
+        assert!(code == Some(2) && said.contains(variable) && said.contains(right), "{said}");
+        assert!(!said.contains(option), "nobody typed it: {said}");
+        let (code, said) = run(None, &[option, wrong]).await;
+        assert!(code == Some(2) && said.contains(&format!("'{option} ")) && said.contains(right), "{said}");
+        assert!(!said.contains(variable), "{said}");
+    }
+    // What is typed wins over what is in the environment; of two that are typed none is dropped in silence.
+    let (code, said) = run(Some(("SHARER_RELAY", "http://127.0.0.1:9")), &["--listen", "127.0.0.1:0"]).await;
+    assert!(code == Some(0) && !said.contains("127.0.0.1:9/") && said.contains("/s/"), "{said}");
+    let (code, said) = run(Some(("SHARER_LISTEN", "127.0.0.1:0")), &["--relay", "http://127.0.0.1:9"]).await;
+    assert!(code == Some(0) && said.contains("http://127.0.0.1:9/s/"), "{said}");
+    let (code, said) = run(None, &["--relay", "http://127.0.0.1:9", "--listen", "127.0.0.1:0"]).await;
+    assert!(code == Some(2) && said.contains("leave one of them out"), "{said}");
+}
+
+#[tokio::test]
+async fn links_are_shown_on_a_terminal_or_to_who_asks_for_them() {
+    let sandbox = Sandbox::new();
+    let sharer = Sharer::share(&sandbox, ["--", "sleep", "1000"]).await;
+    let (read, write) = (sharer.read_link(), sharer.write_link());
+    let shows = |text: &str| [&read, &write].map(|link| text.contains(secret(link)));
+    until("the session to be found", LONG, async || {
+        let status = said(&run(&sandbox, &["status"]).await);
+        if status.starts_with("sleep 1000\n") { Ok(()) } else { Err(status) }
+    })
+    .await;
+    for (hidden, shown) in [
+        (&["status"][..], &["status", "--secrets"][..]),
+        (&["status", "--json"], &["status", "--json", "--secrets"]),
+    ] {
+        let text = said(&run(&sandbox, hidden).await);
+        assert_eq!(shows(&text), [false; 2], "{text}");
+        assert!(text.contains("left") && text.contains("--secrets"), "and how to get them: {text}");
+        let text = said(&run(&sandbox, shown).await);
+        assert!(shows(&text) == [true; 2] && !text.contains("left"), "{text}");
+        let seat = Seat::sharer(&sandbox, hidden);
+        assert_eq!(seat.ended().await.code, Some(0));
+        seat.got(secret(&write)).await;
+    }
+    for command in [&["ls"][..], &["ls", "--json"]] {
+        let text = said(&run(&sandbox, command).await);
+        assert!(shows(&text) == [false; 2] && text.contains("sleep 1000"), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_relay_that_is_away_is_told_at_once_and_again_when_it_is_there() {
+    let sandbox = Sandbox::new();
+    let mut relay = Relay::start(&sandbox, [] as [&str; 0]).await;
+    let url = relay.url();
+    let arguments =
+        ["--relay", &url, "--title", "work", "--", "sh", "-c", "echo RE''ADY; read go; echo by''e"];
+    let seat = Seat::sharer(&sandbox, &arguments);
+    seat.got("READY").await;
+    assert!(!seat.has("nobody can watch"), "the control: {}", seat.screen());
+    assert!(seat.has("work on this computer only") && !seat.has("--public-url"), "{}", seat.screen());
+    relay.kill().await;
+    drop(seat);
+
+    let quiet = [&["--quiet"], &arguments[..]].concat();
+    let (seat, quiet) = (Seat::sharer(&sandbox, &arguments), Seat::sharer(&sandbox, &quiet));
+    for seat in [&seat, &quiet] {
+        seat.got("READY").await;
+    }
+    let shown = String::from_utf8_lossy(&seat.bytes()).into_owned();
+    let at = |text: &str| shown.find(text).unwrap_or_else(|| panic!("{text}: {shown}"));
+    assert!(at("/s/") < at("nobody can watch yet") && at("goes on trying") < at("READY"), "{shown}");
+    assert!(at("cannot be reached") < at("sharer unshare"), "what, and how to stop: {shown}");
+    let before = seat.screen();
+    relay.restart(&sandbox).await;
+    seat.got("\x1b]2;links work now: work\x1b\\").await;
+    assert_eq!(seat.screen(), before, "the program's screen is its own");
+    let status = async || {
+        let status = said(&run(&sandbox, &["status"]).await);
+        if status.matches(", connected").count() == 2 { Ok(()) } else { Err(status) }
+    };
+    until("both to be connected", LONG, status).await;
+    for (seat, says) in [(seat, true), (quiet, false)] {
+        seat.types("\r");
+        seat.got("bye").await;
+        assert_eq!(seat.ended().await.code, Some(0));
+        assert_eq!(
+            [seat.has("nobody can watch"), seat.has("links work now")],
+            [says; 2],
+            "{}",
+            seat.screen()
+        );
+    }
 }
 
 #[tokio::test]

@@ -124,7 +124,8 @@ async fn wrong_options_get_one_sentence() {
         (&["--listen", "0.0.0.0:0"][..], 125, "add --tls-cert and --tls-key"),
         (&["--tls-cert", none, "--tls-key", none], 125, "cannot use the certificate in"),
         (&["--dev-origin", "http://evil.test"], 125, "must be http(s) on this computer"),
-        (&["--public-url", "relay.test"], 125, "must look like https://host/path"),
+        (&["--public-url", "relay.test"], 2, "looks like https://host/path"),
+        (&["--listen", "127.0.0.1"], 2, "write 127.0.0.1:4777"),
         (&["--tls-cert", none], 2, "--tls-key"),
         (&["--away-keep", "long"], 2, "90s, 10m or 2h"),
     ] {

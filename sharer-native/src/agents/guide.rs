@@ -32,8 +32,8 @@ Say about yourself how you are getting on, so that people see when they are need
 
 Tasks end when you end. A task can start tasks too; people do not see those. Links, and who may watch or type, are
 the user's affair: do not look for them. Never print `$SHARER_CONTROL_TOKEN`.
-As tools instead of commands: the MCP server `sharer mcp` (stdio) has spawn, wait, ps, tell and kill; it needs the
-variables SHARER_SOCKET and SHARER_CONTROL_TOKEN.
+As tools instead of commands: the MCP server `sharer mcp` (stdio) has spawn, wait, ps, tell, kill and state; it needs
+the variables SHARER_SOCKET and SHARER_CONTROL_TOKEN.
 ";
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! `sharer guide`: prints the guide for agents, or puts it into an agent's instruction file.
 
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 
@@ -27,16 +27,37 @@ pub fn guide(args: &GuideArgs) -> anyhow::Result<()> {
         return print(&format!("The guide {is} in {}.\n", path.display()));
     }
     print(&format!("{}\n{}", path.display(), change(&before, &after)))?;
-    if std::io::stdin().is_terminal() && std::io::stdout().is_terminal() && !agrees(args.remove)? {
-        return print("Nothing was changed.\n");
+    if !args.yes {
+        if !(std::io::stdin().is_terminal() && std::io::stdout().is_terminal()) {
+            bail!("nothing was changed: there is no terminal to ask at; --yes does it without asking");
+        }
+        if !agrees(args.remove)? {
+            return print("Nothing was changed.\n");
+        }
     }
-    if after.is_empty() {
+    let nothing_left = args.remove && after.trim().is_empty();
+    if nothing_left {
         std::fs::remove_file(&path)
     } else {
         path.parent().map_or(Ok(()), std::fs::create_dir_all).and_then(|()| std::fs::write(&path, &after))
     }
     .with_context(|| format!("cannot write {}", path.display()))?;
+    if nothing_left && args.user {
+        tidy(&path);
+    }
     print(if args.remove { "Removed.\n" } else { "Written.\n" })
+}
+
+/// Takes away the directories around a file below the user's home that hold nothing any more.
+fn tidy(path: &Path) {
+    let Some(home) = std::env::var_os("HOME").map(PathBuf::from) else { return };
+    let around = path.ancestors().skip(1).take_while(|dir| dir.starts_with(&home) && **dir != home);
+    // The first that holds something is not removed, and ends it.
+    for dir in around {
+        if std::fs::remove_dir(dir).is_err() {
+            return;
+        }
+    }
 }
 
 fn read(path: &Path) -> anyhow::Result<String> {

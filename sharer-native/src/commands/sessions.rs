@@ -121,10 +121,43 @@ fn links_of(status: &Status, task: Option<&str>) -> String {
     }
 }
 
+/// What becomes of links.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Links {
+    Shown,
+    /// Viewers would see them.
+    Kept,
+    /// Whatever reads this may keep it, and nobody said that it may have them.
+    LeftOut,
+}
+
+impl Links {
+    /// Links are secrets: they go to a terminal, or where it was said that they may go.
+    fn of(inside: bool, secrets: bool) -> Self {
+        match (inside, secrets || std::io::stdout().is_terminal()) {
+            (true, _) => Self::Kept,
+            (false, true) => Self::Shown,
+            (false, false) => Self::LeftOut,
+        }
+    }
+
+    /// A line for people where there are none.
+    fn hidden(self) -> &'static str {
+        match self {
+            Self::Shown => "",
+            Self::Kept => "  Links are shown in another terminal only: this one is shared.\n",
+            Self::LeftOut => {
+                "  Links are left out, because this goes to no terminal: `sharer status --secrets`.\n"
+            }
+        }
+    }
+}
+
 /// A status as JSON, with its links or without.
 fn json(status: &Status, secrets: bool) -> serde_json::Result<serde_json::Value> {
     let without = |task: &Row| Row { read: None, write: None, ..task.clone() };
     let mut status = status.clone();
+    let has_links = status.tasks.iter().any(|task| task.read.is_some());
     if !secrets {
         (status.read, status.write) = (None, None);
         status.tasks = status.tasks.iter().map(without).collect();
@@ -133,6 +166,9 @@ fn json(status: &Status, secrets: bool) -> serde_json::Result<serde_json::Value>
     if let (false, Some(fields)) = (secrets, value.as_object_mut()) {
         fields.remove("read");
         fields.remove("write");
+        if has_links {
+            fields.insert("left_out".to_owned(), "links: sharer status --json --secrets".into());
+        }
     }
     Ok(value)
 }
@@ -144,11 +180,12 @@ pub fn status(as_json: bool, secrets: bool) -> anyhow::Result<()> {
     if found.is_empty() && Session::around().is_ok() {
         bail!(OWNER_ONLY);
     }
+    if secrets && inside {
+        bail!("--secrets is for a terminal that is not shared");
+    }
+    let links = Links::of(inside, secrets);
     if as_json {
-        if secrets && (inside || std::io::stdout().is_terminal()) {
-            bail!("--secrets is for a stdout that is no terminal");
-        }
-        let statuses = found.iter().map(|found| json(&found.status, secrets));
+        let statuses = found.iter().map(|found| json(&found.status, links == Links::Shown));
         let statuses: Vec<_> = statuses.collect::<Result<_, serde_json::Error>>()?;
         return print(&format!("{}\n", serde_json::to_string(&statuses)?));
     }
@@ -157,16 +194,15 @@ pub fn status(as_json: bool, secrets: bool) -> anyhow::Result<()> {
         let private = if found.is_empty() { "" } else { " `sharer ls` lists what runs private." };
         return print(&format!("Nothing is shared.{private}\n"));
     }
-    found.iter().filter(is_shared).try_for_each(|found| print(&described(&found.status, inside)))
+    found.iter().filter(is_shared).try_for_each(|found| print(&described(&found.status, links)))
 }
 
-/// A shared program, for people; without links where they could be seen.
-fn described(status: &Status, inside: bool) -> String {
+/// A shared program, for people.
+fn described(status: &Status, shown: Links) -> String {
     let Status { title, pid, connection, trouble, viewers, executors, sharing, .. } = status;
     let trouble = trouble.as_ref().map(|trouble| format!(": {trouble}")).unwrap_or_default();
-    let links = |task| if inside { String::new() } else { links_of(status, task) };
-    let hidden =
-        if inside { "  Links are shown in another terminal only: this one is shared.\n" } else { "" };
+    let links = |task| if shown == Links::Shown { links_of(status, task) } else { String::new() };
+    let hidden = shown.hidden();
     if let Some(session_id) = &status.session_id {
         let pending = if sharing == "shared" { "" } else { " (share pending)" };
         return format!(
@@ -202,7 +238,8 @@ pub fn ls(as_json: bool) -> anyhow::Result<()> {
         let parent = Some(task_id.as_str());
         for task in tasks.iter().filter(|task| task.parent.as_deref() == parent) {
             let own = if task.shared && status.session_id.is_none() { ", shared on its own" } else { "" };
-            print(&format!("  {}  {}: {}{own}\n", short(&task.task_id), plain(&task.name), task.state))?;
+            let why = task.reason.as_ref().map(|why| format!(" ({})", plain(why))).unwrap_or_default();
+            print(&format!("  {}  {}: {}{why}{own}\n", short(&task.task_id), plain(&task.name), task.state))?;
         }
     }
     Ok(())

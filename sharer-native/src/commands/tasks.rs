@@ -2,16 +2,18 @@
 
 use std::ffi::OsString;
 use std::fmt::Write as _;
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, IsTerminal as _, Read as _, Write as _};
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, bail};
+use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 use super::{OTHER_VERSION, allowed, plain, print};
 use crate::cli::{SpawnArgs, TaskState};
 use crate::control::request::{Call, Reply, Request, Row, Spawn, Word};
 use crate::control::{SOCKET_VARIABLE, TOKEN_VARIABLE, ask};
+use crate::tty;
 
 /// Ids are shown up to their first dash; that is enough to name a task.
 const SHORT: usize = 8;
@@ -67,8 +69,8 @@ impl Session {
         if let Reply::NotStarted { why, status } = reply {
             return Ok(Spawned::NotStarted { why, status });
         }
-        let Reply::Spawned { task, notice } = reply else { bail!(OTHER_VERSION) };
-        Ok(Spawned::Task { row: task, notice })
+        let Reply::Spawned { task, notices } = reply else { bail!(OTHER_VERSION) };
+        Ok(Spawned::Task { row: task, notices })
     }
 
     /// Waits for a task's end: its row and its exit status.
@@ -117,8 +119,8 @@ pub enum Spawned {
     Task {
         /// The task.
         row: Box<Row>,
-        /// Something to know, for people.
-        notice: Option<String>,
+        /// What is to be known of it, for people: a sentence each.
+        notices: Vec<String>,
     },
     /// It does not start.
     NotStarted {
@@ -150,15 +152,15 @@ pub fn spawn_here(
 /// `sharer spawn`.
 pub fn spawn(args: SpawnArgs) -> anyhow::Result<u8> {
     let session = Session::around()?;
-    let (row, notice) = match session.spawn(spawn_here(args.name, args.prompt, &args.command)?)? {
-        Spawned::Task { row, notice } => (row, notice),
+    let (row, notices) = match session.spawn(spawn_here(args.name, args.prompt, &args.command)?)? {
+        Spawned::Task { row, notices } => (row, notices),
         Spawned::NotStarted { why, status } => {
             complain(&why);
             return Ok(status);
         }
     };
-    if let Some(notice) = notice {
-        complain(&notice);
+    for notice in &notices {
+        complain(notice);
     }
     if !args.wait {
         print(&if args.json { json(&row)? } else { format!("{}\n", row.task_id) })?;
@@ -197,7 +199,8 @@ pub fn ps(tree: bool, as_json: bool) -> anyhow::Result<()> {
     if as_json {
         return print(&json(&shown)?);
     }
-    print(&table(&shown, &own)?)
+    let width = if io::stdout().is_terminal() { tty::size().map(|size| size.cols.into()) } else { None };
+    print(&table(&shown, &own, width)?)
 }
 
 /// `sharer tell`.
@@ -237,8 +240,11 @@ fn ended(row: &Row) -> String {
     plain(&format!("{}: {}{reason}", row.name, row.state)) + "\n"
 }
 
-/// Tasks below `own`, children under their parents.
-fn table(rows: &[&Row], own: &str) -> anyhow::Result<String> {
+/// The least that is shown of a command, in cells; a terminal narrower than the rest and this wraps.
+const LEAST_COMMAND: usize = 12;
+
+/// Tasks below `own`, children under their parents, in lines of at most `cells` if that is said.
+fn table(rows: &[&Row], own: &str, cells: Option<usize>) -> anyhow::Result<String> {
     if rows.is_empty() {
         return Ok("No tasks. Start one with `sharer spawn -- COMMAND`.\n".to_owned());
     }
@@ -246,22 +252,34 @@ fn table(rows: &[&Row], own: &str) -> anyhow::Result<String> {
     let now = u64::try_from(now).unwrap_or(u64::MAX);
     let mut lines = Vec::new();
     below(rows, own, 0, &mut lines);
-    let width =
-        lines.iter().map(|(depth, row)| depth * 2 + row.name.chars().count()).max().unwrap_or(0).max(4);
+    let names = lines.iter().map(|(depth, row)| depth * 2 + plain(&row.name).width());
+    let width = names.max().unwrap_or(0).max(4);
+    let room = cells.map(|cells| cells.saturating_sub(SHORT + width + 9 + 6 + 4 * 2).max(LEAST_COMMAND));
     let mut out = format!("{:SHORT$}  {:width$}  {:9}  {:>6}  COMMAND\n", "ID", "NAME", "STATE", "SINCE");
     for (depth, row) in lines {
         let id: String = row.task_id.chars().take(SHORT).collect();
         let name = format!("{:indent$}{}", "", plain(&row.name), indent = depth * 2);
+        let gap = width.saturating_sub(name.width());
         let since = duration(now.saturating_sub(row.since));
         let reason = row.reason.as_ref().map(|reason| format!("  ({reason})")).unwrap_or_default();
-        writeln!(
-            out,
-            "{id:SHORT$}  {name:width$}  {:9}  {since:>6}  {}",
-            row.state,
-            plain(&format!("{}{reason}", row.command))
-        )?;
+        let said = plain(&format!("{}{reason}", row.command));
+        let said = room.map_or_else(|| said.clone(), |room| cut(&said, room));
+        writeln!(out, "{id:SHORT$}  {name}{:gap$}  {:9}  {since:>6}  {said}", "", row.state)?;
     }
     Ok(out)
+}
+
+/// A text in at most so many cells; one that was longer ends with an ellipsis.
+fn cut(text: &str, cells: usize) -> String {
+    if text.width() <= cells {
+        return text.to_owned();
+    }
+    let mut used = 1;
+    let fits = |c: &char| {
+        used += c.width().unwrap_or(0);
+        used <= cells
+    };
+    text.chars().take_while(fits).chain(['…']).collect()
 }
 
 /// No tree is deeper: each level is a task, and there are 512.
@@ -310,13 +328,40 @@ mod tests {
     #[test]
     fn a_table_is_a_tree() {
         let (a, b, c) = (row("11111111-x", "own", "a"), row("2", "own", "b"), row("3", "11111111-x", "c"));
-        let text = table(&[&a, &b, &c], "own").unwrap();
+        let text = table(&[&a, &b, &c], "own", None).unwrap();
         let lines: Vec<&str> = text.lines().collect();
         assert!(lines[1].starts_with("11111111  a "), "{text}");
         assert!(lines[2].contains("  c") && lines[2].contains("cmd c"), "below its parent: {text}");
         assert!(lines[3].ends_with("cmd b  (why)"), "{text}");
         assert_eq!(plain("a\u{202e}b\x1b[31m\n"), "ab[31m");
-        assert!(table(&[], "own").unwrap().contains("sharer spawn"));
+        assert!(table(&[], "own", None).unwrap().contains("sharer spawn"));
+    }
+
+    #[test]
+    fn a_table_is_as_wide_as_the_terminal() {
+        let mut wide = row("1", "own", "測試");
+        wide.command = format!("make {}", "目標 ".repeat(40));
+        let narrow = Row { since: u64::MAX, ..row("2", "own", "b") };
+        wide.since = narrow.since;
+        let rows = [&wide, &narrow];
+        for cells in [60, 61, 80] {
+            let text = table(&rows, "own", Some(cells)).unwrap();
+            let widths: Vec<usize> = text.lines().map(unicode_width::UnicodeWidthStr::width).collect();
+            assert!(
+                widths.iter().all(|width| *width <= cells) && widths[1] >= cells - 1,
+                "{widths:?} {text}"
+            );
+            assert!(text.lines().nth(1).unwrap().ends_with('…') && text.contains("cmd b  (why)"), "{text}");
+            let at = |line: usize| {
+                let (before, _) = text.lines().nth(line).unwrap().split_once("running").unwrap();
+                before.width()
+            };
+            assert_eq!(at(1), at(2), "wide names are as wide as they are: {text}");
+        }
+        assert!(
+            table(&rows, "own", None).unwrap().contains(wide.command.trim()),
+            "nothing is cut for a pipe"
+        );
     }
 
     #[test]

@@ -263,12 +263,12 @@ pub enum Reply {
         /// Whether the link was sent to the clipboard of the user's own terminal.
         copied: bool,
     },
-    /// To `Spawn`; `notice`: something to know, for people.
+    /// To `Spawn`.
     Spawned {
         /// The task.
         task: Box<Row>,
-        /// Something to know, for people.
-        notice: Option<String>,
+        /// What is to be known of it, for people: a sentence each.
+        notices: Vec<String>,
     },
     /// To `Nest`.
     Nested {

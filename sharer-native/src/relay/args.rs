@@ -4,16 +4,17 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{Config, TlsFiles};
+use super::{Config, DEFAULT_PORT, TlsFiles};
+use crate::ws::RelayUrl;
 
 /// Runs a relay alone.
 #[derive(Debug, Clone, clap::Args)]
 pub struct RelayArgs {
     /// Address to listen on [default: 127.0.0.1:4777, or else a free port]
-    #[arg(long, value_name = "ADDR", env = "SHARER_LISTEN")]
+    #[arg(long, value_name = "ADDR", env = "SHARER_LISTEN", value_parser = parse_listen)]
     pub listen: Option<SocketAddr>,
     /// Base of the links, if a proxy or tunnel stands in front
-    #[arg(long, value_name = "URL", env = "SHARER_PUBLIC_URL")]
+    #[arg(long, value_name = "URL", env = "SHARER_PUBLIC_URL", value_parser = parse_base)]
     pub public_url: Option<String>,
     /// Another host name it may be reached as
     #[arg(long = "allow-host", value_name = "HOST")]
@@ -70,6 +71,35 @@ impl From<RelayArgs> for Config {
     }
 }
 
+/// Reads an address to listen on.
+pub fn parse_listen(text: &str) -> Result<SocketAddr, String> {
+    let text = text.trim();
+    if let Ok(address) = text.parse() {
+        return Ok(address);
+    }
+    let bare = text.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    let port = text.trim_start_matches(':').parse::<u16>();
+    Err(match (bare, port) {
+        (Ok(ip), _) => format!("the port is missing: write {}", SocketAddr::new(ip, DEFAULT_PORT)),
+        (_, Ok(port)) => format!(
+            "the address is missing: 127.0.0.1:{port} is for this computer only, 0.0.0.0:{port} for others too"
+        ),
+        _ => "an IP address (no host name) and a port look like 127.0.0.1:4777 or [::1]:4777".to_owned(),
+    })
+}
+
+/// Reads the base of links.
+pub fn parse_base(text: &str) -> Result<String, String> {
+    let url = RelayUrl::parse(text).ok_or("the base of links looks like https://host/path")?;
+    Ok(url.base().to_owned())
+}
+
+/// Reads where a relay is.
+pub fn parse_relay(text: &str) -> Result<RelayUrl, String> {
+    RelayUrl::parse(text)
+        .ok_or_else(|| "a relay's URL looks like https://host, or http://host:port".to_owned())
+}
+
 /// Reads a duration: a number and `s`, `m` or `h`; a bare number is seconds.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
     let (number, unit) = match text.char_indices().next_back() {
@@ -102,6 +132,26 @@ pub fn parse_size(text: &str) -> Result<u64, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_wrong_address_is_met_with_a_right_one() {
+        assert_eq!(parse_listen("[::1]:4777").unwrap().port(), 4777);
+        for (text, right) in [
+            ("127.0.0.1", "write 127.0.0.1:4777"),
+            ("::1", "write [::1]:4777"),
+            ("[::1]", "write [::1]:4777"),
+            ("8080", "127.0.0.1:8080 is for this computer only"),
+            (":8080", "0.0.0.0:8080 for others"),
+            ("localhost:4777", "no host name"),
+            ("127.0.0.1:99999", "look like 127.0.0.1:4777"),
+            ("", "look like 127.0.0.1:4777"),
+        ] {
+            let said = parse_listen(text).unwrap_err();
+            assert!(said.contains(right), "{text}: {said}");
+        }
+        assert_eq!(parse_base("https://h/x/").unwrap(), "https://h/x");
+        assert!(parse_base("h").is_err() && parse_relay("h").is_err() && parse_relay("wss://h").is_ok());
+    }
 
     #[test]
     fn sizes_are_read() {

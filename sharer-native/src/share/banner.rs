@@ -8,6 +8,15 @@ use qrcode::render::unicode::Dense1x2;
 
 use crate::events::LinkTexts;
 
+/// Which relay the links lead to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Relay {
+    /// The one inside this process.
+    Embedded,
+    /// Another one.
+    Elsewhere,
+}
+
 /// Whether a URL's host is this computer only.
 pub(super) fn is_local(base: &str) -> bool {
     let host = base.split_once("://").map_or(base, |(_, rest)| rest);
@@ -20,8 +29,14 @@ pub(super) fn is_local(base: &str) -> bool {
     name == "localhost" || name == "[::1]" || name.ends_with(".localhost") || name.starts_with("127.")
 }
 
-/// The banner before the program starts.
-pub(super) fn before(title: &str, links: &LinkTexts, base: &str, qr: bool, colour: bool) -> String {
+/// The banner before the program starts; `relay`: which, and the base of its links.
+pub(super) fn before(
+    title: &str,
+    links: &LinkTexts,
+    (relay, base): (Relay, &str),
+    qr: bool,
+    colour: bool,
+) -> String {
     let (bold, dim, plain) = if colour { ("\x1b[1m", "\x1b[2m", "\x1b[0m") } else { ("", "", "") };
     let mut out = format!("{dim}sharer: sharing{plain} {title}\n  {bold}{}{plain}  watch\n", links.read);
     if let Some(write) = &links.write {
@@ -29,9 +44,10 @@ pub(super) fn before(title: &str, links: &LinkTexts, base: &str, qr: bool, colou
     }
     if is_local(base) {
         out.push_str(dim);
-        out.push_str(
-            "These links work on this computer only; for others use --relay URL, or --public-url with a tunnel.",
-        );
+        out.push_str(match relay {
+            Relay::Embedded => "These links work on this computer only; for others use --relay URL, or --public-url with a tunnel.",
+            Relay::Elsewhere => "These links work on this computer only: they name the relay as --relay does; for others give it the address by which they reach it.",
+        });
         out.push_str(plain);
         out.push('\n');
     }
@@ -40,6 +56,16 @@ pub(super) fn before(title: &str, links: &LinkTexts, base: &str, qr: bool, colou
         out.push('\n');
     }
     out
+}
+
+/// What is said before the program starts when nobody can watch yet.
+pub(super) fn away(trouble: &str, tries: bool) -> String {
+    let then = if tries {
+        "The program runs all the same; sharer goes on trying, and says when the links work. `sharer unshare`, in another terminal, stops that."
+    } else {
+        "The program runs all the same. `sharer status`, in another terminal, says how it stands."
+    };
+    format!("sharer: nobody can watch yet: {trouble}\n  {then}\n")
 }
 
 /// The banner after the program ended.
@@ -75,14 +101,21 @@ mod tests {
     fn the_read_link_comes_first_and_the_write_link_can_type() {
         let links =
             LinkTexts { read: "http://127.0.0.1:1/s/a#r".into(), write: Some("http://x/s/a#w".into()) };
-        let text = before("bash", &links, "http://127.0.0.1:1", false, false);
+        let text = before("bash", &links, (Relay::Embedded, "http://127.0.0.1:1"), false, false);
         let lines: Vec<&str> = text.lines().collect();
         assert!(lines[1].contains("#r") && !lines[1].contains("can type"), "{text}");
         assert!(lines[2].contains("#w") && lines[2].contains("can type"), "{text}");
-        assert!(lines[3].contains("this computer only"), "{text}");
+        assert!(lines[3].contains("this computer only") && lines[3].contains("use --relay"), "{text}");
+        let text = before("bash", &links, (Relay::Elsewhere, "http://127.0.0.1:1"), false, false);
+        assert!(text.contains("this computer only") && !text.contains("--public-url"), "{text}");
+        let text = before("bash", &links, (Relay::Elsewhere, "https://relay.example"), false, false);
+        assert!(!text.contains("only"), "{text}");
         assert!(!text.contains('\x1b'));
         assert!(after("bash", &links, None, false).contains("#r"));
-        assert!(before("b", &links, "http://h", true, false).lines().count() > 10, "a QR code");
+        assert!(
+            before("b", &links, (Relay::Embedded, "http://h"), true, false).lines().count() > 10,
+            "a QR code"
+        );
     }
 
     #[test]

@@ -61,6 +61,8 @@ pub(super) struct Host {
     uplink: Uplink,
     /// What was told last of the connection.
     stood: Option<Standing>,
+    /// The person was told that nobody can watch yet.
+    told_away: bool,
     bells: Bells,
     hosted: BTreeMap<Place, Hosted>,
     tasks: Tasks,
@@ -74,7 +76,6 @@ pub(super) struct Host {
     title: String,
     /// Which relay is to be used …
     relay: RelayChoice,
-    public_url: Option<String>,
     /// … and is, once something is shared.
     reached: Option<Reached>,
     quiet: bool,
@@ -109,6 +110,7 @@ impl Host {
             compress: config.compress,
             uplink: Uplink::default(),
             stood: None,
+            told_away: false,
             bells: Bells::default(),
             hosted: BTreeMap::new(),
             tasks: Tasks::default(),
@@ -121,7 +123,6 @@ impl Host {
             keep_children: config.keep_children,
             title,
             relay: config.relay.clone(),
-            public_url: config.public_url.clone(),
             reached: None,
             quiet: config.quiet,
             show_viewers: config.show_viewers,
@@ -160,7 +161,9 @@ impl Host {
         }
         if !host.quiet {
             let base = host.reached.as_ref().map_or("", |reached| &reached.base);
-            banner::show(&banner::before(&host.title, &links, base, config.qr, banner::colour()));
+            let whose =
+                if host.is_relay_elsewhere() { banner::Relay::Elsewhere } else { banner::Relay::Embedded };
+            banner::show(&banner::before(&host.title, &links, (whose, base), config.qr, banner::colour()));
         }
         if config.open {
             host.page = browser::open(&links.read);
@@ -171,10 +174,10 @@ impl Host {
     /// Runs until the program has ended; returns the exit status.
     pub(super) async fn run(mut self) -> anyhow::Result<u8> {
         let signals = shutdown::listen()?;
+        pty::adopt_orphans();
         let asked = match Server::start(&self.task.0) {
             Ok((server, asked)) => {
                 self.server = Some(server);
-        pty::adopt_orphans();
                 asked
             }
             Err(error) => {
@@ -182,6 +185,7 @@ impl Host {
                 mpsc::channel(1).1
             }
         };
+        self.greet().await;
         let environment = self.environment();
         let first = match Hosted::start(&self.program, &environment, self.hosting, self.bells.bell(FIRST)) {
             Ok(hosted) => hosted,
@@ -286,6 +290,7 @@ impl Host {
         self.trim_histories();
     }
 
+    /// Learns which processes have ended. Those that are no hosted program were adopted, or helped, and are of no interest.
     fn reap(&mut self) {
         while let Some((pid, ended)) = pty::next_ended() {
             if let Some(hosted) =
@@ -296,7 +301,6 @@ impl Host {
         }
     }
 
-    /// Learns which processes have ended. Those that are no hosted program were adopted, or helped, and are of no interest.
     /// Ends the session once the first program and everything below it has ended.
     fn end_when_done(&mut self) {
         if let (Some(_), false, 0) = (self.ended, self.ending, self.children_alive()) {

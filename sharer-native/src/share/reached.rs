@@ -18,7 +18,7 @@ pub(super) struct Reached {
 
 impl Reached {
     /// Starts the relay if it is to run here. What is private does this when it is shared, and not before.
-    pub(super) fn new(choice: &RelayChoice, public_url: Option<&str>) -> anyhow::Result<Self> {
+    pub(super) fn new(choice: &RelayChoice) -> anyhow::Result<Self> {
         let (embedded, url, base) = match choice {
             RelayChoice::Embedded(relay) => {
                 let embedded = Embedded::start(relay.as_ref().clone())?;
@@ -29,7 +29,6 @@ impl Reached {
             }
             RelayChoice::Foreign(url) => (None, url.clone(), url.base().to_owned()),
         };
-        let base = public_url.map_or(base, str::to_owned);
         Ok(Self { _embedded: embedded, url, base })
     }
 }

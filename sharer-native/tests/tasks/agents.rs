@@ -92,7 +92,7 @@ fn an_agent_runs_tasks_through_tools() {
     let mut names: Vec<&str> =
         tools["tools"].as_array().unwrap().iter().map(|tool| tool["name"].as_str().unwrap()).collect();
     names.sort_unstable();
-    assert_eq!(names, ["kill", "ps", "spawn", "tell", "wait"]);
+    assert_eq!(names, ["kill", "ps", "spawn", "state", "tell", "wait"]);
 
     let (failed, said) =
         client.tool("spawn", &json!({"command": ["sh", "-c", "read line; exit $line"], "name": "asker"}));
@@ -107,6 +107,12 @@ fn an_agent_runs_tasks_through_tools() {
     );
     let (_, said) = client.tool("wait", &json!({"task": "asker"}));
     assert!(said.contains(r#""state":"error""#) && said.contains(r#""code":6"#), "{said}");
+
+    let said = client.tool("state", &json!({"state": "blocked", "reason": "which database?"}));
+    assert_eq!(said, (false, "said".to_owned()));
+    sharing.event("task", |event| event["state"] == "blocked" && event["reason"] == "which database?");
+    let (_, said) = client.tool("state", &json!({"state": "done"}));
+    assert!(said.contains("`done`"), "only the process ends a task: {said}");
 
     client.tool("spawn", &json!({"command": ["sleep", "600"]}));
     assert!(!client.tool("kill", &json!({"task": "sleep"})).0);
@@ -196,14 +202,23 @@ fn the_guide_goes_into_an_instruction_file_and_out_again() {
     std::fs::create_dir(&dir).unwrap();
     let file = dir.join("CLAUDE.md");
     std::fs::write(&file, "# Mine\n").unwrap();
-    let guide = |arguments: &[&str]| {
+    let run = |arguments: &[&str]| {
         let arguments = [&["guide"], arguments].concat();
-        let output = sharing.command(&Inside::new(), &arguments).current_dir(&dir).output().unwrap();
+        sharing.command(&Inside::new(), &arguments).current_dir(&dir).output().unwrap()
+    };
+    let guide = |arguments: &[&str]| {
+        let yes: &[&str] = if arguments.is_empty() { &[] } else { &["--yes"] };
+        let output = run(&[arguments, yes].concat());
         assert!(output.status.success(), "{}", text(&output.stderr));
         text(&output.stdout)
     };
     let printed = guide(&[]);
     assert!(printed.lines().count() <= 40 && printed.contains("sharer spawn"));
+    let asked = run(&["--install", "claude"]);
+    assert_eq!(asked.status.code(), Some(125));
+    assert!(text(&asked.stdout).contains("+ ## Running tasks"), "what would change");
+    assert!(text(&asked.stderr).contains("nothing was changed") && text(&asked.stderr).contains("--yes"));
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "# Mine\n", "nobody was there to ask");
     let said = guide(&["--install", "claude"]);
     assert!(
         said.contains("+ ## Running tasks") && said.contains("CLAUDE.md") && !said.contains("- # Mine"),
@@ -218,5 +233,9 @@ fn the_guide_goes_into_an_instruction_file_and_out_again() {
     guide(&["--install", "codex", "--user"]);
     assert!(sharing.path(".codex/AGENTS.md").exists());
     guide(&["--install", "codex", "--user", "--remove"]);
-    assert!(!sharing.path(".codex/AGENTS.md").exists(), "a file that only held the guide goes");
+    assert!(!sharing.path(".codex").exists(), "a file that only held the guide goes, and its directory");
+    guide(&["--install", "opencode", "--user"]);
+    std::fs::write(sharing.path(".config/mine"), "").unwrap();
+    guide(&["--install", "opencode", "--user", "--remove"]);
+    assert!(!sharing.path(".config/opencode").exists() && sharing.path(".config/mine").exists());
 }

@@ -18,6 +18,33 @@ fn a_script_inside_waits_for_its_child_and_gets_its_status() {
 }
 
 #[test]
+fn a_name_that_is_taken_is_told() {
+    let (sharing, inside) = Sharing::idle(&[]);
+    let spawn = |options: &[&str]| {
+        sharing.run(&inside, &[&["spawn"], options, &["--", "sh", "-c", "exec sleep 600"]].concat())
+    };
+    assert_eq!(text(&spawn(&["--name", "tests"]).stderr), "", "the control");
+    let again = spawn(&["--name", "tests", "--json"]);
+    assert_eq!(text(&again.stderr), "sharer: \"tests\" is taken: this task is called \"tests 2\"\n");
+    let row: Value = serde_json::from_slice(&again.stdout).unwrap();
+    assert_eq!(row["name"], "tests 2");
+    assert_eq!([text(&spawn(&[]).stderr), text(&spawn(&[]).stderr)], ["", ""], "nobody asked for a name");
+}
+
+#[test]
+fn a_list_says_why_and_a_long_command_that_it_is_cut() {
+    let (sharing, inside) = Sharing::idle(&[]);
+    let script =
+        format!("$SHARER_BIN state blocked --reason 'which database?'; exec sleep 600 # {}", "x".repeat(90));
+    sharing.spawn(&inside, &["--name", "asks"], &script);
+    sharing.event("task", |event| event["state"] == "blocked");
+    let listed = text(&sharing.beside(&["ls"]).stdout);
+    assert!(listed.contains("asks: blocked (which database?)\n"), "{listed}");
+    let tasks = text(&sharing.run(&inside, &["ps"]).stdout);
+    assert!(tasks.contains("x…  (which database?)\n"), "{tasks}");
+}
+
+#[test]
 fn a_child_that_dies_at_once_is_not_lost() {
     let (sharing, inside) = Sharing::idle(&[]);
     for round in 0..20 {

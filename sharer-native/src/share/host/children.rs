@@ -8,7 +8,7 @@ use std::time::Duration;
 use rustix::process::Pid;
 use shared::event::WindowSize;
 use shared::id::TaskId;
-use shared::orchestration::task::{Task, new_id};
+use shared::orchestration::task::{Name, Task, new_id};
 
 use super::super::banner;
 use super::super::bell::Place;
@@ -72,6 +72,7 @@ impl Host {
         let hosted = Hosted::start(&program, &environment, hosting, self.bells.bell(place))?;
         self.orphans.watch(hosted.pid());
         let agent = Agent::of(program.path()).map(|agent| agent.name.to_owned());
+        let asked = spawn.name.as_deref().map(|name| Name::new(name.trim())).filter(|name| !name.is_empty());
         let name = spawn.name.or(agent).unwrap_or_else(|| program.name());
         let mut value = Task::new(id, Some(parent_id), &name, clock::now().wall);
         value.command = program.title().as_str().into();
@@ -82,7 +83,12 @@ impl Host {
         // It may have ended already, before its place was known.
         self.reap();
         let task = self.row(place).ok_or(TaskError::Over)?;
-        Ok(Reply::Spawned { task: Box::new(task), notice: notice(is_child) })
+        let renamed = asked.filter(|asked| **asked != *task.name);
+        let renamed = renamed.map(|asked| format!("{asked:?} is taken: this task is called {:?}", task.name));
+        Ok(Reply::Spawned {
+            task: Box::new(task),
+            notices: renamed.into_iter().chain(notice(is_child)).collect(),
+        })
     }
 
     /// A task's program runs.

@@ -43,7 +43,7 @@ impl Host {
         let task = self.tasks.get(place).filter(|task| task.is_alive()).context("the program has ended")?;
         let id = task.value.id.clone();
         if self.reached.is_none() {
-            let reached = Reached::new(&self.relay, self.public_url.as_deref())?;
+            let reached = Reached::new(&self.relay)?;
             self.uplink.dial(reached.url.clone());
             self.reached = Some(reached);
         }
@@ -276,13 +276,16 @@ impl Host {
         });
     }
 
+    /// What the first program calls its window, or what it is called.
+    pub(super) fn first_title(&self) -> &str {
+        let own = self.hosted.get(&FIRST).map(Hosted::title).filter(|own| !own.is_empty());
+        own.unwrap_or(&self.title)
+    }
+
     /// Tells in the window's title how many watch, if the person wants to know, once somebody has.
     pub(super) fn entitle(&self) {
-        let (Some(first), true) = (self.hosted.get(&FIRST), self.show_viewers && !self.headless) else {
-            return;
-        };
-        if self.most_viewers > 0 {
-            let title = if first.title().is_empty() { &self.title } else { first.title() };
+        if self.show_viewers && !self.headless && self.hosted.contains_key(&FIRST) && self.most_viewers > 0 {
+            let title = self.first_title();
             let session = self.tasks.get(FIRST).and_then(|task| task.session);
             match session.and_then(|session| self.machine.viewers(session)).unwrap_or_default().0 {
                 0 => tty::entitle(title),

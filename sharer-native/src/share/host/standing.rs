@@ -1,9 +1,19 @@
 //! How it stands between the first program's session and the relay, for people.
 
-use shared::sharer::{ConnectionState, RoomState};
+use std::time::Duration;
 
+use shared::sharer::{ConnectionState, RoomState};
+use tokio::time::{Instant, timeout_at};
+
+use super::super::banner;
 use super::{FIRST, Host};
+use crate::clock;
+use crate::config::RelayChoice;
 use crate::events::Line;
+use crate::tty;
+
+/// A relay elsewhere has this long before the program starts: more would be felt.
+const GREETING: Duration = Duration::from_secs(1);
 
 /// A state in a word, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +49,50 @@ impl Host {
         let reason = reason.filter(|_| state == "waiting" || state == "refused");
         self.event(&Line::Connection { state, reason });
         self.stood = Some(standing);
+        if state == "connected" && std::mem::take(&mut self.told_away) {
+            self.say_links_work();
+        }
+    }
+
+    /// Whether the relay is none of this process's.
+    pub(super) fn is_relay_elsewhere(&self) -> bool {
+        matches!(self.relay, RelayChoice::Foreign(_))
+    }
+
+    /// Gives a relay elsewhere a moment, and says if nobody can watch yet: afterwards the screen is the program's.
+    pub(super) async fn greet(&mut self) {
+        if self.reached.is_none() || !self.is_relay_elsewhere() {
+            return;
+        }
+        let until = Instant::now() + GREETING;
+        self.machine.handle_timeout(clock::now());
+        self.run_effects();
+        while self.standing().state == "connecting" {
+            let (machine, uplink) = (&mut self.machine, &mut self.uplink);
+            let Ok(change) = timeout_at(until, uplink.step(|| machine.poll_transmit())).await else { break };
+            self.take_change(change);
+            self.run_effects();
+        }
+        let Standing { state, reason } = self.standing();
+        if state == "connected" {
+            return;
+        }
+        self.told_away = true;
+        if !self.quiet {
+            let silence = || format!("{} does not answer so far", self.uplink.host());
+            banner::show(&banner::away(&reason.unwrap_or_else(silence), state != "refused"));
+        }
+    }
+
+    /// Says so where it harms no screen: beside the program's output only the window's title is free.
+    fn say_links_work(&self) {
+        if self.quiet {
+            return;
+        }
+        match (&self.raw, self.first_title()) {
+            (Some(_), title) => tty::entitle(&format!("links work now: {title}")),
+            (None, _) => banner::show("sharer: the relay is there: the links work now\n"),
+        }
     }
 
     /// Why nobody can watch, if it is so.
