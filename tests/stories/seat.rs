@@ -175,3 +175,77 @@ async fn a_stopped_editor_leaves_the_owners_terminal_calm_and_comes_back() {
     seat.got("got-keys").await;
     assert_eq!(on(&seat), ON);
 }
+
+fn runs(pid: &str) -> bool {
+    std::fs::exists(format!("/proc/{pid}")).unwrap_or(true)
+}
+
+/// A shell in a nested `sharer`, itself a job of the shell that is shared.
+#[tokio::test]
+async fn a_nested_sharer_follows_the_window_and_survives_being_stopped() {
+    let sandbox = Sandbox::new();
+    let events = sandbox.path().join("events");
+    let bash = ["bash", "--norc", "--noprofile", "-i"];
+    let seat = Seat::sharer(&sandbox, &[&["--events", events.to_str().unwrap(), "--"], &bash[..]].concat());
+    let (parent, _) = links(&sandbox).await;
+    seat.types(&format!("$SHARER_BIN --title nest -- {}\r", bash.join(" ")));
+    let look = async || {
+        let text = std::fs::read_to_string(&events).unwrap_or_default();
+        let lines = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let mut links = lines.filter(|line| line["name"] == "nest").map(|line| line["links"]["read"].clone());
+        links.find_map(|link| link.as_str().map(str::to_owned)).ok_or(text)
+    };
+    let child = until("the nested one's link", LONG, look).await;
+    let mut child = Viewer::new(&child, None, Log::default());
+    let mut parent = Viewer::new(&parent, None, Log::default());
+    seat.types("echo $PPID > ~/nest; echo at first $(stty size)\r");
+    child.until("the first size", |viewer| viewer.screen.has("at first 30 100")).await;
+    let size = WindowSize { cols: 132, rows: 43 };
+    seat.resize(size);
+    child.until("the new size", |viewer| viewer.screen.window == Some(size)).await;
+    seat.types("echo now $(stty size)\r");
+    child.until("its program's new size", |viewer| viewer.screen.has("now 43 132")).await;
+
+    let stopped = async |name: &str, wanted: bool| {
+        let look = async || {
+            let pid = std::fs::read_to_string(sandbox.path().join(name)).unwrap_or_default();
+            let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_default();
+            let state = stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next());
+            if state.is_some() && (state == Some('T')) == wanted { Ok(()) } else { Err(state) }
+        };
+        until(&format!("{name}: stopped: {wanted}"), LONG, look).await;
+    };
+
+    // Ctrl-Z stops the job in there, as without sharer.
+    seat.types("sh -c 'echo $$ > ~/job; echo run''ning; exec sleep 1000'\r");
+    child.until("the job", |viewer| viewer.screen.has("running")).await;
+    seat.types("\x1a");
+    stopped("job", true).await;
+    seat.types("fg\r");
+    stopped("job", false).await;
+    seat.types("\x03");
+    child.until("the end of it", |viewer| viewer.screen.has("^C")).await;
+    seat.types("echo back-$((1+1))\r");
+    child.until("the shell again", |viewer| viewer.screen.has("back-2")).await;
+
+    // The nested sharer itself, as its own shell stops it, and by `fg` again.
+    seat.types("kill -TSTP $PPID\r");
+    stopped("nest", true).await;
+    seat.types("echo above-$((3+4))\r");
+    parent.until("the shell above", |viewer| viewer.screen.has("above-7")).await;
+    seat.types("fg\r");
+    stopped("nest", false).await;
+    seat.types("echo again-$((2+3))\r");
+    child.until("the shell below", |viewer| viewer.screen.has("again-5")).await;
+    assert!(!child.screen.has("above-7"), "that was the other's");
+    let smaller = WindowSize { cols: 90, rows: 25 };
+    seat.resize(smaller);
+    child.until("another size", |viewer| viewer.screen.window == Some(smaller)).await;
+    let nest = std::fs::read_to_string(sandbox.path().join("nest")).unwrap();
+    seat.types("exit 7\r");
+    // What is typed before would be the nested shell's.
+    let gone = async || if runs(nest.trim()) { Err(()) } else { Ok(()) };
+    until("the nested one to end", LONG, gone).await;
+    seat.types("echo ended-$?\r");
+    parent.until("its status", |viewer| viewer.screen.has("ended-7")).await;
+}
