@@ -13,6 +13,7 @@
 
 mod buffer;
 mod effect;
+mod elsewhere;
 mod epoch;
 mod groups;
 mod input;
@@ -132,6 +133,13 @@ impl Sharer {
     /// The links of a session at a relay whose pages are under `base`.
     pub fn links(&self, session: SessionId, base: &str) -> Option<Links> {
         self.sessions.get(&session)?.links(base)
+    }
+
+    /// Nobody keeps the sessions of what has ended any more: the process goes.
+    pub fn let_go(&mut self, now: Now) {
+        self.begin(now);
+        self.each(Session::hurry_end);
+        self.advance();
     }
 
     /// The connection's state.

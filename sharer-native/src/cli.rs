@@ -21,6 +21,7 @@ use std::path::PathBuf;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use shared::event::WindowSize;
 
+use crate::driver::args::{DriverArgs, RunArgs};
 use crate::relay::{self, RelayArgs, args};
 use crate::ws::RelayUrl;
 
@@ -127,6 +128,10 @@ pub struct ShareArgs {
 pub enum Other {
     /// Run a relay alone
     Relay(Box<RelayArgs>),
+    /// Run tasks on this machine for who has its key; or remember and list such machines
+    Driver(Box<DriverArgs>),
+    /// Start a program on another machine and print its link
+    Run(Box<RunArgs>),
     /// Show your shared sessions: links, viewers, who can type
     Status {
         /// As JSON
@@ -257,6 +262,12 @@ pub struct SpawnArgs {
     /// What it is asked to do: shown to people, and given to the command in `SHARER_PROMPT`
     #[arg(long, value_name = "TEXT")]
     pub prompt: Option<String>,
+    /// Run it on another machine: a driver that `sharer driver add` made known
+    #[arg(long, value_name = "DRIVER")]
+    pub on: Option<String>,
+    /// The directory there [default: where the driver says]
+    #[arg(long, value_name = "DIR", requires = "on")]
+    pub dir: Option<String>,
     /// Wait until it has ended; the exit status is its own
     #[arg(long)]
     pub wait: bool,

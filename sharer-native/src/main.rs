@@ -7,7 +7,8 @@ use anyhow::Context as _;
 use sharer_native::cli::{Cli, Other, completions, man, meant_command, version};
 use sharer_native::commands::{emit, guide, sessions, tasks};
 use sharer_native::config::Config;
-use sharer_native::{acp, exit, log, mcp, relay, share};
+use sharer_native::driver::args::DriveArgs;
+use sharer_native::{acp, driver, exit, log, mcp, relay, share};
 
 fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args_os().collect();
@@ -43,6 +44,11 @@ fn ok(done: anyhow::Result<()>) -> anyhow::Result<ExitCode> {
 fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.other {
         Some(Other::Relay(args)) => relay_alone(*args),
+        Some(Other::Driver(args)) => match args.other {
+            Some(other) => ok(driver::ask::driver(other)),
+            None => drive(&args.run).map(ExitCode::from),
+        },
+        Some(Other::Run(args)) => driver::ask::run(*args).map(ExitCode::from),
         Some(Other::Status { json, secrets }) => ok(sessions::status(json, secrets)),
         Some(Other::Share { from_start, session }) => ok(sessions::share(from_start, session.as_deref())),
         Some(Other::Unshare { session }) => ok(sessions::unshare(session.as_deref())),
@@ -77,6 +83,14 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             }
         }
     }
+}
+
+fn drive(args: &DriveArgs) -> anyhow::Result<u8> {
+    if let Some(path) = &args.log_file {
+        log::begin(path).with_context(|| format!("cannot write the log {}", path.display()))?;
+    }
+    let (config, driving) = driver::serve::prepare(args)?;
+    share::drive(&config, driving)
 }
 
 fn relay_alone(args: relay::RelayArgs) -> anyhow::Result<ExitCode> {

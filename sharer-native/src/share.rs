@@ -19,13 +19,13 @@ mod remote;
 mod seat;
 mod tasks;
 mod typist;
-mod uplink;
 
 use anyhow::Context as _;
 
 use self::host::Host;
 use crate::agents::hint;
 use crate::config::{Config, EventsTo};
+use crate::driver::serve::Driving;
 use crate::events::Events;
 
 use crate::exit;
@@ -65,6 +65,19 @@ pub fn run(config: &Config) -> anyhow::Result<u8> {
     {
         banner::show(&hint);
     }
+    let status = runtime.block_on(host.run());
+    runtime.shutdown_background();
+    status
+}
+
+/// Runs what askers elsewhere want, until this process is told to end.
+pub fn drive(config: &Config, driver: Driving) -> anyhow::Result<u8> {
+    // What the driver itself is known by; it runs nothing of its own.
+    let own = std::env::current_exe().context("this program has no file")?;
+    let program = Program::find(&[own.into_os_string()])?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let mut host = Host::new(config, &program, Events::none())?;
+    host.drive(driver);
     let status = runtime.block_on(host.run());
     runtime.shutdown_background();
     status

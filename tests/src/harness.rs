@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 pub mod browser;
+pub mod driver;
 pub mod http;
 pub mod log;
 pub mod memory;
@@ -15,6 +16,7 @@ pub mod tls;
 pub mod wait;
 
 pub use browser::Browser;
+pub use driver::Driver;
 pub use log::Log;
 pub use memory::{found_in_memory, holds};
 pub use process::Sandbox;

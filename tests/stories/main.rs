@@ -33,6 +33,7 @@ mod options;
 mod proxy;
 mod reach;
 mod relay_options;
+mod remote;
 mod revoke;
 mod scripts;
 mod seat;

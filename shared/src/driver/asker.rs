@@ -59,7 +59,7 @@ pub enum Failure {
     Silent,
     /// It was asked with another secret than its own.
     #[error(
-        "the driver does not accept this key: it has another one now; see what `sharer driver` prints there"
+        "the driver does not accept this key: it has another one by now, which `sharer driver` printed there"
     )]
     WrongKey,
     /// It restarted before it said whether the task began.

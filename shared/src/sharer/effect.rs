@@ -54,6 +54,8 @@ pub enum Effect {
     },
     /// What is said of a hosted program's task changed.
     Task(Box<Task>),
+    /// What the links here open of a task that runs under a driver changed: ask [`super::Sharer::granted`].
+    Reach(TaskId),
     /// For the session's terminal model.
     Model(SessionId, ModelInput),
     /// Write to the session's PTY; report with [`super::Sharer::handle_typed`].

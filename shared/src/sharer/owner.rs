@@ -76,6 +76,17 @@ impl Owner {
         }
     }
 
+    /// Takes the grants that somebody else drew for a parent elsewhere; to type only where a link of the session's own may.
+    pub(super) fn take_for_parent(&mut self, reach: Option<Reach>) {
+        let grant = |secret, right| Grant { secret, right };
+        let may_type = self.grant(Right::Type).is_some();
+        self.for_parent = reach.map_or_else(Vec::new, |reach| {
+            let typing = reach.typing.filter(|_| may_type);
+            let typing = typing.map(|secret| grant(secret, Right::Type));
+            [grant(reach.watch, Right::Watch)].into_iter().chain(typing).collect()
+        });
+    }
+
     /// Removes the parent's grants. Says whether there were any.
     pub(super) fn drop_for_parent(&mut self) -> bool {
         !std::mem::take(&mut self.for_parent).is_empty()

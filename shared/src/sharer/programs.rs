@@ -16,17 +16,31 @@ use crate::orchestration::task::{MAX_TASKS, Task};
 use crate::orchestration::text::Text;
 use crate::time::Now;
 use crate::wire::close::Refusal;
-use crate::wire::source::SessionSource;
+use crate::wire::source::{SessionSource, SourceKind};
 use crate::wire::task::OwnedEnd;
 
 /// Children that have ended and are kept at the relay while their parent is shared: half of a connection's channels, so
 /// that new ones find room. What is older, the relay forgets in its own time.
 const MOST_KEPT: usize = 128;
 
+/// Where a program runs, and for whom.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Runs {
+    /// In this process.
+    Here,
+    /// In this process, which is a driver, for somebody elsewhere: its session stays when it has ended.
+    ForOthers,
+    /// Under a driver. Its session is not here; the grants for its parent are made here.
+    Elsewhere,
+}
+
 /// A hosted program.
 pub(super) struct Program {
-    task: Task,
+    pub(super) task: Task,
     config: SessionConfig,
+    pub(super) runs: Runs,
+    /// Changes of what is reached of what runs elsewhere.
+    pub(super) grants: u64,
     /// Its newest session; it may be over.
     session: Option<SessionId>,
     /// Shared on its own.
@@ -34,19 +48,26 @@ pub(super) struct Program {
     /// Its owner stopped sharing it while its parent was shared.
     withheld: bool,
     /// It exited.
-    over: bool,
+    pub(super) over: bool,
     /// What its parent's links open of it.
-    reach: Option<Reach>,
+    pub(super) reach: Option<Reach>,
     /// What its agent said while it was not shared. It leaves only with the program's whole history.
     kept: Conversation,
     /// What its parent's transcript said of it.
     announced: Announced,
 }
 
+impl Program {
+    /// Whether nobody's link may type.
+    pub(super) fn may_not_be_typed_into(&self) -> bool {
+        self.config.read_only
+    }
+}
+
 /// All of them.
 #[derive(Default)]
 pub(super) struct Programs {
-    all: BTreeMap<TaskId, Program>,
+    pub(super) all: BTreeMap<TaskId, Program>,
     by_session: BTreeMap<SessionId, TaskId>,
     /// Those that ended and are kept for who comes later, the oldest first.
     kept: VecDeque<SessionId>,
@@ -80,6 +101,11 @@ impl Programs {
         if self.kept.len() > MOST_KEPT { self.kept.pop_front() } else { None }
     }
 
+    /// Where it runs.
+    pub(super) fn runs(&self, task: &TaskId) -> Option<Runs> {
+        self.all.get(task).map(|program| program.runs)
+    }
+
     fn children(&self, parent: &TaskId) -> Vec<TaskId> {
         let child = |(id, program): (&TaskId, &Program)| {
             (program.task.parent.as_ref() == Some(parent) && id != parent).then(|| id.clone())
@@ -109,6 +135,10 @@ impl Sharer {
     /// A program starts; nothing of it is shared, unless its parent is. The session's source is given by its task and its
     /// parent; `config` says the rest. `false`: there are too many, or one of that id.
     pub fn host(&mut self, now: Now, task: Task, config: SessionConfig) -> bool {
+        self.host_as(now, task, config, Runs::Here)
+    }
+
+    pub(super) fn host_as(&mut self, now: Now, task: Task, config: SessionConfig, runs: Runs) -> bool {
         self.begin(now);
         let (id, parent) = (task.id.clone(), task.parent.clone());
         if !task.is_good() || self.programs.all.len() > MAX_TASKS || self.programs.all.contains_key(&id) {
@@ -120,6 +150,8 @@ impl Sharer {
         let program = Program {
             task,
             config,
+            runs,
+            grants: 0,
             session: None,
             own: false,
             withheld: false,
@@ -226,7 +258,8 @@ impl Sharer {
     /// shared with its parent is then shared on its own too. `None`: there is no such program, or it has ended.
     pub fn share(&mut self, now: Now, task: &TaskId, begin: Begin) -> Option<SessionId> {
         self.begin(now);
-        let program = self.programs.all.get_mut(task).filter(|program| !program.over)?;
+        let program = self.programs.all.get_mut(task);
+        let program = program.filter(|program| !program.over && program.runs != Runs::Elsewhere)?;
         (program.own, program.withheld) = (true, false);
         let parent = program.task.parent.clone();
         if !self.is_program_shared(task) {
@@ -275,8 +308,11 @@ impl Sharer {
 
     /// Whether it is of a child whose parent is shared.
     pub(super) fn is_in_company(&self, session: SessionId) -> bool {
-        let task = self.programs.of(session).and_then(|task| self.programs.all.get(task));
-        task.and_then(|program| program.task.parent.as_ref()).is_some_and(|id| self.is_program_shared(id))
+        let Some(program) = self.programs.of(session).and_then(|task| self.programs.all.get(task)) else {
+            return false;
+        };
+        let above = program.task.parent.as_ref();
+        program.runs == Runs::ForOthers || above.is_some_and(|id| self.is_program_shared(id))
     }
 
     /// A session ends: the ends of children that are on their way have as little time.
@@ -290,7 +326,7 @@ impl Sharer {
     }
 
     /// The session of a program of which something may still leave: it is shared, or its end is on its way.
-    fn leaving(&self, task: &TaskId) -> Option<SessionId> {
+    pub(super) fn leaving(&self, task: &TaskId) -> Option<SessionId> {
         self.programs.all.get(task)?.session.filter(|session| self.sessions.contains_key(session))
     }
 
@@ -324,6 +360,10 @@ impl Sharer {
         let stopped = self.leaving(parent).is_none();
         for id in self.programs.children(parent) {
             let Some(program) = self.programs.all.get(&id) else { continue };
+            if program.runs == Runs::Elsewhere {
+                self.reach_elsewhere(&id, shared, typing);
+                continue;
+            }
             let session = self.session_of(&id);
             let share = match session {
                 None => Share::Private,
@@ -376,6 +416,7 @@ impl Sharer {
             if let Some(session) = self.leaving(&id) {
                 self.step_session(session, |session, step| session.renew_parent(typing, step));
             }
+            self.renew_elsewhere(&id, typing);
             self.tell(&id);
         }
     }
@@ -451,6 +492,8 @@ impl Sharer {
         };
         let above = self.programs.all.get(&parent).map(|parent| parent.config.source.kind);
         if let (Some(program), Some(kind)) = (self.programs.all.get_mut(id), above) {
+            // Whatever its parent is: nobody sits at what runs elsewhere.
+            let kind = if program.runs == Runs::Elsewhere { SourceKind::AmbientAgent } else { kind };
             program.task.kind = kind;
             program.config.source = SessionSource { kind, task_id: Some(id.clone()) };
         }
@@ -474,15 +517,20 @@ impl Sharer {
     }
 
     /// Notes what became of a program's session, and says so if it is news.
-    fn tell(&mut self, id: &TaskId) {
+    pub(super) fn tell(&mut self, id: &TaskId) {
         let shared = self.session_of(id);
         let reach = self.leaving(id).and_then(|session| self.sessions.get(&session)?.reach());
         let Some(program) = self.programs.all.get(id) else { return };
+        if program.runs == Runs::Elsewhere {
+            return self.tell_elsewhere(id);
+        }
         let parent = program.task.parent.clone();
         let above = parent.is_some_and(|parent| self.is_program_shared(&parent));
+        let leaves = self.leaving(id).is_some();
         let Some(program) = self.programs.all.get_mut(id) else { return };
         // The transcript of what has exited stays open to the parent's links, until the parent's share ends.
-        let kept = shared.is_none() && program.over && above;
+        let stays = above || (program.runs == Runs::ForOthers && leaves);
+        let kept = shared.is_none() && program.over && stays;
         let reach =
             if kept { reach.or_else(|| program.reach.clone()) } else { reach.filter(|_| shared.is_some()) };
         let session = if kept { program.session } else { shared };
@@ -509,7 +557,7 @@ impl Sharer {
     }
 
     /// Gives the parent's session the newest card; one it has already is no news to it.
-    fn say_card(&mut self, id: &TaskId) {
+    pub(super) fn say_card(&mut self, id: &TaskId) {
         let Some(program) = self.programs.all.get(id) else { return };
         let Some(parent) = program.task.parent.clone().filter(|parent| self.programs.is_root(parent)) else {
             return;

@@ -6,6 +6,7 @@
     reason = "a test looks at some messages only"
 )]
 
+mod elsewhere;
 mod groups;
 mod input;
 mod laws;
@@ -139,7 +140,8 @@ impl World {
                 | Effect::Room(..)
                 | Effect::Opened { .. }
                 | Effect::Task(_)
-                | Effect::LinksChanged(_) => {}
+                | Effect::LinksChanged(_)
+                | Effect::Reach(_) => {}
             }
         }
     }

@@ -742,6 +742,7 @@ impl<S: Screen> World<S> {
             }
             sharer::Effect::Viewers { .. }
             | sharer::Effect::LinksChanged(_)
+            | sharer::Effect::Reach(_)
             | sharer::Effect::Opened { .. }
             | sharer::Effect::Task(_) => {}
         }

@@ -130,6 +130,7 @@ impl Seats {
             name: Some(name.to_owned()),
             prompt: None,
             told: true,
+            on: None,
             command: command.into_iter().map(word).collect(),
             dir: std::env::current_dir()?,
             environment: std::env::vars_os().map(|(name, value)| (word(&name), word(&value))).collect(),

@@ -11,7 +11,7 @@ use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 use super::{OTHER_VERSION, allowed, plain, print};
 use crate::cli::{SpawnArgs, TaskState};
-use crate::control::request::{Call, Reply, Request, Row, Spawn, Word};
+use crate::control::request::{Call, On, Reply, Request, Row, Spawn, Word};
 use crate::control::{SOCKET_VARIABLE, TOKEN_VARIABLE, ask};
 use crate::tty;
 
@@ -146,13 +146,20 @@ pub fn spawn_here(
         command: command.iter().map(words).collect(),
         dir: std::env::current_dir().context("this directory is gone")?,
         environment: environment.collect(),
+        on: None,
     })
 }
 
 /// `sharer spawn`.
 pub fn spawn(args: SpawnArgs) -> anyhow::Result<u8> {
     let session = Session::around()?;
-    let (row, notices) = match session.spawn(spawn_here(args.name, args.prompt, &args.command)?)? {
+    let on = args.on.map(|driver| On { driver, dir: args.dir });
+    let mut spawn = spawn_here(args.name, args.prompt, &args.command)?;
+    if on.is_some() {
+        // What is here means nothing there.
+        spawn.environment.clear();
+    }
+    let (row, notices) = match session.spawn(Spawn { on, ..spawn })? {
         Spawned::Task { row, notices } => (row, notices),
         Spawned::NotStarted { why, status } => {
             complain(&why);

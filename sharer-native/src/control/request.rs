@@ -112,6 +112,18 @@ pub struct Spawn {
     pub dir: PathBuf,
     /// The whole environment of whoever asks.
     pub environment: Vec<(Word, Word)>,
+    /// The driver it runs under; `None`: here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on: Option<On>,
+}
+
+/// Under which driver a task runs, and where there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct On {
+    /// What the user calls the driver.
+    pub driver: String,
+    /// The directory; `None`: where the driver says.
+    pub dir: Option<String>,
 }
 
 /// A program in a nested `sharer`.

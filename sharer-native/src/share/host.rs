@@ -2,7 +2,10 @@
 
 mod agent;
 mod children;
+mod driven;
+mod elsewhere;
 mod histories;
+mod lines;
 mod requests;
 mod sharing;
 mod standing;
@@ -22,6 +25,8 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 
 use self::agent::Search;
+use self::elsewhere::Starting;
+use self::lines::Lines;
 use self::requests::Waiting;
 use self::standing::Standing;
 use super::bell::{Bells, Place};
@@ -29,7 +34,6 @@ use super::hosted::{Hosted, Hosting};
 use super::orphans::Orphans;
 use super::reached::Reached;
 use super::tasks::Tasks;
-use super::uplink::{Change, Uplink};
 use super::{banner, browser, seat};
 use crate::agents::Agent;
 use crate::clock;
@@ -40,6 +44,7 @@ use crate::exit;
 use crate::pty::{self, Ended, Program};
 use crate::shutdown::{self, Told};
 use crate::tty;
+use crate::uplink::{Change, Uplink};
 
 /// A program that does not end when it is told to is killed after this long.
 const HANG_UP: Duration = Duration::from_secs(2);
@@ -67,6 +72,9 @@ pub(super) struct Host {
     hosted: BTreeMap<Place, Hosted>,
     tasks: Tasks,
     waiting: Vec<Waiting>,
+    /// To drivers that were asked from here; and, in a driver, to who asks it.
+    lines: Lines,
+    starting: Vec<Starting>,
     search: Search,
     orphans: Orphans,
     entropy: Entropy,
@@ -115,6 +123,8 @@ impl Host {
             hosted: BTreeMap::new(),
             tasks: Tasks::default(),
             waiting: Vec::new(),
+            lines: Lines::default(),
+            starting: Vec::new(),
             search: Search::Quiet(Instant::now()),
             orphans: Orphans::default(),
             entropy,
@@ -185,6 +195,10 @@ impl Host {
                 mpsc::channel(1).1
             }
         };
+        if self.lines.is_driver() {
+            self.watch(signals, asked).await?;
+            return Ok(0);
+        }
         self.greet().await;
         let environment = self.environment();
         let first = match Hosted::start(&self.program, &environment, self.hosting, self.bells.bell(FIRST)) {
@@ -235,6 +249,7 @@ impl Host {
         self.reap();
         loop {
             self.seek_agent();
+            self.take_lines();
             self.finish_programs();
             self.end_when_done();
             // What a viewer waits for leaves before the model's thread is woken for the same bytes.
@@ -246,8 +261,9 @@ impl Host {
                 break;
             }
             let wake = self.wake_in();
-            let (machine, uplink) = (&mut self.machine, &mut self.uplink);
+            let (machine, uplink, lines) = (&mut self.machine, &mut self.uplink, &mut self.lines);
             tokio::select! {
+                () = lines.step() => {}
                 change = uplink.step(|| machine.poll_transmit()) => self.take_change(change),
                 () = self.bells.rung() => self.look(),
                 Some(()) = exits.recv() => self.reap(),
@@ -263,6 +279,7 @@ impl Host {
             }
         }
         self.uplink.finish().await;
+        self.lines.finish().await;
         Ok(())
     }
 
@@ -305,6 +322,9 @@ impl Host {
     fn end_when_done(&mut self) {
         if let (Some(_), false, 0) = (self.ended, self.ending, self.children_alive()) {
             self.ending = true;
+            if self.lines.is_driver() {
+                self.machine.let_go(clock::now());
+            }
             self.say_exit(FIRST);
         }
     }
@@ -328,6 +348,7 @@ impl Host {
             Told::Stop => self.suspend(),
             Told::End(signal) => {
                 self.told_to_end = Some(signal);
+                self.leave_drive(signal);
                 for (place, hosted) in &mut self.hosted {
                     if *place == FIRST {
                         hosted.hang_up(HANG_UP);
@@ -375,6 +396,13 @@ impl Host {
         let first = self.tasks.get(FIRST);
         let mut environment =
             first.map(|first| self.secrets(&first.value.id, &first.token)).unwrap_or_default();
+        environment.extend(self.surroundings());
+        environment
+    }
+
+    /// Where programs find this one, and what their terminal is, if that is not known already.
+    fn surroundings(&self) -> Vec<(&'static str, OsString)> {
+        let mut environment = Vec::new();
         if let Ok(own) = std::env::current_exe() {
             let path = std::env::var_os("PATH").unwrap_or_default();
             let dir = own.parent().map(std::path::Path::to_path_buf);

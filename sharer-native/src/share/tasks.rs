@@ -43,6 +43,11 @@ impl Task {
     pub(super) fn is_alive(&self) -> bool {
         self.ended.is_none()
     }
+
+    /// Whether it runs under a driver, as seen from where it was asked for.
+    pub(super) fn is_elsewhere(&self) -> bool {
+        self.value.driver.is_some()
+    }
 }
 
 /// Why something about a task cannot be done, for people.
@@ -66,6 +71,8 @@ pub(super) enum TaskError {
     NotReading,
     #[error("a child's own children are not shared")]
     Grandchild,
+    #[error("the task runs on another machine: type into it where it is shown")]
+    Elsewhere,
     #[error("a task can be running, waiting or blocked, not {0:?}")]
     NoState(String),
 }
@@ -102,6 +109,14 @@ impl Tasks {
             allowance: Allowance::default(),
         };
         self.0.entry(place).or_insert(task);
+    }
+
+    /// Records a task that a driver was asked for.
+    pub(super) fn add_elsewhere(&mut self, place: Place, parent: Place, token: String, value: Value) {
+        self.add(place, Some(parent), token, value);
+        if let Some(task) = self.0.get_mut(&place) {
+            task.value.enter(TaskState::Starting, "", task.value.started);
+        }
     }
 
     /// Gives a task another name, made one of its own.
@@ -240,6 +255,15 @@ impl Tasks {
             (None, None) => (TaskState::Error, String::new()),
         };
         task.value.enter(state, &reason, now);
+    }
+
+    /// A task's driver tells how it stands.
+    pub(super) fn told(&mut self, place: Place, told: &Value, ended: Option<Ended>) {
+        let Some(task) = self.0.get_mut(&place) else { return };
+        let value = &mut task.value;
+        (value.state, value.reason, value.since) = (told.state, told.reason.clone(), told.since);
+        value.wants_attention = told.wants_attention;
+        task.ended = task.ended.or(ended);
     }
 
     /// One task, for lists; whether it is shared is not known here.

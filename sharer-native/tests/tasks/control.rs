@@ -201,6 +201,7 @@ fn two_thousand_spawns_meet_a_clear_limit() {
             name: None,
             prompt: None,
             told: false,
+            on: None,
             command: ["sleep", "600"].map(|word| Word::Text(word.into())).to_vec(),
             dir: "/".into(),
             environment: vec![(Word::Text("PATH".into()), Word::Text("/usr/bin:/bin".into()))],

@@ -137,6 +137,7 @@ async fn run(url: String, counts: Arc<Counts>, ready: tokio::sync::oneshot::Send
                 | Effect::Opened { .. }
                 | Effect::Task(_)
                 | Effect::LinksChanged(_)
+                | Effect::Reach(_)
                 | Effect::Ended(_) => {}
             }
         }

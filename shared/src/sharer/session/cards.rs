@@ -140,6 +140,27 @@ impl Session {
         }
     }
 
+    /// Its parent is elsewhere, and this is what that one's links open of it now.
+    pub(in crate::sharer) fn let_in(&mut self, reach: Option<Reach>, step: &mut Step) {
+        let before = self.owner.reach();
+        self.owner.take_for_parent(reach);
+        let after = self.owner.reach();
+        let stays = |before: &Reach| {
+            let same = |after: &Reach| {
+                after.watch == before.watch && (before.typing.is_none() || after.typing == before.typing)
+            };
+            after.as_ref().is_some_and(same)
+        };
+        if before == after {
+        } else if before.as_ref().is_none_or(stays) {
+            self.header = self.epoch.header(&self.owner, &mut self.entropy);
+            self.send_header(step);
+        } else {
+            // What was removed opens nothing more.
+            self.begin_epoch(step);
+        }
+    }
+
     /// Whether its share stands: it was not stopped, has not ended, and nobody else holds it.
     pub(in crate::sharer) fn is_shared(&self) -> bool {
         self.ending.is_none() && !self.ended && self.room != Room::Replaced

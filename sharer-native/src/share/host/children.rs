@@ -47,7 +47,7 @@ impl Host {
     fn try_spawn(&mut self, by: Place, spawn: Spawn) -> Result<Reply, Refused> {
         let place = self.tasks.room()?;
         let parent = self.tasks.get(by).filter(|task| task.is_alive()).ok_or(TaskError::Over)?;
-        let (parent_id, is_child) = (parent.value.id.clone(), by == FIRST);
+        let (parent_id, is_child) = (parent.value.id.clone(), parent.value.parent.is_none());
         let command: Vec<OsString> = spawn.command.into_iter().map(OsString::from).collect();
         let dir = spawn.dir.to_string_lossy().into_owned();
         let around = Surroundings {
@@ -114,7 +114,7 @@ impl Host {
         let pid = pid.and_then(Pid::from_raw).ok_or("this system does not say who asks")?;
         let parent =
             self.tasks.get(by).filter(|task| task.is_alive()).ok_or(TaskError::Over).map_err(words)?;
-        let (parent_id, is_child) = (parent.value.id.clone(), by == FIRST);
+        let (parent_id, is_child) = (parent.value.id.clone(), parent.value.parent.is_none());
         let (id, token) = (new_id(&mut self.entropy), clock::token(&mut self.entropy));
         let mut environment = self.secrets(&id, &token);
         environment.push(("SHARER_PARENT_TASK_ID", (&parent_id.0).into()));
@@ -167,6 +167,9 @@ impl Host {
         text: &str,
     ) -> Result<(), TaskError> {
         let place = self.tasks.find(by, task)?;
+        if self.tasks.get(place).is_some_and(|task| task.is_elsewhere() && task.is_alive()) {
+            return Err(TaskError::Elsewhere);
+        }
         let hosted = self.hosted.get_mut(&place).filter(|hosted| hosted.is_alive()).ok_or(TaskError::Over)?;
         if text.len() > LONGEST_TELLING {
             return Err(TaskError::TooLong);
@@ -198,6 +201,9 @@ impl Host {
     pub(super) fn kill(&mut self, by: Place, task: &str) -> Result<(), TaskError> {
         let place = self.tasks.find(by, task)?;
         self.tasks.kill(place)?;
+        if self.kill_elsewhere(place) {
+            return Ok(());
+        }
         if let Some(hosted) = self.hosted.get_mut(&place) {
             hosted.hang_up_whole(PATIENCE);
         }

@@ -56,6 +56,9 @@ impl Host {
                     Err(why) => Reply::Refused(why),
                 }
             }
+            (Ok(Caller::Task(place)), Request::Spawn(spawn)) if spawn.on.is_some() => {
+                return self.spawn_elsewhere(place, *spawn, answer);
+            }
             (Ok(caller), Request::Wait { task }) => match self.tasks.find(caller.place(), &task) {
                 Ok(place) => {
                     self.waiting.push(Waiting { place, answer });

@@ -188,6 +188,7 @@ impl Host {
                         self.tell_standing();
                     }
                 }
+                Effect::Reach(task) => self.tell_reach(&task),
                 Effect::Opened { task, session } => {
                     if let Some(place) = self.tasks.with_id(&task) {
                         self.opened(place, session);
@@ -261,7 +262,8 @@ impl Host {
     }
 
     /// Tells whoever listens what a task is now. The first one is of interest once it has children.
-    fn tell_task(&self, place: Place) {
+    pub(super) fn tell_task(&mut self, place: Place) {
+        self.report(place);
         if place == FIRST && self.tasks.all().count() == 1 {
             return;
         }

@@ -15,7 +15,7 @@ const LAST_PACKETS: Duration = Duration::from_millis(300);
 
 /// What became of the connection.
 #[derive(Debug)]
-pub(super) enum Change {
+pub(crate) enum Change {
     /// It is open.
     Connected,
     /// Packets left; there may be effects.
@@ -28,7 +28,7 @@ pub(super) enum Change {
 
 /// See the module.
 #[derive(Debug, Default)]
-pub(super) struct Uplink {
+pub(crate) struct Uplink {
     relay: Option<RelayUrl>,
     socket: Option<Socket>,
     attempt: Option<JoinHandle<Result<Socket, String>>>,
@@ -37,22 +37,22 @@ pub(super) struct Uplink {
 
 impl Uplink {
     /// Dials this relay from now on; opens nothing yet.
-    pub(super) fn dial(&mut self, relay: RelayUrl) {
+    pub(crate) fn dial(&mut self, relay: RelayUrl) {
         self.relay = Some(relay);
     }
 
     /// Host and port, as they are dialled and claimed.
-    pub(super) fn host(&self) -> &str {
+    pub(crate) fn host(&self) -> &str {
         self.relay.as_ref().map_or("", RelayUrl::host)
     }
 
     /// Why there is no connection, in words for people; nothing while there is one, or the first is on its way.
-    pub(super) fn trouble(&self) -> Option<&str> {
+    pub(crate) fn trouble(&self) -> Option<&str> {
         self.trouble.as_deref()
     }
 
     /// Begins to open a socket.
-    pub(super) fn connect(&mut self) {
+    pub(crate) fn connect(&mut self) {
         // Only what is shared connects, and before that a relay was chosen.
         let Some(relay) = self.relay.clone() else { return };
         self.attempt =
@@ -60,7 +60,7 @@ impl Uplink {
     }
 
     /// Drops socket and attempt, and says why.
-    pub(super) fn close(&mut self, code: CloseCode) {
+    pub(crate) fn close(&mut self, code: CloseCode) {
         if let Some(attempt) = self.attempt.take() {
             attempt.abort();
         }
@@ -70,14 +70,14 @@ impl Uplink {
     }
 
     /// Sends what `next` gives and the socket takes, and waits for nothing.
-    pub(super) async fn send(&mut self, mut next: impl FnMut() -> Option<Packet>) -> Change {
+    pub(crate) async fn send(&mut self, mut next: impl FnMut() -> Option<Packet>) -> Change {
         let Some(socket) = &mut self.socket else { return Change::Sent };
         let step = poll_fn(|cx| Poll::Ready(socket.send(cx, &mut next))).await;
         self.change(step.unwrap_or(Step::Sent))
     }
 
     /// Sends what `next` gives and waits for what comes. Nothing is lost when this is dropped before it is ready.
-    pub(super) async fn step(&mut self, next: impl FnMut() -> Option<Packet>) -> Change {
+    pub(crate) async fn step(&mut self, next: impl FnMut() -> Option<Packet>) -> Change {
         if let Some(attempt) = &mut self.attempt {
             let opened = attempt.await.unwrap_or_else(|error| Err(error.to_string()));
             self.attempt = None;
@@ -111,7 +111,7 @@ impl Uplink {
     }
 
     /// Asks a quiet relay whether it is there. `false`: it is gone.
-    pub(super) fn check(&mut self) -> bool {
+    pub(crate) fn check(&mut self) -> bool {
         let gone = self.socket.as_mut().is_some_and(|socket| !socket.check());
         if gone {
             self.socket = None;
@@ -120,7 +120,7 @@ impl Uplink {
     }
 
     /// Waits until the last packets have left, but not long, and closes.
-    pub(super) async fn finish(&mut self) {
+    pub(crate) async fn finish(&mut self) {
         if let Some(mut socket) = self.socket.take() {
             drop(timeout(LAST_PACKETS, socket.flush()).await);
             socket.close(CloseCode::GoingAway).await;

@@ -1,0 +1,291 @@
+//! Remote agents: relay, driver and sharer as processes with homes of their own and no file in common.
+
+use e2e::harness::driver::{home_that_knows, sharer};
+use e2e::harness::{Driver, LONG, Log, Relay, Sandbox, Sharer, until};
+use e2e::viewer::Viewer;
+use shared::link::Link;
+use shared::viewer::{ChildSession, Closed, Event, Pill, Selection, State, Status};
+
+/// Starts what is in `$HOME/ask`, when it is there, and keeps what was said of it.
+const PARENT: &str = r#"stty -echo
+until [ -e "$HOME/ask" ]; do sleep 0.02; done
+sh "$HOME/ask" > "$HOME/said.new" 2>&1; echo "status:$?" >> "$HOME/said.new"; mv "$HOME/said.new" "$HOME/said"
+while read line; do echo "parent:$line"; done"#;
+
+/// A program that says something and answers.
+const FAR: &str = r"stty -echo; echo far-says-$((40+2)); while read line; do echo far:$line; done";
+
+fn viewer(link: &impl ToString) -> Viewer<Log> {
+    Viewer::new(&link.to_string(), None, Log::default())
+}
+
+fn pill(viewer: &Viewer<Log>, name: &str) -> Option<Pill> {
+    viewer.bar()?.pills.iter().find(|pill| pill.name == name).cloned()
+}
+
+fn sees(viewer: &Viewer<Log>, text: &str) -> bool {
+    viewer.child().is_some_and(|bytes| bytes.windows(text.len()).any(|part| part == text.as_bytes()))
+}
+
+async fn select(viewer: &mut Viewer<Log>, name: &str) {
+    viewer.until(name, |viewer| pill(viewer, name).is_some()).await;
+    let selects = pill(viewer, name).unwrap().selects;
+    viewer.act(Event::Select(selects)).await;
+}
+
+/// Has the parent's program run this; what it and `sharer` said.
+async fn asks(home: &Sandbox, script: &str) -> String {
+    std::fs::write(home.path().join("ask.new"), script).unwrap();
+    std::fs::rename(home.path().join("ask.new"), home.path().join("ask")).unwrap();
+    let said = home.path().join("said");
+    until("what was said", LONG, async || std::fs::read_to_string(&said)).await
+}
+
+async fn parent(home: &Sandbox, relay: &Relay) -> Sharer {
+    Sharer::share(home, ["--relay", &relay.url(), "--", "sh", "-c", PARENT]).await
+}
+
+fn link(task: &serde_json::Value, which: &str) -> Link {
+    Link::parse(task[which].as_str().unwrap()).unwrap()
+}
+
+/// Permutations 3 and 4.
+#[tokio::test]
+async fn a_local_parents_link_opens_a_remote_child_until_its_share_stops() {
+    let sandbox = Sandbox::new();
+    let relay = Relay::start(&sandbox, [""; 0]).await;
+    let driver = Driver::start(&relay, [""; 0]).await;
+    let home = home_that_knows("box", &driver.key).await;
+    let sharer_process = parent(&home, &relay).await;
+    let (mut reader, mut writer) =
+        (viewer(&sharer_process.read_link()), viewer(&sharer_process.write_link()));
+    reader.live().await;
+    writer.live().await;
+    let said = asks(&home, &format!(r#""$SHARER_BIN" spawn --on box --name far -- sh -c '{FAR}'"#)).await;
+    assert!(said.ends_with("status:0\n"), "{said}");
+    for viewer in [&mut reader, &mut writer] {
+        select(viewer, "far").await;
+        viewer
+            .until("its screen", |viewer| viewer.state() == State::Live && sees(viewer, "far-says-42"))
+            .await;
+        let pill = pill(viewer, "far").unwrap();
+        assert_eq!((pill.driver.as_deref(), pill.status), (Some("box"), Status::Running));
+    }
+    reader.act(Event::StartTyping).await;
+    assert!(!reader.types(), "no more than the parent's link may");
+    writer.act(Event::StartTyping).await;
+    writer.until("typing to begin", Viewer::types).await;
+    writer.keys(b"hello\r").await;
+    reader.until("the answer", |viewer| sees(viewer, "far:hello")).await;
+
+    // Its own link: the child alone, and not what the parent's card holds.
+    let task = driver.task("far", |task| task["read"].is_string()).await;
+    let (own, copied) = (link(&task, "read"), reader.watch_link().unwrap());
+    assert_eq!(own.session, copied.session);
+    assert_ne!(own.secret, copied.secret);
+    let mut child = viewer(&own);
+    child.live().await;
+    assert!(child.bar().is_none());
+    let mut through = viewer(&copied);
+    through.live().await;
+
+    let stopped = sharer(&home, &["unshare"]).await;
+    assert!(stopped.status.success(), "{}", String::from_utf8_lossy(&stopped.stderr));
+    through.until("no way in", |viewer| viewer.state() == State::ClosedByRelay(Closed::Revoked)).await;
+    child.act(Event::Select(Selection::Own)).await;
+    let mut typing = viewer(&link(&task, "write"));
+    typing.typing().await;
+    typing.keys(b"still\r").await;
+    child.until("it to run on", |viewer| viewer.screen.has("far:still")).await;
+    let mut late = viewer(&copied);
+    let shut = |viewer: &Viewer<Log>| matches!(viewer.state(), State::Seeking { .. } | State::Failed(_));
+    late.until("a refusal", shut).await;
+    assert!(late.screen.bytes.is_empty());
+}
+
+/// Permutations 5 and 6.
+#[tokio::test]
+async fn a_remote_orchestrators_link_opens_the_children_on_its_driver() {
+    let sandbox = Sandbox::new();
+    let relay = Relay::start(&sandbox, [""; 0]).await;
+    let driver = Driver::start(&relay, [""; 0]).await;
+    let home = home_that_knows("box", &driver.key).await;
+    let script = format!(
+        r#"stty -echo; "$SHARER_BIN" spawn --name far -- sh -c '{FAR}'; echo top-says-$((40+2)); read line"#
+    );
+    let run = sharer(&home, &["run", "--on", "box", "--name", "top", "--", "sh", "-c", &script]).await;
+    let said = String::from_utf8_lossy(&run.stdout).into_owned();
+    assert!(run.status.success(), "{said}{}", String::from_utf8_lossy(&run.stderr));
+    let links: Vec<&str> = said.lines().filter_map(|line| line.split_whitespace().next()).collect();
+    let [read, write] = links.as_slice() else { panic!("{said}") };
+    for (link, types) in [(read, false), (write, true)] {
+        let mut top = viewer(link);
+        top.until("its screen", |viewer| viewer.screen.has("top-says-42")).await;
+        select(&mut top, "far").await;
+        top.until("the child", |viewer| viewer.state() == State::Live && sees(viewer, "far-says-42")).await;
+        assert_eq!(pill(&top, "far").unwrap().driver, None, "local to its driver");
+        top.act(Event::StartTyping).await;
+        if types {
+            top.until("typing to begin", Viewer::types).await;
+        }
+        assert_eq!(top.types(), types);
+    }
+    let task = driver.task("far", |task| task["read"].is_string()).await;
+    let mut child = viewer(&link(&task, "read"));
+    child.until("its screen", |viewer| viewer.screen.has("far-says-42")).await;
+    assert!(child.bar().is_none());
+}
+
+#[tokio::test]
+async fn what_does_not_start_says_why() {
+    let sandbox = Sandbox::new();
+    let relay = Relay::start(&sandbox, [""; 0]).await;
+    let driver = Driver::start(&relay, [""; 0]).await;
+    // A key with another secret, one of another driver under the same name, and none.
+    let last = driver.key.chars().last().unwrap();
+    let other = Driver::start(&relay, [""; 0]).await;
+    let (head, _) = driver.key.split_once('#').unwrap();
+    let wrong = format!("{head}#{}", other.key.split_once('#').unwrap().1);
+    assert_ne!(wrong, driver.key, "{last}");
+    let home = home_that_knows("wrong", &wrong).await;
+    let added = sharer(&home, &["driver", "add", "box", &driver.key]).await;
+    assert!(added.status.success());
+    let again = sharer(&home, &["driver", "add", "box", &other.key]).await;
+    let why = String::from_utf8_lossy(&again.stderr).into_owned();
+    assert!(!again.status.success() && why.contains("another driver is called \"box\" already"), "{why}");
+    for (on, words) in [("wrong", "does not accept this key"), ("none", "there is no driver called \"none\"")]
+    {
+        let run = sharer(&home, &["run", "--on", on, "--", "true"]).await;
+        let why = String::from_utf8_lossy(&run.stderr).into_owned();
+        assert!(!run.status.success() && why.contains(words) && run.stdout.is_empty(), "{why}");
+    }
+    let list = sharer(&home, &["driver", "ls"]).await;
+    let list = String::from_utf8_lossy(&list.stdout).into_owned();
+    let of = |name: &str| list.lines().find(|line| line.starts_with(name)).unwrap_or_default().to_owned();
+    assert!(of("box").ends_with("here") && of("wrong").contains("does not accept this key"), "{list}");
+    assert!(!list.contains(driver.key.split_once('#').unwrap().1), "no secret is listed");
+
+    let sharer_process = parent(&home, &relay).await;
+    let mut reader = viewer(&sharer_process.read_link());
+    reader.live().await;
+    let said = asks(&home, r#""$SHARER_BIN" spawn --on box --name bad -- no-such-command"#).await;
+    assert!(said.contains("no-such-command: command not found") && said.ends_with("status:126\n"), "{said}");
+    reader
+        .until("the pill", |viewer| pill(viewer, "bad").is_some_and(|pill| pill.status == Status::Error))
+        .await;
+    let pill = pill(&reader, "bad").unwrap();
+    assert!(pill.details.unwrap().reason.contains("no-such-command: command not found"));
+    assert!(matches!(pill.session, Some(ChildSession::Failed { .. })), "{:?}", pill.session);
+}
+
+#[tokio::test]
+async fn a_driver_starts_what_it_allows_where_it_allows_it() {
+    let sandbox = Sandbox::new();
+    let (inside, outside) = (sandbox.path().join("in"), sandbox.path().join("out"));
+    for dir in [&inside, &outside] {
+        std::fs::create_dir(dir).unwrap();
+    }
+    std::os::unix::fs::symlink(&outside, inside.join("link")).unwrap();
+    let relay = Relay::start(&sandbox, [""; 0]).await;
+    let dir = inside.to_str().unwrap();
+    let driver = Driver::start(&relay, ["--allow-dir", dir, "--allow-command", "touch"]).await;
+    let home = home_that_knows("box", &driver.key).await;
+    let run = async |dir: &str, command: &[&str]| {
+        let arguments = [&["run", "--on", "box", "--dir", dir, "--"], command].concat();
+        let run = sharer(&home, &arguments).await;
+        (run.status.success(), String::from_utf8_lossy(&run.stderr).into_owned())
+    };
+    for bad in ["..", "link", "link/..", "../out", outside.to_str().unwrap(), "/"] {
+        let (ran, why) = run(bad, &["touch", "escaped"]).await;
+        assert!(!ran && why.contains("does not allow this directory"), "{bad}: {why}");
+    }
+    for bad in ["sh", "/usr/bin/touch", "./touch"] {
+        let (ran, why) = run(".", &[bad, "escaped"]).await;
+        assert!(!ran && why.contains("does not allow this command"), "{bad}: {why}");
+    }
+    assert!(run(".", &["touch", "made"]).await.0, "the control");
+    let made = inside.join("made");
+    until("the file", LONG, async || std::fs::metadata(&made)).await;
+    for dir in [&inside, &outside, &sandbox.path().to_path_buf()] {
+        assert!(!dir.join("escaped").exists());
+    }
+}
+
+#[tokio::test]
+async fn a_child_whose_driver_dies_is_unreachable_and_gone_once_another_boot_says_so() {
+    let sandbox = Sandbox::new();
+    let relay = Relay::start(&sandbox, [""; 0]).await;
+    let mut driver = Driver::start(&relay, [""; 0]).await;
+    let home = home_that_knows("box", &driver.key).await;
+    let sharer_process = parent(&home, &relay).await;
+    let mut reader = viewer(&sharer_process.read_link());
+    reader.live().await;
+    asks(&home, &format!(r#""$SHARER_BIN" spawn --on box --name far -- sh -c '{FAR}'"#)).await;
+    select(&mut reader, "far").await;
+    reader.until("its screen", |viewer| viewer.state() == State::Live && sees(viewer, "far-says-42")).await;
+    driver.kill().await;
+    reader.until("the sharer to be away", |viewer| matches!(viewer.state(), State::SharerAway { .. })).await;
+    let left = pill(&reader, "far").unwrap();
+    assert!(!matches!(left.status, Status::Cancelled | Status::Error | Status::Done), "{:?}", left.status);
+    assert!(sees(&reader, "far-says-42"), "what was seen stays");
+    driver.restart().await;
+    reader
+        .until("the truth", |viewer| pill(viewer, "far").is_some_and(|pill| pill.status == Status::Error))
+        .await;
+    let reason = pill(&reader, "far").unwrap().details.unwrap().reason;
+    assert!(reason.contains("what ran on it is gone"), "{reason}");
+}
+
+/// Permutations 7 and 8.
+#[tokio::test]
+async fn a_remote_orchestrator_starts_a_child_on_another_driver() {
+    let sandbox = Sandbox::new();
+    let relay = Relay::start(&sandbox, [""; 0]).await;
+    let (here, there) = (Driver::start(&relay, [""; 0]).await, Driver::start(&relay, [""; 0]).await);
+    let home = home_that_knows("box", &here.key).await;
+    let added = sharer(&here.home, &["driver", "add", "other", &there.key]).await;
+    assert!(added.status.success());
+    let script = format!(r#""$SHARER_BIN" spawn --on other --name far -- sh -c '{FAR}'; read line"#);
+    let run = sharer(&home, &["run", "--on", "box", "--name", "top", "--", "sh", "-c", &script]).await;
+    let said = String::from_utf8_lossy(&run.stdout).into_owned();
+    let mut top = viewer(&said.split_whitespace().next().unwrap());
+    top.live().await;
+    select(&mut top, "far").await;
+    top.until("the child", |viewer| viewer.state() == State::Live && sees(viewer, "far-says-42")).await;
+    assert_eq!(pill(&top, "far").unwrap().driver.as_deref(), Some("other"));
+    let task = there.task("far", |task| task["read"].is_string()).await;
+    let mut child = viewer(&link(&task, "read"));
+    child.until("its screen", |viewer| viewer.screen.has("far-says-42")).await;
+    assert!(child.bar().is_none());
+}
+
+/// What is over stays, with its end and all that it showed; and the relay may forget everything meanwhile.
+#[tokio::test]
+async fn a_remote_task_that_is_over_stays_with_its_screen() {
+    let sandbox = Sandbox::new();
+    let mut relay = Relay::start(&sandbox, [""; 0]).await;
+    let mut driver = Driver::start(&relay, [""; 0]).await;
+    let home = home_that_knows("box", &driver.key).await;
+    let sharer_process = parent(&home, &relay).await;
+    let mut reader = viewer(&sharer_process.read_link());
+    reader.live().await;
+    let said = asks(
+        &home,
+        r#"id=$("$SHARER_BIN" spawn --on box --name far -- sh -c 'echo far-says-42; exit 3')
+"$SHARER_BIN" wait $id"#,
+    )
+    .await;
+    assert!(said.contains("far: error (exit status 3)") && said.ends_with("status:3\n"), "{said}");
+    reader
+        .until("its end", |viewer| pill(viewer, "far").is_some_and(|pill| pill.status == Status::Error))
+        .await;
+    select(&mut reader, "far").await;
+    reader.until("its last screen", |viewer| sees(viewer, "far-says-42")).await;
+    relay.kill().await;
+    relay.restart(&sandbox).await;
+    let mut late = viewer(&sharer_process.read_link());
+    late.live().await;
+    select(&mut late, "far").await;
+    late.until("its last screen", |viewer| sees(viewer, "far-says-42")).await;
+    driver.end().await;
+}
