@@ -103,6 +103,30 @@ async fn a_local_parents_link_opens_a_remote_child_until_its_share_stops() {
     assert!(late.screen.bytes.is_empty());
 }
 
+#[tokio::test]
+async fn a_parent_that_ends_takes_its_links_out_of_a_remote_child_that_runs_on() {
+    let sandbox = Sandbox::new();
+    let relay = Relay::start(&sandbox, [""; 0]).await;
+    let driver = Driver::start(&relay, [""; 0]).await;
+    let home = home_that_knows("box", &driver.key).await;
+    let mut sharer_process = parent(&home, &relay).await;
+    let mut reader = viewer(&sharer_process.read_link());
+    reader.live().await;
+    asks(&home, &format!(r#""$SHARER_BIN" spawn --on box --name far -- sh -c '{FAR}'"#)).await;
+    select(&mut reader, "far").await;
+    reader.until("its screen", |viewer| viewer.state() == State::Live && sees(viewer, "far-says-42")).await;
+    let mut through = viewer(&reader.watch_link().unwrap());
+    through.live().await;
+    sharer_process.process.signal(rustix::process::Signal::TERM);
+    sharer_process.exit().await;
+    through.until("no way in", |viewer| viewer.state() == State::ClosedByRelay(Closed::Revoked)).await;
+    let task = driver.task("far", |task| task["state"] == "running" && task["read"].is_string()).await;
+    let mut own = viewer(&link(&task, "write"));
+    own.typing().await;
+    own.keys(b"still\r").await;
+    own.until("it to run on", |viewer| viewer.screen.has("far:still")).await;
+}
+
 /// Permutations 5 and 6.
 #[tokio::test]
 async fn a_remote_orchestrators_link_opens_the_children_on_its_driver() {

@@ -149,7 +149,7 @@ pub struct Asker {
     /// The knock that is not answered yet.
     knock: Option<(KnockChallenge, Vec<u8>)>,
     here: Option<bool>,
-    /// The number of the newest order; of all boots, so that none is used twice.
+    /// The number of the newest knock or order; of all boots, so that none is used twice.
     number: u64,
     again: Option<Moment>,
     effects: VecDeque<AskerEffect>,
@@ -172,6 +172,11 @@ impl Asker {
             again: None,
             effects: VecDeque::new(),
         }
+    }
+
+    /// Base of the relay where the driver is asked, and where its tasks are shared.
+    pub fn base(&self) -> &str {
+        &self.contact.base
     }
 
     /// Wants to know whether the driver is there: [`AskerEffect::Found`] or [`AskerEffect::Missing`].
@@ -311,7 +316,7 @@ impl Asker {
             match self.again {
                 // What is under way is waited for, unless there is more by now.
                 Some(_) if !self.has_unsaid() => {}
-                _ if fresh && self.here == Some(true) => self.say_orders(now),
+                _ if fresh && self.here == Some(true) => self.say_orders(now, false),
                 _ => self.say_knock(now),
             }
         }
@@ -325,7 +330,9 @@ impl Asker {
     fn say_knock(&mut self, now: Now) {
         let challenge: KnockChallenge = self.entropy.array();
         let Contact { id, secret, .. } = &self.contact;
-        let sealed = knock(*id, secret, self.agreement.public(), &challenge, &mut self.entropy);
+        self.number += 1;
+        let fresh = (&challenge, self.number);
+        let sealed = knock(*id, secret, self.agreement.public(), fresh, &mut self.entropy);
         self.say(super::sealing::Asking::Knock(&sealed).encode());
         self.knock = Some((challenge, sealed));
         self.again = Some(now.mono.after(AGAIN_MS));
@@ -335,11 +342,11 @@ impl Asker {
         self.uplink.say(encode(&AskerToRelay::AskDriver { driver: self.contact.id, body: Blob(body) }));
     }
 
-    /// Says everything that is not known to have been taken, to the boot that answered last.
-    fn say_orders(&mut self, now: Now) {
+    /// Says what is not known to have been taken, to the boot that answered last: everything, or what was never said.
+    fn say_orders(&mut self, now: Now, everything: bool) {
         let Some(boot) = &self.boot else { return };
         let mut bodies = Vec::new();
-        for asked in self.tasks.values_mut() {
+        for asked in self.tasks.values_mut().filter(|asked| everything || asked.unsaid) {
             asked.unsaid = false;
             for order in asked.orders() {
                 let Some(plain) = order.encode().map(zeroize::Zeroizing::new) else { continue };
@@ -350,7 +357,12 @@ impl Asker {
                 }
             }
         }
-        self.again = (!bodies.is_empty()).then(|| now.mono.after(AGAIN_MS));
+        if everything {
+            self.again = None;
+        }
+        if !bodies.is_empty() {
+            self.again.get_or_insert(now.mono.after(AGAIN_MS));
+        }
         for body in bodies {
             self.say(body);
         }
@@ -418,7 +430,7 @@ impl Asker {
         if self.seeking.take().is_some() {
             self.effects.push_back(AskerEffect::Found);
         }
-        self.say_orders(now);
+        self.say_orders(now, true);
     }
 
     /// What another boot had is gone, and what was said to it is not said again.

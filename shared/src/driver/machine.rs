@@ -55,7 +55,7 @@ struct Known {
     line: Option<LineId>,
     beat: u64,
     beat_at: Moment,
-    /// The highest number of an order that was taken.
+    /// The highest number of a knock or an order that was taken.
     taken: u64,
     /// The number of the newest report.
     told: u64,
@@ -279,7 +279,7 @@ impl Driver {
 impl Driver {
     fn knocked(&mut self, now: Now, line: LineId, sealed: &[u8]) {
         let (id, secret) = (self.key.id(), self.key.secret());
-        let Some((asker, challenge)) = open_knock(id, secret, sealed) else {
+        let Some((asker, challenge, number)) = open_knock(id, secret, sealed) else {
             let body = Blob(refuse(&self.key, sealed));
             return self.uplink.say(encode(&DriverToRelay::TellAsker { line, body }));
         };
@@ -289,8 +289,10 @@ impl Driver {
             let (beat_at, news) = (now.mono, BTreeSet::new());
             self.askers.insert(asker, Known { keys, line: None, beat: 0, beat_at, taken: 0, told: 0, news });
         }
+        // One that was kept moves nobody's line.
+        let Some(known) = self.askers.get_mut(&asker).filter(|known| number > known.taken) else { return };
         self.beats += 1;
-        let Some(known) = self.askers.get_mut(&asker) else { return };
+        known.taken = number;
         (known.beat, known.beat_at) = (self.beats, now.mono);
         known.line.replace(line).map(|before| self.lines.remove(&before));
         self.lines.insert(line, asker);

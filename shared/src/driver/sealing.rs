@@ -159,24 +159,25 @@ pub(super) fn knock(
     driver: DriverId,
     secret: &DriverSecret,
     asker: AgreementPublic,
-    challenge: &KnockChallenge,
+    (challenge, number): (&KnockChallenge, u64),
     entropy: &mut Entropy,
 ) -> Vec<u8> {
-    let plain = [asker.0, *challenge].concat();
+    let plain = [&asker.0[..], challenge, &number.to_be_bytes()].concat();
     seal_random(&knock_key(driver, secret), &data("driver knock up", &driver.0, &[]), &plain, entropy)
 }
 
-/// Opens a knock: whose, and the challenge.
+/// Opens a knock: whose, the challenge, and its number.
 pub(super) fn open_knock(
     driver: DriverId,
     secret: &DriverSecret,
     sealed: &[u8],
-) -> Option<(AgreementPublic, KnockChallenge)> {
+) -> Option<(AgreementPublic, KnockChallenge, u64)> {
     let aad = data("driver knock up", &driver.0, &[]);
     let plain = open_random(&knock_key(driver, secret), &aad, sealed)?;
     let mut rest = plain.as_slice();
-    let knock = (AgreementPublic(take_array(&mut rest)?), take_array(&mut rest)?);
-    rest.is_empty().then_some(knock)
+    let (asker, challenge) = (AgreementPublic(take_array(&mut rest)?), take_array(&mut rest)?);
+    let number = u64::from_be_bytes(take_array(&mut rest)?);
+    rest.is_empty().then_some((asker, challenge, number))
 }
 
 /// The keys of one asker and one boot of a driver, one for each direction.

@@ -103,7 +103,11 @@ fn a_driver_says_how_a_task_stands_and_nothing_else_of_it() {
 #[test]
 fn a_driver_lets_in_who_asked_and_out_again() {
     let mut sharer = Sharer::new(Entropy::from_seed([5; 32]), NOW);
-    assert!(sharer.host_for_others(NOW, task("far", Some("elsewhere")), SessionConfig { read_only: false, ..config() }));
+    assert!(sharer.host_for_others(
+        NOW,
+        task("far", Some("elsewhere")),
+        SessionConfig { read_only: false, ..config() }
+    ));
     let session = sharer.share(NOW, &id("far"), Begin::Fresh).unwrap();
     let grant = |byte| GrantSecret([byte; 16]);
     let stands = |sharer: &Sharer| {

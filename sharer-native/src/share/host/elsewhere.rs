@@ -7,6 +7,7 @@ use shared::orchestration::task::{Task, new_id};
 use tokio::sync::oneshot;
 
 use super::super::bell::Place;
+use super::super::reached::Reached;
 use super::super::tasks::TaskError;
 use super::Host;
 use crate::clock;
@@ -20,19 +21,20 @@ use crate::pty::Ended;
 pub(super) struct Starting {
     place: Place,
     answer: oneshot::Sender<Reply>,
+    notices: Vec<String>,
 }
 
 impl Host {
     /// Asks a driver for a task. The answer goes out when the driver has said whether it began.
     pub(super) fn spawn_elsewhere(&mut self, by: Place, spawn: Spawn, answer: oneshot::Sender<Reply>) {
         match self.ask_for(by, spawn) {
-            Ok(place) => self.starting.push(Starting { place, answer }),
+            Ok((place, notices)) => self.starting.push(Starting { place, answer, notices }),
             // Whoever asked may be gone.
             Err(why) => drop(answer.send(Reply::Refused(why))),
         }
     }
 
-    fn ask_for(&mut self, by: Place, spawn: Spawn) -> Result<Place, String> {
+    fn ask_for(&mut self, by: Place, spawn: Spawn) -> Result<(Place, Vec<String>), String> {
         let words = |error: TaskError| error.to_string();
         let On { driver, dir } = spawn.on.ok_or("no driver is named")?;
         let text = |word| if let Word::Text(text) = word { Some(text) } else { None };
@@ -48,6 +50,15 @@ impl Host {
         }
         let parent = parent.value.id.clone();
         let line = self.lines.ask(&driver, &mut self.entropy)?;
+        let (here, there) = (self.reached.as_ref(), line.machine.base());
+        let other = here.filter(|here| here.base != there && here.url.base() != there);
+        let apart = |here: &Reached| {
+            format!(
+                "the task is shared at {there} and this session at {}: viewers open both only if that is one relay",
+                here.base
+            )
+        };
+        let notices = other.map(apart).into_iter().collect();
         let id = new_id(&mut self.entropy);
         let name = spawn.name.unwrap_or_else(|| name_of(&command));
         let mut value = Task::new(id.clone(), Some(parent.clone()), &name, clock::now().wall);
@@ -72,7 +83,7 @@ impl Host {
             granted: Granted::new(revision, reach),
         };
         line.machine.start(clock::now(), start);
-        Ok(place)
+        Ok((place, notices))
     }
 
     /// A driver tells something.
@@ -112,17 +123,17 @@ impl Host {
     /// Answers those whose tasks have begun, or will not.
     fn answer_starting(&mut self) {
         for starting in std::mem::take(&mut self.starting) {
-            let Starting { place, answer } = starting;
+            let Starting { place, answer, notices } = starting;
             let id = self.tasks.get(place).map(|task| task.value.id.clone());
             let task = id.and_then(|id| self.machine.task(&id));
             let Some((task, row)) = task.zip(self.row(place)) else { continue };
             if task.session.is_some() {
-                drop(answer.send(Reply::Spawned { task: Box::new(row), notices: Vec::new() }));
+                drop(answer.send(Reply::Spawned { task: Box::new(row), notices }));
             } else if task.state.is_final() {
                 let why = task.reason.to_string();
                 drop(answer.send(Reply::NotStarted { why, status: exit::NOT_EXECUTABLE }));
             } else if !answer.is_closed() {
-                self.starting.push(Starting { place, answer });
+                self.starting.push(Starting { place, answer, notices });
             }
         }
     }
