@@ -147,7 +147,21 @@ async fn one_goes_from_command_to_command() {
         looks(late, "done in", &line("seq 100")).await;
     }
     phone.screenshot("commands-phone").await;
-    // A sign leads to its command, and a cleared screen has none.
+    // A sign leads to its command, under the bar that says how it ended; and a cleared screen has none.
+    browser.press("Close commands").await;
+    let bar = "document.querySelector('[aria-label=Commands][role=group]')";
+    browser
+        .until("the bar to be closed", &format!("!{bar} && !document.querySelector('.command.looked')"))
+        .await;
+    let sign = browser
+        .run(
+            "const signs = [...document.querySelectorAll('.command')].filter((sign) => sign.checkVisibility()); \
+             const [top] = signs.map((sign) => sign.getBoundingClientRect()).sort((a, b) => a.top - b.top); \
+             return [top.left - 7, top.top + top.height / 2]",
+        )
+        .await;
+    browser.click_at(sign[0].as_f64().unwrap(), sign[1].as_f64().unwrap(), 1).await;
+    looks(&browser, "done in", &line("true")).await;
     browser.press("Close commands").await;
     browser.press("Type here").await;
     runs(&browser, "clear").await;

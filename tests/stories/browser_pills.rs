@@ -88,6 +88,13 @@ async fn pills_appear_for_who_came_before_the_first_spawn() {
 /// What the pills are called, the orchestrator's first.
 const NAMES: &str = "[...document.querySelectorAll('[role=tab] .name')].map((name) => name.textContent)";
 
+/// Whether nothing can be pinned, and whether what is looked at is.
+const PIN: &str = "const pin = document.querySelector('[aria-label=\"Pin this agent\"]'); return [pin.disabled, pin.ariaPressed]";
+
+/// What is painted black in the terminal that is seen, in a light page: a line of it would show at its lower edge.
+const BLACK: &str = "return [...document.querySelectorAll('.screen:not([hidden]) *')] \
+    .filter((one) => getComputedStyle(one).backgroundColor === 'rgb(0, 0, 0)' && one.checkVisibility()).map((one) => one.className)";
+
 /// Children of every fate.
 const FATES: &str = r#"
 sharer spawn --name works -- sh -c 'echo at work; exec sleep 600' > /dev/null
@@ -165,10 +172,23 @@ async fn every_state_of_a_child_has_its_look_and_its_words() {
         .await;
     browser.prefer("dark").await;
     browser.screenshot("pills-attention-dark").await;
+    // What is pinned is before all of it, and in the stable order where it was.
+    assert_eq!(browser.run(PIN).await, json!([true, "false"]), "there is nothing to pin");
+    select(&browser, "stops").await;
+    browser.press("Pin this agent").await;
+    let pinned = json!(["Orchestrator", "stops", "asks", "fails", "works", "waits", "ends"]);
+    browser.until("it in front", &format!("JSON.stringify({NAMES}) === {}", json!(pinned.to_string()))).await;
+    let says = format!("{}.ariaLabel.endsWith(', pinned')", pill("stops"));
+    browser.until("the word for it", &says).await;
+    assert_eq!(browser.run(PIN).await, json!([false, "true"]));
+    browser.screenshot("pills-pinned-dark").await;
     browser.press("Needs attention first").await;
     browser
         .until("the stable order", &format!("JSON.stringify({NAMES}) === {}", json!(started.to_string())))
         .await;
+    browser.press("Pin this agent").await;
+    browser.until("it to be as the others", &format!("!({says})")).await;
+    browser.run(&format!("{lead}.click()")).await;
 
     // By keyboard: arrows move the focus, Enter chooses, chords go round from anywhere.
     browser.run(&format!("{lead}.focus()")).await;
@@ -200,6 +220,11 @@ async fn every_state_of_a_child_has_its_look_and_its_words() {
         pill("asks")
     );
     phone.until("what is selected to be in sight", &sight).await;
+    assert_eq!(phone.run(BLACK).await, json!([]));
+    let paint = "document.querySelector('.screen:not([hidden]) .xterm-viewport').style.setProperty('background', '#000', 'important')";
+    phone.run(paint).await;
+    assert_eq!(phone.run(BLACK).await, json!(["xterm-viewport"]), "the control");
+    phone.run("document.querySelector('.screen:not([hidden]) .xterm-viewport').style.removeProperty('background')").await;
     phone.screenshot("pills-phone").await;
     phone.close().await;
 }

@@ -20,6 +20,7 @@ mod browser_read;
 mod browser_reconnect;
 mod browser_revoke;
 mod browser_size;
+mod browser_standing;
 mod browser_terminal;
 mod browser_tls;
 mod browser_transcript;

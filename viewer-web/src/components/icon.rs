@@ -25,6 +25,8 @@ pub(crate) enum Drawing {
     Far,
     /// Needs attention first.
     Order,
+    /// In front of all others.
+    Pin,
     Starting,
     Running,
     Waiting,
@@ -65,6 +67,7 @@ impl Drawing {
             }
             Self::Far => "M6 15.5a3.5 3.5 0 0 1-.4-7A4.8 4.8 0 0 1 15 9.3a3.1 3.1 0 0 1-.6 6.2Z",
             Self::Order => "M6 4v12 M3 13l3 3 3-3 M12 5h5 M12 10h4 M12 15h3",
+            Self::Pin => "M7 3h6 M8 3v5l-2.5 4h9L12 8V3 M10 12v5",
             Self::Starting => "M10 3v3 M10 14v3 M3 10h3 M14 10h3",
             Self::Running => "M10 3a7 7 0 1 1-7 7",
             Self::Waiting => "M5 10h.01 M10 10h.01 M15 10h.01",

@@ -27,7 +27,8 @@ pub(crate) fn look(status: Status) -> (&'static str, Drawing) {
 pub(crate) fn words(pill: &Pill) -> String {
     let since = pill.details.as_ref().map(|details| format!(" since {}", clock_time(details.since)));
     let calls = if pill.attention { ", wants attention" } else { "" };
-    format!("{}{}{calls}", pill.status.word(), since.unwrap_or_default())
+    let pinned = if pill.pinned { ", pinned" } else { "" };
+    format!("{}{}{calls}{pinned}", pill.status.word(), since.unwrap_or_default())
 }
 
 /// The bar as every part of it sees it.
@@ -63,7 +64,7 @@ pub(crate) fn PillButton(selects: Selection, bar: Bars) -> impl IntoView {
     let hidden = has(|pill| pill.driver.is_none());
     view! {
         <button class="pill" role="tab" data-task=key aria-controls="terminal"
-            class:calls=has(|pill| pill.attention) class:gone=has(|pill| pill.status == Status::Unreachable)
+            class:calls=has(|pill| pill.attention) class:pinned=has(|pill| pill.pinned) class:gone=has(|pill| pill.status == Status::Unreachable)
             data-state=text(|pill| look(pill.status).0.to_owned())
             aria-selected=text(|pill| pill.selected.to_string())
             tabindex=text(|pill| if pill.selected { "0" } else { "-1" }.to_owned())

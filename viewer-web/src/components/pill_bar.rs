@@ -26,6 +26,15 @@ fn selects(pill: &web_sys::HtmlElement) -> Selection {
     }
 }
 
+/// The child that is looked at, and whether it is pinned.
+fn pin(bar: &Bar) -> Option<(TaskId, bool)> {
+    let pill = bar.pills.iter().find(|pill| pill.selected)?;
+    match &pill.selects {
+        Selection::Child(task) => Some((task.clone(), pill.pinned)),
+        Selection::Own => None,
+    }
+}
+
 /// The bar; nothing as long as there is no child.
 #[component]
 pub(crate) fn PillBar() -> impl IntoView {
@@ -43,6 +52,7 @@ pub(crate) fn PillBar() -> impl IntoView {
     });
     let attention =
         Memo::new(move |_| bar.with(|bar| bar.as_ref().is_some_and(|bar| bar.order == Order::Attention)));
+    let looked = move || bar.with(|bar| bar.as_ref().and_then(|bar| pin(bar)));
     let standing = Memo::new(move |_| match bar.with(|bar| bar.as_ref().map(|bar| bar.standing)) {
         None | Some(Standing::Present) => String::new(),
         Some(Standing::Stale { since }) => format!("as of {}", clock_time(since)),
@@ -101,6 +111,14 @@ pub(crate) fn PillBar() -> impl IntoView {
                     {move || all.with(|all| all.len().saturating_sub(1))}<span class="word">" agents"</span>
                 </span>
                 <span class="standing" role="note" class:none=move || standing.with(String::is_empty)>{standing}</span>
+                <button class="tool" aria-label="Pin this agent" title="Pin this agent: in front of what needs attention"
+                    disabled=move || looked().is_none()
+                    aria-pressed=move || looked().is_some_and(|(_, pinned)| pinned).to_string()
+                    on:click=move |_| if let Some((task, pinned)) = looked() {
+                        face.act(Action::Give(Event::Pin { task, pinned: !pinned }));
+                    }>
+                    <Icon drawing=Drawing::Pin/>
+                </button>
                 <button class="tool" aria-label="Needs attention first" title="Needs attention first"
                     aria-pressed=move || attention.get().to_string()
                     on:click=move |_| face.act(Action::Give(Event::Order(order())))>
