@@ -266,13 +266,6 @@ fn Session(link: Link, child: Option<TaskId>) -> impl IntoView {
             screen.set_typing(typing);
         }
     });
-    Effect::new(move |_| {
-        page.with(|page| (page.panel, page.typing_explained, page.transcript));
-        view.with(|view| view.as_ref().map(|view| view.state.word()));
-        if let Some(screen) = screen() {
-            screen.fit();
-        }
-    });
 
     let read: Read = Rc::new(move |reader| {
         let runner = parts.with_value(|parts| parts.as_ref().map(|parts| Rc::clone(&parts.runner)));

@@ -18,6 +18,10 @@ use super::screens::Screens;
 use super::socket::{Heard, Socket};
 use crate::xterm::Screen;
 
+/// A view follows another after this many milliseconds, a frame, at the earliest: with many children each of many
+/// packets changes it.
+const FRAME_MS: u64 = 16;
+
 /// The machine with everything it drives.
 pub(crate) struct Runner {
     viewer: RefCell<Viewer>,
@@ -30,6 +34,9 @@ pub(crate) struct Runner {
     /// What happened while something else was being handled.
     waiting: RefCell<VecDeque<Event>>,
     shown: RefCell<Option<View>>,
+    /// When that was, and what shows the next one.
+    shown_at: Cell<Moment>,
+    showing: RefCell<Option<Timeout>>,
     view: WriteSignal<Option<View>>,
     watch: WriteSignal<Option<String>>,
     /// What the address bar shows.
@@ -56,6 +63,8 @@ impl Runner {
             timer: RefCell::new(None),
             waiting: RefCell::new(VecDeque::new()),
             shown: RefCell::new(None),
+            shown_at: Cell::new(Moment(0)),
+            showing: RefCell::new(None),
             view,
             watch,
             address: RefCell::new(None),
@@ -148,11 +157,31 @@ impl Runner {
         self.socket.replace(socket);
     }
 
-    /// Shows the new view, and waits for the next deadline.
+    /// Has the new view shown, and waits for the next deadline.
     fn settle(self: &Rc<Self>) {
-        let (view, deadline, watch, address) = {
+        let next = self.shown_at.get().after(FRAME_MS);
+        let wait = next.since(self.clock.now().mono);
+        if wait == 0 || self.shown.borrow().is_none() {
+            self.show();
+        } else if self.showing.borrow().is_none() {
+            let runner = Rc::downgrade(self);
+            let due = move || {
+                if let Some(runner) = runner.upgrade() {
+                    runner.show();
+                }
+            };
+            self.showing.replace(Some(Timeout::new(u32::try_from(wait).unwrap_or(u32::MAX >> 1), due)));
+        }
+        self.wait();
+    }
+
+    /// Shows the view, if it is another.
+    fn show(&self) {
+        drop(self.showing.borrow_mut().take());
+        self.shown_at.set(self.clock.now().mono);
+        let (view, watch, address) = {
             let viewer = self.viewer.borrow();
-            (viewer.view(), viewer.poll_timeout(), viewer.watch_link(), viewer.address())
+            (viewer.view(), viewer.watch_link(), viewer.address())
         };
         if let Some(address) = address.filter(|address| self.address.borrow().as_ref() != Some(address)) {
             page::show_address(&address);
@@ -170,7 +199,11 @@ impl Runner {
             self.watch.set(watch.map(|link| link.to_string()));
             self.view.set(Some(view));
         }
-        let at = deadline.map(|(at, _)| at);
+    }
+
+    /// Waits for the next deadline.
+    fn wait(self: &Rc<Self>) {
+        let at = self.viewer.borrow().poll_timeout().map(|(at, _)| at);
         if self.timer.borrow().as_ref().map(|(armed, _)| *armed) == at {
             return;
         }
