@@ -1,6 +1,6 @@
 //! What a program may do to the page that shows it: name itself, link, ask for the clipboard. What it may not: anything else.
 
-use e2e::harness::{Browser, Recording, Sandbox, Sharer};
+use e2e::harness::{Browser, LONG, Recording, SHORT, Sandbox, Sharer, until};
 use serde_json::{Value, json};
 
 /// Lets the page read the clipboard, as a person does who presses "Allow"; headless browsers ask nobody.
@@ -36,7 +36,7 @@ async fn a_link_shows_where_it_leads_before_it_opens() {
         let there = |target: &Value| target["url"].as_str().is_some_and(|url| url.ends_with("/?as-it-says"));
         all.into_iter().find(there).ok_or(targets)
     };
-    let opened = e2e::harness::until("a second page", e2e::harness::SHORT, opened).await;
+    let opened = until("a second page", SHORT, opened).await;
     assert_eq!(opened["canAccessOpener"], false, "{opened}");
     browser.cdp("Target.closeTarget", json!({"targetId": opened["targetId"]})).await;
     browser.cdp("Page.bringToFront", json!({})).await;
@@ -66,6 +66,15 @@ async fn a_link_shows_where_it_leads_before_it_opens() {
     browser.close().await;
 }
 
+/// Waits until the clipboard holds this text. A promise, as the page has it, is true whatever it will hold.
+async fn clipboard_has(browser: &Browser, wanted: &str) {
+    let look = async || {
+        let text = browser.run(&format!("return {CLIPBOARD}")).await;
+        if text == wanted { Ok(()) } else { Err(text) }
+    };
+    until(&format!("the clipboard to hold {wanted:?}"), LONG, look).await;
+}
+
 #[tokio::test]
 async fn a_program_writes_the_clipboard_only_where_the_person_allows_it_and_never_reads_it() {
     let sandbox = Sandbox::new();
@@ -82,17 +91,15 @@ async fn a_program_writes_the_clipboard_only_where_the_person_allows_it_and_neve
     browser.screenshot("clipboard-asks").await;
     assert_eq!(browser.run(&format!("return {CLIPBOARD}")).await, "mine");
     browser.press("Allow").await;
-    browser
-        .until("the clipboard to be written", &format!("{CLIPBOARD}.then((text) => text === 'first')"))
-        .await;
+    clipboard_has(&browser, "first").await;
     // From now on it is told, not asked.
     recording.feed("\x1b]52;c;c2Vjb25k\x07");
-    browser.until("the second text", &format!("{CLIPBOARD}.then((text) => text === 'second')")).await;
+    clipboard_has(&browser, "second").await;
     browser.says("The program wrote to your clipboard").await;
     // More than 64 KiB is refused whole: the short one behind it arrives, the long one never did.
     let long = "QUFB".repeat(64 * 1024 / 3 + 2);
     recording.feed(&format!("\x1b]52;c;{long}\x07\x1b]52;c;c2hvcnQ=\x07"));
-    browser.until("the short text", &format!("{CLIPBOARD}.then((text) => text === 'short')")).await;
+    clipboard_has(&browser, "short").await;
 
     // A program that asks for the clipboard's text gets none, though typing is on and its other question is answered.
     browser.run("document.querySelector('.xterm-helper-textarea').focus()").await;
