@@ -13,6 +13,7 @@ pub mod idle;
 pub mod late;
 pub mod machine;
 pub mod page;
+pub mod page_children;
 pub mod pour;
 pub mod presence;
 pub mod pty;

@@ -18,9 +18,22 @@ use e2e::load::rows::{self, Size};
 use e2e::load::table::Row;
 
 /// In the table's order.
-const PARTS: [&str; 14] = [
-    "floor", "echo", "pour", "crowd", "stuck", "stop", "late", "typing", "rest", "idle", "presence", "start",
-    "children", "viewer",
+const PARTS: [&str; 15] = [
+    "floor",
+    "echo",
+    "pour",
+    "crowd",
+    "stuck",
+    "stop",
+    "late",
+    "typing",
+    "rest",
+    "idle",
+    "presence",
+    "start",
+    "children",
+    "viewer",
+    "page-children",
 ];
 
 /// What the profiles say about rows that are missed, written by a person.
@@ -95,6 +108,7 @@ async fn measure(part: &str, size: Size, floor: &Floor) -> Vec<Row> {
         "start" => rows::started(size).await,
         "children" => rows::led(size).await,
         "viewer" => rows::viewed(size).await,
+        "page-children" => rows::led_in_a_page(size).await,
         other => panic!("no part is called {other}; there are {PARTS:?}"),
     }
 }

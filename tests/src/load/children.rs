@@ -18,17 +18,17 @@ use crate::viewer::Viewer;
 const PARENT: &str = "env | grep ^SHARER_ >vars.new; mv vars.new vars; exec sleep 10000";
 
 /// A shared parent whose children this process starts, a relay by itself, and who watches.
-struct Family<'a> {
+pub(super) struct Family<'a> {
     scene: &'a Scene,
-    relay: Relay,
-    sharer: Sharer,
+    pub(super) relay: Relay,
+    pub(super) sharer: Sharer,
     viewer: Viewer<Tape>,
     variables: Vec<(String, String)>,
     children: usize,
 }
 
 impl<'a> Family<'a> {
-    async fn start(scene: &'a Scene) -> Self {
+    pub(super) async fn start(scene: &'a Scene) -> Self {
         let relay = scene.relay().await;
         let sharer = scene.share(Some(&relay.url()), PARENT).await;
         let mut viewer = Viewer::new(&sharer.read_link(), None, Tape::default());
@@ -42,7 +42,7 @@ impl<'a> Family<'a> {
     }
 
     /// Runs `sharer spawn`; how long it took.
-    async fn spawn(&mut self, program: &str) -> Duration {
+    pub(super) async fn spawn(&mut self, program: &str) -> Duration {
         self.children += 1;
         let name = format!("child-{}", self.children);
         let mut command = self.scene.sandbox.command(sharer_bin());

@@ -7,7 +7,10 @@ use super::floor::Floor;
 use super::sample::{Samples, median};
 use super::scene::Scene;
 use super::table::{Bound, Row};
-use super::{children, corpus, crowd, floor, idle, late, pour, presence, start, stop, stuck, traffic, view};
+use super::{
+    children, corpus, crowd, floor, idle, late, page_children, pour, presence, start, stop, stuck, traffic,
+    view,
+};
 
 /// How much of everything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -297,5 +300,39 @@ pub async fn viewed(size: Size) -> Vec<Row> {
             flood.took.as_secs_f64()
         )),
         Row::new("page: exact final screen after the end", ms(flood.late), "ms", Bound::Time(1000.0)),
+    ]
+}
+
+/// The page beside children, and on a long conversation.
+pub async fn led_in_a_page(size: Size) -> Vec<Row> {
+    let scene = Scene::new(300_000);
+    let pills = page_children::pills(&scene, size.of(40, 200), Duration::from_secs(size.of(3, 15))).await;
+    let talk = page_children::talk(size.of(1_000, 10_000)).await;
+    let at_most = |what: &str, value: f64, most: f64| Row::new(what, value, "ms", Bound::Time(most));
+    let worst = |samples: &Samples| format!("worst {:.0} ms", ms(samples.percentile(100)));
+    // Thirty frames a second.
+    let frames = |what: &str, samples: &Samples| {
+        at_most(what, ms(samples.percentile(95)), 34.0).note(format!(
+            "p50 {:.0} ms, {}",
+            ms(samples.median()),
+            worst(samples)
+        ))
+    };
+    vec![
+        at_most("page: pill after `sharer spawn` returned, p95", ms(pills.late.percentile(95)), 300.0)
+            .note(worst(&pills.late)),
+        at_most("page: longest task while 200 children come", pills.coming, 100.0),
+        frames("page: frames of 200 pills that scroll, p95", &pills.frames),
+        at_most("page: to a child never seen, exact screen", ms(pills.joined.median()), 300.0)
+            .note(worst(&pills.joined)),
+        at_most("page: to a child seen before, exact screen", ms(pills.kept.median()), 50.0)
+            .note(worst(&pills.kept)),
+        at_most("page: longest task while 20 of 200 children pour", pills.pouring, 100.0).note(
+            "five of them joined; they, sharer and relay yield to the browser, as if it had its own cores",
+        ),
+        at_most("page: longest task while 10,000 updates come", talk.longest, 100.0)
+            .note(format!("in {:.1} s", talk.took.as_secs_f64())),
+        at_most("page: the newest of 10,000 updates after opening", ms(talk.opened), 1000.0),
+        frames("page: frames of 10,000 updates that scroll, p95", &talk.frames),
     ]
 }

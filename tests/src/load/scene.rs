@@ -1,6 +1,6 @@
 //! What every measurement needs: a home, a log, sharers that pour it when told to.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::corpus;
@@ -35,6 +35,11 @@ impl Scene {
         let path = sandbox.path().join("log");
         std::fs::write(&path, &log).expect("a home takes files");
         Self { sandbox, log, path }
+    }
+
+    /// Where the log is.
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// The shell command that waits for a key and then prints the log.

@@ -9,12 +9,16 @@ use super::scene::Scene;
 use super::screen::{SCROLLBACK, WINDOW};
 use crate::harness::{Browser, Screen};
 
-/// What runs in the page from its first moment: notes when the last rows first read as they should, and long tasks.
-const WATCH: &str = r"
+/// Notes long tasks from the page's first moment.
+pub(super) const TASKS: &str = r"
 window.__tasks = [];
 new PerformanceObserver((list) => {
   for (const task of list.getEntries()) window.__tasks.push([task.startTime, task.duration]);
 }).observe({ type: 'longtask', buffered: true });
+";
+
+/// Notes when the last rows first read as they should.
+const LOOK: &str = r"
 const look = () => {
   const terminal = document.querySelector('.xterm')?.parentElement.__term;
   const buffer = terminal?.buffer.active;
@@ -29,11 +33,35 @@ const look = () => {
 look();
 ";
 
-async fn watched(expected: &str) -> Browser {
+/// A browser whose pages run this before anything else.
+pub(super) async fn with_scripts(scripts: &[&str]) -> Browser {
     let browser = Browser::start().await;
-    let source = WATCH.replace("EXPECTED", &json!(expected).to_string());
-    browser.cdp("Page.addScriptToEvaluateOnNewDocument", json!({ "source": source })).await;
+    for source in scripts {
+        browser.cdp("Page.addScriptToEvaluateOnNewDocument", json!({ "source": source })).await;
+    }
     browser
+}
+
+async fn watched(expected: &str) -> Browser {
+    with_scripts(&[TASKS, &LOOK.replace("EXPECTED", &json!(expected).to_string())]).await
+}
+
+/// Tasks over 50 ms.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Tasks {
+    /// The longest, in milliseconds; 0 if there was none.
+    pub(super) longest: f64,
+    /// How many.
+    pub(super) count: usize,
+}
+
+/// The page's long tasks since that moment of its clock.
+pub(super) async fn longest(browser: &Browser, since: f64) -> Tasks {
+    let tasks = browser.run("return window.__tasks").await;
+    let tasks = tasks.as_array().expect("a list of tasks").iter();
+    let tasks: Vec<f64> =
+        tasks.filter(|task| millis(&task[0]) >= since).map(|task| millis(&task[1])).collect();
+    Tasks { longest: tasks.iter().copied().fold(0.0, f64::max), count: tasks.len() }
 }
 
 /// The page's whole screen is what an independent terminal shows.
@@ -49,7 +77,7 @@ fn last_words(log: &[u8]) -> String {
     last.replace("\r\n", "")
 }
 
-fn millis(value: &Value) -> f64 {
+pub(super) fn millis(value: &Value) -> f64 {
     value.as_f64().expect("a time in milliseconds")
 }
 
@@ -121,19 +149,12 @@ pub async fn flood(size: usize) -> Flood {
     let seen = browser.until_within("the end of the log", Duration::from_mins(2), "window.__seen").await;
     let (start, end) = scene.times().await;
     must_show(&browser, &scene.log).await;
-    let tasks = browser.run("return window.__tasks").await;
+    let tasks = longest(&browser, millis(&begin)).await;
     browser.close().await;
-    let tasks: Vec<f64> = tasks
-        .as_array()
-        .expect("a list of tasks")
-        .iter()
-        .filter(|task| millis(&task[0]) >= millis(&begin))
-        .map(|task| millis(&task[1]))
-        .collect();
     let at = Duration::from_secs_f64(millis(&seen["at"]) / 1e3);
     Flood {
-        longest: tasks.iter().copied().fold(0.0, f64::max),
-        long: tasks.len(),
+        longest: tasks.longest,
+        long: tasks.count,
         took: end.saturating_sub(start),
         late: at.saturating_sub(end),
     }
