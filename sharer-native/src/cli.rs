@@ -176,6 +176,12 @@ pub enum Other {
         #[arg(long, value_name = "ID")]
         session: Option<String>,
     },
+    /// Watch a link in this terminal, and type where it allows
+    Join {
+        /// The link; - reads it from stdin [default: one of the sessions on this computer]
+        #[arg(value_name = "LINK")]
+        link: Option<String>,
+    },
     /// Inside a shared session: start a task and print its id
     Spawn(SpawnArgs),
     /// Inside a shared session: wait until tasks have ended; the exit status is the task's, of several that of the first,

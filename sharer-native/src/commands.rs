@@ -2,6 +2,7 @@
 
 pub mod emit;
 pub mod guide;
+pub mod join;
 pub mod sessions;
 pub mod tasks;
 

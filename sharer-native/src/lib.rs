@@ -10,6 +10,7 @@ pub mod control;
 pub mod driver;
 pub mod events;
 pub mod exit;
+pub mod join;
 pub mod log;
 pub mod mcp;
 pub mod pty;

@@ -13,12 +13,13 @@
 //! and writes no clipboard. Feeding the same bytes in other pieces gives the same dump.
 
 mod answers;
+pub mod cells;
 mod command;
 mod dump;
 pub mod marks;
 mod shadow;
 pub mod shown;
-mod style;
+pub mod style;
 mod tabs;
 mod tail;
 mod tap;

@@ -28,6 +28,7 @@ mod browser_write;
 mod cuts;
 mod demo;
 mod guards;
+mod join;
 mod lifecycle;
 mod marks;
 mod options;

@@ -36,6 +36,17 @@ pub enum Order {
     Attention,
 }
 
+impl Order {
+    /// The other one.
+    #[must_use]
+    pub fn other(self) -> Self {
+        match self {
+            Self::Started => Self::Attention,
+            Self::Attention => Self::Started,
+        }
+    }
+}
+
 /// What a badge shows. Each has a word; glyph and colour are the page's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {

@@ -173,6 +173,14 @@ fn json(status: &Status, secrets: bool) -> serde_json::Result<serde_json::Value>
     Ok(value)
 }
 
+/// What is shared on this computer and is not this terminal itself: titles, and the links that open most.
+pub(super) fn to_join() -> anyhow::Result<Vec<(String, String)>> {
+    let own = std::env::var("SHARER_SESSION").ok();
+    let others = all()?.into_iter().map(|found| found.status);
+    let others = others.filter(|status| own.as_ref() != Some(&status.task_id));
+    Ok(others.filter_map(|status| Some((status.title, status.write.or(status.read)?))).collect())
+}
+
 /// `sharer status`.
 pub fn status(as_json: bool, secrets: bool) -> anyhow::Result<()> {
     let found = all()?;

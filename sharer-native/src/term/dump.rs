@@ -12,6 +12,7 @@ use alacritty_terminal::term::TermMode;
 use alacritty_terminal::term::cell::{Cell, Flags, Hyperlink};
 use alacritty_terminal::vte::ansi::{Color, NamedColor};
 
+use super::cells;
 use super::command::is_number;
 use super::shadow::{Charsets, Keyboard, Saved};
 use super::style::{Colour, Effects, Style};
@@ -313,6 +314,17 @@ impl Styles {
 }
 
 fn style(cell: &Cell, writer: &mut Writer) -> Style {
+    Style { link: cell.hyperlink().map_or(0, |link| link_number(&link, writer)), ..look(cell) }
+}
+
+/// A cell for somebody who draws it, and the one behind it. The column is not known here.
+pub(super) fn glyph_of<'a>(cell: &'a Cell, next: Option<&Cell>) -> cells::Glyph<'a> {
+    let spacer_follows = next.is_some_and(|next| next.flags.contains(Flags::WIDE_CHAR_SPACER));
+    let Glyph { base, marks, style, wide } = glyph(cell, spacer_follows, look(cell));
+    cells::Glyph { column: 0, base, marks, wide, style }
+}
+
+fn look(cell: &Cell) -> Style {
     let mut effects = Effects::default();
     for (flag, effect) in [
         (Flags::BOLD, Effects::BOLD),
@@ -340,7 +352,7 @@ fn style(cell: &Cell, writer: &mut Writer) -> Style {
         underline,
         underline_colour: cell.underline_color().map_or(Colour::Default, colour),
         effects,
-        link: cell.hyperlink().map_or(0, |link| link_number(&link, writer)),
+        link: 0,
     }
 }
 

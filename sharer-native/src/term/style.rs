@@ -4,7 +4,8 @@ use std::io::Write;
 
 /// A colour by the way it was chosen, which xterm.js keeps apart: themes and bold change only some.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Colour {
+pub enum Colour {
+    /// The terminal's own.
     #[default]
     Default,
     /// SGR 30 to 37 and 90 to 97: 0 to 15.
@@ -17,16 +18,23 @@ pub(super) enum Colour {
 
 /// The attributes that are on or off: a set of bits, see [`Effects::SGR`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Effects(u8);
+pub struct Effects(u8);
 
 impl Effects {
-    pub(super) const BOLD: Self = Self(1);
-    pub(super) const DIM: Self = Self(1 << 1);
-    pub(super) const ITALIC: Self = Self(1 << 2);
-    pub(super) const BLINK: Self = Self(1 << 3);
-    pub(super) const INVERSE: Self = Self(1 << 4);
-    pub(super) const HIDDEN: Self = Self(1 << 5);
-    pub(super) const STRIKE: Self = Self(1 << 6);
+    /// SGR 1.
+    pub const BOLD: Self = Self(1);
+    /// SGR 2.
+    pub const DIM: Self = Self(1 << 1);
+    /// SGR 3.
+    pub const ITALIC: Self = Self(1 << 2);
+    /// SGR 5.
+    pub const BLINK: Self = Self(1 << 3);
+    /// SGR 7.
+    pub const INVERSE: Self = Self(1 << 4);
+    /// SGR 8.
+    pub const HIDDEN: Self = Self(1 << 5);
+    /// SGR 9.
+    pub const STRIKE: Self = Self(1 << 6);
 
     const SGR: [(Self, u8); 7] = [
         (Self::BOLD, 1),
@@ -44,22 +52,27 @@ impl Effects {
         }
     }
 
-    fn has(self, effects: Self) -> bool {
+    /// Whether these are on.
+    pub fn has(self, effects: Self) -> bool {
         self.0 & effects.0 != 0
     }
 }
 
 /// How a cell looks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Style {
-    pub(super) foreground: Colour,
-    pub(super) background: Colour,
+pub struct Style {
+    /// The text's.
+    pub foreground: Colour,
+    /// What is behind it.
+    pub background: Colour,
     /// SGR 4:n; 0: none.
-    pub(super) underline: u8,
-    pub(super) underline_colour: Colour,
-    pub(super) effects: Effects,
+    pub underline: u8,
+    /// Of the line below.
+    pub underline_colour: Colour,
+    /// What is on.
+    pub effects: Effects,
     /// The number of a hyperlink; 0: none.
-    pub(super) link: u32,
+    pub link: u32,
 }
 
 impl Style {

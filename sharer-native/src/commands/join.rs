@@ -1,0 +1,62 @@
+//! `sharer join`: finds the link that is meant.
+
+use std::io::{BufRead as _, Read as _, Write as _};
+
+use anyhow::{Context as _, bail};
+use rustix::stdio::dup2_stdin;
+use shared::id::TaskId;
+use shared::link::Link;
+
+use super::{plain, print, sessions};
+use crate::{join, tty};
+
+/// The longest line that is read as a link, in bytes.
+const LONGEST: u64 = 4_096;
+
+/// Shows a link's session in this terminal; without one, a session of this computer.
+pub fn join(link: Option<&str>) -> anyhow::Result<u8> {
+    let (link, child) = match link {
+        Some("-") => from_stdin()?,
+        Some(text) => Link::parse_deep(text)?,
+        None => chosen()?,
+    };
+    join::run(link, child)
+}
+
+/// A link on a line; keys come from the terminal afterwards.
+fn from_stdin() -> anyhow::Result<(Link, Option<TaskId>)> {
+    let link = Link::parse_deep(&line()?)?;
+    let terminal = std::fs::File::open("/dev/tty").context("there is no terminal to type in")?;
+    dup2_stdin(terminal)?;
+    Ok(link)
+}
+
+fn line() -> anyhow::Result<String> {
+    let mut line = String::new();
+    std::io::stdin().lock().take(LONGEST).read_line(&mut line)?;
+    Ok(line)
+}
+
+/// What the person chooses of what runs here.
+fn chosen() -> anyhow::Result<(Link, Option<TaskId>)> {
+    let shared = sessions::to_join()?;
+    let (_, first) = shared.first().context(
+        "nothing that can be joined is shared on this computer: give a link, or share something with `sharer -- COMMAND`",
+    )?;
+    if shared.len() == 1 {
+        return Ok(Link::parse_deep(first)?);
+    }
+    if !tty::is_there() {
+        bail!("several sessions are shared on this computer: give a link (`sharer status` shows them)");
+    }
+    for (number, (title, _)) in (1..).zip(&shared) {
+        let number: usize = number;
+        print(&format!("{number:>3}  {}\n", plain(title)))?;
+    }
+    print("Which one? ")?;
+    std::io::stdout().flush()?;
+    let answer = line()?;
+    let number: usize = answer.trim().parse().ok().filter(|n| *n >= 1).context("that is none of them")?;
+    let (_, link) = shared.get(number - 1).context("that is none of them")?;
+    Ok(Link::parse_deep(link)?)
+}

@@ -1,0 +1,244 @@
+//! How the screen is laid out: pills, terminal or transcript, what there is to say, and how things are.
+
+use ratatui::Frame;
+use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::style::{Color, Style, Stylize as _};
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Clear, Paragraph, Wrap};
+use shared::conversation::Transcript;
+use shared::keys::grant::Right;
+use shared::time::UnixMs;
+use shared::viewer::{Shown, State, Typing, View};
+use unicode_width::UnicodeWidthStr as _;
+
+use super::{bar, cells, talk};
+use crate::term::Terminal;
+
+/// A screen as wide as this has room for a transcript beside the terminal.
+const WIDE: u16 = 160;
+const HELP: &str = "\
+← → Tab       the pill before, the next one      Alt+1 … 9   a pill by its place
+Home End      the first pill, the last           Ctrl+Alt+[ ]  also while typing
+i, Enter      type (where the link allows)       Ctrl-]      stop typing; leave
+↑ ↓ PgUp PgDn look at what has scrolled off      t           transcript
+o             order: as started, or what needs a person first
+p             pin the selected pill              r           try again
+q             leave; the session goes on         ?           this page";
+
+/// What the person chose to look at; theirs alone.
+#[derive(Debug, Default)]
+pub(super) struct Looks {
+    help: bool,
+    transcript: Option<bool>,
+    /// Lines before now.
+    back: usize,
+    /// Something to say, until the next key.
+    said: Option<&'static str>,
+    /// Lines of the last picture, for scrolling by screens.
+    height: u16,
+}
+
+impl Looks {
+    /// Whether something stands over the terminal that the next key is for.
+    pub(super) fn is_covered(&self) -> bool {
+        self.help
+    }
+
+    /// Goes to the newest lines.
+    pub(super) fn follow(&mut self) {
+        (self.back, self.said) = (0, None);
+    }
+
+    pub(super) fn toggle_help(&mut self) {
+        self.help = !self.help;
+    }
+
+    pub(super) fn toggle_transcript(&mut self) {
+        self.transcript = Some(!self.transcript.unwrap_or_default());
+        self.follow();
+    }
+
+    /// Closes what is open; whether anything was.
+    pub(super) fn close(&mut self) -> bool {
+        let scrolled = self.back > 0;
+        self.follow();
+        std::mem::take(&mut self.help) || self.transcript.replace(false) == Some(true) || scrolled
+    }
+
+    pub(super) fn scroll(&mut self, lines: isize) {
+        self.back = self.back.saturating_add_signed(lines);
+    }
+
+    pub(super) fn say(&mut self, what: &'static str) {
+        self.said = Some(what);
+    }
+
+    /// Lines of a screen.
+    pub(super) fn page(&self) -> isize {
+        isize::try_from(self.height.saturating_sub(1).max(1)).unwrap_or(1)
+    }
+}
+
+/// Whether the picture changes with time alone: it counts seconds.
+pub(super) fn ticks(view: &View) -> bool {
+    view.state.since().is_some() || matches!(view.state, State::Seeking { .. })
+}
+
+/// Everything that is drawn.
+#[derive(Debug)]
+pub(super) struct Picture<'a> {
+    pub(super) view: &'a View,
+    pub(super) terminal: Option<&'a Terminal>,
+    pub(super) transcript: Option<&'a Transcript>,
+    pub(super) now: UnixMs,
+}
+
+impl Picture<'_> {
+    pub(super) fn draw(&self, frame: &mut Frame<'_>, looks: &mut Looks) {
+        let message = self.message(looks);
+        let rows = [
+            Constraint::Length(u16::from(self.view.bar.is_some())),
+            Constraint::Fill(1),
+            Constraint::Length(message.as_ref().map_or(0, |text| {
+                let width = usize::from(frame.area().width.max(1));
+                u16::try_from(text.width().div_ceil(width)).unwrap_or(1).clamp(1, 4)
+            })),
+            Constraint::Length(1),
+        ];
+        let [top, middle, below, bottom] = Layout::vertical(rows).areas(frame.area());
+        looks.height = middle.height;
+        if let Some(bar) = &self.view.bar {
+            frame.render_widget(bar::line(bar, usize::from(top.width)), top);
+        }
+        self.draw_middle(frame, middle, looks);
+        if let Some(message) = message {
+            let style = Style::new().fg(Color::Yellow);
+            frame.render_widget(Paragraph::new(message).style(style).wrap(Wrap { trim: true }), below);
+        }
+        frame.render_widget(self.status(looks, usize::from(bottom.width)), bottom);
+        if looks.help {
+            frame.render_widget(Clear, middle);
+            frame.render_widget(Paragraph::new(HELP).wrap(Wrap { trim: false }), middle);
+        }
+    }
+
+    fn draw_middle(&self, frame: &mut Frame<'_>, area: Rect, looks: &mut Looks) {
+        let transcript =
+            self.transcript.filter(|_| self.view.transcript.is_shown(looks.transcript, area.width >= WIDE));
+        let (left, right) = match transcript {
+            Some(_) if area.width >= WIDE => {
+                let halves =
+                    Layout::horizontal([Constraint::Fill(1), Constraint::Length(area.width * 2 / 5)]);
+                let [left, right] = halves.spacing(1).areas(area);
+                (Some(left), Some(right))
+            }
+            Some(_) => (None, Some(area)),
+            None => (Some(area), None),
+        };
+        if let Some(area) = left {
+            self.draw_terminal(frame, area, looks, right.is_none());
+        }
+        if let (Some(area), Some(transcript)) = (right, transcript) {
+            let height = usize::from(area.height);
+            let all = talk::lines(transcript, usize::from(area.width), height + looks.back);
+            looks.back = looks.back.min(all.len().saturating_sub(height));
+            let upto = all.len() - looks.back;
+            let from = upto.saturating_sub(height);
+            let shown = all.get(from..upto).unwrap_or_default().to_vec();
+            frame.render_widget(Paragraph::new(shown), area);
+        }
+    }
+
+    fn draw_terminal(&self, frame: &mut Frame<'_>, area: Rect, looks: &mut Looks, scrolls: bool) {
+        let visible = matches!(self.view.shown, Shown::Screen | Shown::Unconfirmed);
+        let Some(terminal) = self.terminal.filter(|_| visible) else {
+            let words = self.view.state.word();
+            let middle = Rect { y: area.y + area.height / 2, height: area.height.min(1), ..area };
+            frame.render_widget(Line::from(words).centered().dim(), middle);
+            return;
+        };
+        let back = if scrolls {
+            looks.back = looks.back.min(terminal.history());
+            looks.back
+        } else {
+            0
+        };
+        let cursor = cells::draw(terminal, back, area, frame.buffer_mut());
+        if let (Some(at), Typing::On) = (cursor, &self.view.typing) {
+            frame.set_cursor_position(at);
+        }
+    }
+
+    /// Something the person should read.
+    fn message(&self, looks: &Looks) -> Option<String> {
+        if let Some(question) = &self.view.paste {
+            let text = &question.excerpt;
+            return Some(format!("Paste {} lines? y types them, n does not.  {text}", question.lines));
+        }
+        if let Typing::Lost(lost) = &self.view.typing {
+            let sure = if lost.certain { "was not taken" } else { "may be lost" };
+            return Some(format!("What you typed {sure}: {}  (Enter goes on typing)", lost.excerpt));
+        }
+        // One broken connection is mended before anybody reads a sentence about it.
+        let soon = matches!(self.view.state, State::Reconnecting { .. }) && self.view.attempts <= 1;
+        let away = self.view.state.sentence().filter(|_| !soon);
+        away.or_else(|| self.view.notice.or(looks.said).map(str::to_owned))
+    }
+
+    fn status(&self, looks: &Looks, columns: usize) -> Line<'static> {
+        let State::Live = &self.view.state else { return self.standing(looks, columns, Color::Yellow) };
+        self.standing(looks, columns, Color::Green)
+    }
+
+    fn standing(&self, looks: &Looks, columns: usize, colour: Color) -> Line<'static> {
+        let since =
+            self.view.state.since().map(|since| format!(" {}", age(self.now.0.saturating_sub(since.0))));
+        let mut left = vec![
+            Span::styled(" ● ", Style::new().fg(colour)),
+            Span::raw(format!("{}{}", self.view.state.word(), since.unwrap_or_default())).bold(),
+        ];
+        if self.view.shown == Shown::Unconfirmed {
+            left.push(Span::raw(" · not confirmed by the sharer").yellow());
+        }
+        if looks.back > 0 {
+            left.push(Span::raw(format!(" · {} lines back", looks.back)).cyan());
+        }
+        let title = self.view.title.as_deref().unwrap_or("Shared terminal");
+        let viewers =
+            if self.view.viewers > 0 { format!("{} watching", self.view.viewers) } else { String::new() };
+        let hint = match (&self.view.typing, self.view.right) {
+            (Typing::On, _) => "TYPING  Ctrl-] stops",
+            (Typing::Paused, _) => "PAUSED  Ctrl-] stops",
+            (Typing::Offered, Some(Right::Type)) => "i types  t transcript  ? help  q leaves",
+            (Typing::Offered | Typing::Never | Typing::Lost(_), _) => "t transcript  ? help  q leaves",
+        };
+        let right = [viewers.as_str(), hint]
+            .into_iter()
+            .filter(|text| !text.is_empty())
+            .collect::<Vec<_>>()
+            .join(" · ");
+        let used: usize = left.iter().map(|span| span.content.width()).sum();
+        let room = columns.saturating_sub(used + right.width() + 5);
+        if room > 3 {
+            left.push(Span::raw(format!(" · {}", bar::cut(title, room.saturating_sub(3)))));
+        }
+        let used: usize = left.iter().map(|span| span.content.width()).sum();
+        let gap = columns.saturating_sub(used + right.width() + 1);
+        if gap > 0 {
+            left.push(Span::raw(" ".repeat(gap)));
+            let typing = matches!(self.view.typing, Typing::On);
+            left.push(if typing { Span::raw(right).bold() } else { Span::raw(right).dim() });
+        }
+        Line::from(left)
+    }
+}
+
+/// A time in short.
+fn age(ms: u64) -> String {
+    let seconds = ms / 1_000;
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3_600 => format!("{} min", seconds / 60),
+        _ => format!("{} h", seconds / 3_600),
+    }
+}

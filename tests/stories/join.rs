@@ -1,0 +1,137 @@
+//! `sharer join`: a link in a terminal, with pills, typing, the transcript, and the terminal as it was afterwards.
+
+use e2e::harness::{LONG, Relay, Sandbox, Seat, Sharer, sharer_bin, until};
+
+/// A parent with two children; each says its name, and echoes what it is told.
+const PROGRAM: &str = r#"stty -echo
+"$SHARER_BIN" spawn --name one -- sh -c 'stty -echo; echo one-$((40+2)); while read line; do echo "one heard $line"; done' > /dev/null
+"$SHARER_BIN" spawn --name two -- sh -c 'echo two-$((40+2)); sleep 600' > /dev/null
+printf '\033]2;the title\033\\\033[31mred\033[0m \346\274\242 parent-%s\n' $((40+2)); while read line; do echo "parent heard $line"; done"#;
+
+/// A row of the screen that holds these words.
+async fn shows(seat: &Seat, words: &[&str]) {
+    let look = async || {
+        let screen = seat.screen();
+        let has = screen.lines().any(|row| words.iter().all(|word| row.contains(word)));
+        if has { Ok(()) } else { Err(screen) }
+    };
+    until(&format!("a row with {words:?}"), LONG, look).await;
+}
+
+#[tokio::test]
+async fn a_link_in_a_terminal_shows_pills_and_types_where_one_looks() {
+    let sandbox = Sandbox::new();
+    let sharer = Sharer::share(&sandbox, ["--title", "lead", "--", "sh", "-c", PROGRAM]).await;
+    let seat = Seat::sharer(&sandbox, &["join", &sharer.write_link()]);
+    shows(&seat, &["red 漢 parent-42"]).await;
+    shows(&seat, &["◆ Orchestrator", "one", "two"]).await;
+    shows(&seat, &["● Live", "the title", "i types"]).await;
+    // The next pill, by its arrow; keys go nowhere before one types.
+    seat.types("xyz\x1b[C");
+    shows(&seat, &["one-42"]).await;
+    assert!(!seat.screen().contains("parent-42"), "another session's content");
+    seat.types("i");
+    shows(&seat, &["TYPING"]).await;
+    seat.types("question\r");
+    shows(&seat, &["one heard question"]).await;
+    assert!(!seat.has("heard xyz") && !seat.has("parent heard"), "what was typed before goes nowhere");
+    // Out of typing, back to the parent, and to what is told of its children.
+    seat.types("\x1d\x1b[Ht");
+    shows(&seat, &["one started: sh -c"]).await;
+    seat.types("t");
+    shows(&seat, &["parent-42"]).await;
+    seat.types("q");
+    assert_eq!(seat.ended().await.code, Some(0));
+    let as_before = async || {
+        let left = seat.terminal();
+        let calm = left.text().trim().is_empty() && left.cursor().is_some() && !left.wants_paste();
+        if calm { Ok(()) } else { Err(left.text()) }
+    };
+    until("the terminal to be as before", LONG, as_before).await;
+    assert!(!seat.is_raw());
+}
+
+#[tokio::test]
+async fn a_watching_link_types_nothing_and_each_bad_link_has_its_sentence() {
+    let sandbox = Sandbox::new();
+    let relay = Relay::start(&sandbox, [""; 0]).await;
+    let sharer = Sharer::share(&sandbox, ["--relay", &relay.url(), "--", "sh", "-c", PROGRAM]).await;
+    let seat = Seat::sharer(&sandbox, &["join", &sharer.read_link()]);
+    shows(&seat, &["parent-42"]).await;
+    seat.types("i");
+    shows(&seat, &["This link only watches."]).await;
+    seat.types("?");
+    shows(&seat, &["this page"]).await;
+    seat.types("qq");
+    assert_eq!(seat.ended().await.code, Some(0));
+
+    for (link, sentence) in [
+        ("nonsense", "this is not a sharer link"),
+        (&format!("{}/s/abc#AAAA", relay.url()), "the link is damaged"),
+        (&sharer.read_link().replace('#', "?"), "not a session"),
+    ] {
+        let seat = Seat::sharer(&sandbox, &["join", link]);
+        seat.got(sentence).await;
+        assert_eq!(seat.ended().await.code, Some(125), "{link}");
+    }
+}
+
+#[tokio::test]
+async fn a_session_that_ends_says_so_and_its_terminal_is_given_back() {
+    let sandbox = Sandbox::new();
+    let script = "echo last-$((40+2)); read line; exit 3";
+    let sharer = Sharer::share(&sandbox, ["--", "sh", "-c", script]).await;
+    let seat = Seat::sharer(&sandbox, &["join", &sharer.write_link()]);
+    shows(&seat, &["last-42"]).await;
+    seat.types("i");
+    shows(&seat, &["TYPING"]).await;
+    seat.types("\r");
+    shows(&seat, &["finished with status 3"]).await;
+    shows(&seat, &["last-42"]).await;
+    seat.types("\x1d");
+    assert_eq!(seat.ended().await.code, Some(0));
+    seat.got("sharer: The program has finished with status 3.").await;
+    assert!(!seat.is_raw());
+}
+
+/// What a terminal that is none of ours shows: tmux, asked row by row.
+#[tokio::test]
+async fn tmux_shows_the_sessions_own_rows_under_the_pills() {
+    let sandbox = Sandbox::new();
+    let sharer = Sharer::share(&sandbox, ["--size", "70x15", "--", "sh", "-c", PROGRAM]).await;
+    let text = r"printf '\033[7mreverse\033[0m \346\274\242\345\255\227|\n\033[5;10Hplaced\n'; sleep 600";
+    let other = Sharer::share(&sandbox, ["--size", "70x15", "--", "sh", "-c", text]).await;
+    let socket = sandbox.path().join("tmux");
+    let tmux = async |arguments: &[&str]| {
+        let output = sandbox.command("tmux").arg("-S").arg(&socket).args(arguments).output().await.unwrap();
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let bin = sharer_bin().to_string_lossy().into_owned();
+    let link = sharer.read_link().clone();
+    tmux(&["-f", "/dev/null", "new-session", "-d", "-x", "90", "-y", "24", &bin, "join", &link]).await;
+    let rows = async |want: &[(usize, &str)]| {
+        let look = async || {
+            let screen = tmux(&["capture-pane", "-p"]).await;
+            let all: Vec<&str> = screen.lines().collect();
+            let same = |(at, text): &(usize, &str)| all.get(*at).is_some_and(|row| row.trim_end() == *text);
+            if want.iter().all(same) { Ok(()) } else { Err(screen) }
+        };
+        until(&format!("{want:?}"), LONG, look).await;
+    };
+    rows(&[(1, "red 漢 parent-42"), (2, "")]).await;
+    // The child's rows, and nothing of the parent's.
+    tmux(&["send-keys", "Right"]).await;
+    rows(&[(1, "one-42"), (2, "")]).await;
+    tmux(&["send-keys", "q"]).await;
+    let gone = async || {
+        let output = sandbox.command("tmux").arg("-S").arg(&socket).arg("ls").output().await.unwrap();
+        if output.status.success() { Err("it runs") } else { Ok(()) }
+    };
+    until("tmux to end with its program", LONG, gone).await;
+    // A session without children has no row of pills; in a window that is too small its cursor is in sight.
+    let link = other.read_link().clone();
+    tmux(&["-f", "/dev/null", "new-session", "-d", "-x", "40", "-y", "10", &bin, "join", &link]).await;
+    rows(&[(0, "reverse 漢字|"), (4, "         placed")]).await;
+    tmux(&["send-keys", "q"]).await;
+}
