@@ -19,7 +19,7 @@ use shared::entropy::Entropy;
 use shared::event::WindowSize;
 use shared::id::{SessionId, TaskId};
 use shared::orchestration::task::{Task, new_id};
-use shared::sharer::{Begin, Sharer};
+use shared::sharer::{Begin, ModelInput, Sharer};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
@@ -70,6 +70,9 @@ pub(super) struct Host {
     told_away: bool,
     bells: Bells,
     hosted: BTreeMap<Place, Hosted>,
+    /// What the first program's terminal model is to be given once there is one: its title, and who asked for a screen while
+    /// a relay elsewhere was greeted. The machine asks for no second one before the first was given.
+    early: Vec<ModelInput>,
     tasks: Tasks,
     waiting: Vec<Waiting>,
     /// To drivers that were asked from here; and, in a driver, to who asks it.
@@ -121,6 +124,7 @@ impl Host {
             told_away: false,
             bells: Bells::default(),
             hosted: BTreeMap::new(),
+            early: Vec::new(),
             tasks: Tasks::default(),
             waiting: Vec::new(),
             lines: Lines::default(),
@@ -212,6 +216,9 @@ impl Host {
         self.raw = if self.headless { None } else { Some(tty::Raw::enter()?) };
         if let (false, Some(pty)) = (self.headless, first.pty()) {
             seat::keyboard(pty);
+        }
+        for input in std::mem::take(&mut self.early) {
+            first.feed(input);
         }
         self.hosted.insert(FIRST, first);
         self.task_changed(FIRST);

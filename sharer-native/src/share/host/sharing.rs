@@ -160,8 +160,11 @@ impl Host {
                 Effect::Connect => self.uplink.connect(),
                 Effect::Close(code) => self.uplink.close(code),
                 Effect::Model(session, input) => {
-                    if let Some(hosted) = self.places.get(&session).and_then(|at| self.hosted.get(at)) {
-                        hosted.feed(input);
+                    let place = self.places.get(&session).copied();
+                    match place.and_then(|at| self.hosted.get(&at)) {
+                        Some(hosted) => hosted.feed(input),
+                        None if place == Some(FIRST) => self.early.push(input),
+                        None => {}
                     }
                 }
                 Effect::Type(session, bytes) => {
