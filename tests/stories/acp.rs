@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Stdio;
 
 use e2e::harness::wait::within;
-use e2e::harness::{LONG, SHORT, Sandbox, Sharer, sharer_bin, until};
+use e2e::harness::{LONG, Log, SHORT, Sandbox, Sharer, sharer_bin, until};
 use e2e::viewer::{Screen, Viewer};
 use shared::conversation::Block;
 use shared::event::WindowSize;
@@ -136,6 +136,28 @@ async fn an_editor_and_an_agent_speak_through_the_proxy_unchanged_and_a_viewer_r
     let broken = b"not json \xff\xfe {\"jsonrpc\"\n";
     assert!(heard.windows(broken.len()).any(|part| part == broken), "the editor heard what is no JSON");
     assert_eq!(heard.split(|byte| *byte == b'\n').count(), 9);
+}
+
+#[tokio::test]
+async fn who_speaks_late_is_the_first_all_the_same() {
+    let sandbox = Sandbox::new();
+    sandbox.script("agent", AGENT);
+    let mut editor = Editor::start(&sandbox, Path::new("agent"));
+    let mut viewer = Viewer::new(&Editor::link(&sandbox).await, None, Log::default());
+    // Its program has reached the proxy before anybody has spoken.
+    viewer
+        .until("its program", |viewer| viewer.screen.has("This is a conversation without a terminal"))
+        .await;
+    for line in EDITOR {
+        editor.say(line).await;
+    }
+    let said = |viewer: &Viewer<Log>| {
+        viewer
+            .transcript()
+            .is_some_and(|all| all.blocks().any(|(_, _, block)| block.words().contains("end_turn")))
+    };
+    viewer.until("the whole exchange", said).await;
+    assert!(viewer.bar().is_none(), "a session of its own, and no child's");
 }
 
 /// An agent with two helpers, one of them called by its name only later; and a word between them.

@@ -224,9 +224,11 @@ impl Seats {
     /// The seat of a conversation. The first one has the session; others that nobody started are its children too.
     fn seat(&mut self, session: &str) -> Option<&mut Seat> {
         if !self.held.contains_key(session) {
-            if self.first.is_none() {
+            if self.first.as_deref().unwrap_or_default().is_empty() {
+                // Its program may have been there before anybody spoke.
+                let seat = self.held.remove("").unwrap_or_default();
                 self.first = Some(session.to_owned());
-                self.held.insert(session.to_owned(), Seat::default());
+                self.held.insert(session.to_owned(), seat);
                 let title = self.title.clone();
                 self.call(session, &title);
             } else {
