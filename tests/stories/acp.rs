@@ -1,7 +1,7 @@
 //! Conversations: an editor and an agent that know nothing of `sharer` speak ACP through it, and a viewer reads along.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use e2e::harness::wait::within;
@@ -64,7 +64,8 @@ const EDITOR: [&[u8]; 3] = [
 /// `sharer acp` between an agent and whoever holds this: the test is the editor.
 struct Editor {
     proxy: Child,
-    say: ChildStdin,
+    /// None once it has hung up.
+    say: Option<ChildStdin>,
     heard: JoinHandle<Vec<u8>>,
 }
 
@@ -80,11 +81,11 @@ impl Editor {
             from_agent.read_to_end(&mut heard).await.unwrap();
             heard
         });
-        Self { say: proxy.stdin.take().unwrap(), proxy, heard }
+        Self { say: proxy.stdin.take(), proxy, heard }
     }
 
     async fn say(&mut self, line: &[u8]) {
-        self.say.write_all(&[line, b"\n"].concat()).await.unwrap();
+        self.say.as_mut().unwrap().write_all(&[line, b"\n"].concat()).await.unwrap();
     }
 
     /// The link of the session, found as that of any other.
@@ -136,6 +137,75 @@ async fn an_editor_and_an_agent_speak_through_the_proxy_unchanged_and_a_viewer_r
     let broken = b"not json \xff\xfe {\"jsonrpc\"\n";
     assert!(heard.windows(broken.len()).any(|part| part == broken), "the editor heard what is no JSON");
     assert_eq!(heard.split(|byte| *byte == b'\n').count(), 9);
+}
+
+/// An example of the protocol's own crate, built by `scripts/tools`.
+fn example(name: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.tools/bin").join(name);
+    assert!(path.exists(), "{} is missing: run scripts/tools", path.display());
+    path
+}
+
+/// An agent of raw JSON that any client can speak with: it answers by the number that was asked under.
+const POLITE: &str = r#"
+while IFS= read -r line; do
+  id=$(printf '%s' "$line" | sed -n 's/.*"id":\("[^"]*"\|[0-9]*\).*/\1/p')
+  answer() { printf '{"jsonrpc":"2.0","id":%s,"result":%s}\n' "$id" "$1"; }
+  say() { printf '{"jsonrpc":"2.0","method":"session/update","params":{"sessionId":"s1","update":%s}}\n' "$1"; }
+  case $line in
+  *'"initialize"'*) answer '{"protocolVersion":1,"agentCapabilities":{},"authMethods":[]}' ;;
+  *session/new*) answer '{"sessionId":"s1"}' ;;
+  *session/prompt*)
+    say '{"sessionUpdate":"agent_message_chunk","content":{"type":"text","text":"It is four."}}'
+    mkfifo "$HOME/go"; cat "$HOME/go"
+    answer '{"stopReason":"end_turn"}'
+    ;;
+  esac
+done
+"#;
+
+#[tokio::test]
+async fn the_client_of_the_protocols_crate_speaks_through_the_proxy_and_a_viewer_reads_along() {
+    let sandbox = Sandbox::new();
+    sandbox.script("polite", POLITE);
+    let mut client = sandbox.command(example("yolo_one_shot_client"));
+    client.env("SHARER_LISTEN", "127.0.0.1:0").current_dir(sandbox.path());
+    let agent = format!("{} acp -- polite", sharer_bin().display());
+    client.args(["--command", &agent, "what is two and two?"]);
+    let client = client.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    let client = client.spawn().unwrap();
+
+    let mut viewer = Viewer::new(&Editor::link(&sandbox).await, None, Blind);
+    viewer.live().await;
+    viewer.until("the answer", |viewer| words(viewer).contains("It is four.")).await;
+    assert!(words(&viewer).contains("what is two and two?"), "{}", words(&viewer));
+    fs::write(sandbox.path().join("go"), b"").unwrap();
+    let output = within("the client to end", LONG, client.wait_with_output()).await.unwrap();
+    let (said, complaints) =
+        (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    assert!(output.status.success(), "{complaints}");
+    assert!(said.contains("It is four."), "{said}");
+    assert!(complaints.contains("Stop reason: EndTurn"), "{complaints}");
+}
+
+#[tokio::test]
+async fn the_agent_of_the_protocols_crate_answers_through_the_proxy_as_without_it() {
+    let asks = br#"{"jsonrpc":"2.0","id":7,"method":"initialize","params":{"protocolVersion":1,"clientCapabilities":{}}}"#;
+    let sandbox = Sandbox::new();
+    let mut alone = sandbox.command(example("simple_agent"));
+    let mut alone = alone.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut say = alone.stdin.take().unwrap();
+    say.write_all(&[asks.as_slice(), b"\n"].concat()).await.unwrap();
+    drop(say);
+    let alone = within("the agent to end", LONG, alone.wait_with_output()).await.unwrap();
+    let answer = String::from_utf8(alone.stdout).unwrap();
+    assert!(answer.contains("\"protocolVersion\":1"), "{answer}");
+
+    let mut editor = Editor::start(&sandbox, &example("simple_agent"));
+    editor.say(asks).await;
+    editor.say = None;
+    let (heard, status) = editor.ended().await;
+    assert_eq!((String::from_utf8(heard).unwrap(), status), (answer, alone.status.code()));
 }
 
 #[tokio::test]

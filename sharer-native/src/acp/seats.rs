@@ -3,7 +3,6 @@
 //! Each is an ordinary session of `sharer` whose program is a *seat*: a process that hands its way to the control socket
 //! to the proxy, and ends when the proxy does. So links, children, states and ends are what they are for any program.
 
-use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
@@ -15,16 +14,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use serde::{Deserialize, Serialize};
-use shared::conversation::{AgentId, Update};
 
-use super::tap::{Doing, Meaning};
+use super::table::{Begin, Due, Table};
+use super::tap::Meaning;
 use crate::control::request::{Call, Reply, Request, Spawn, Word};
 use crate::control::{SOCKET_VARIABLE, TOKEN_VARIABLE, ask, directory};
 
-/// Updates that wait for a conversation's session; beyond, the transcript says that some are missing.
-const MOST_PENDING: usize = 4_096;
-/// Conversations of one agent; those beyond are not shared.
-const MOST_SEATS: usize = 64;
 /// A session that does not begin within this time is not waited for at the end.
 const BEGIN_WITHIN: Duration = Duration::from_secs(5);
 /// Updates that go in one request.
@@ -36,28 +31,17 @@ struct Way {
     name: String,
     socket: PathBuf,
     token: String,
-}
-
-/// A conversation, and its session once it has begun.
-#[derive(Default)]
-struct Seat {
-    way: Option<(Way, UnixStream)>,
-    pending: Vec<Update>,
-    state: Option<&'static str>,
-    lost: bool,
+    /// Its program sits as long as this is open.
+    #[serde(skip)]
+    held: Option<UnixStream>,
 }
 
 /// See the module.
 pub(super) struct Seats {
     path: PathBuf,
-    arrivals: Receiver<(Way, UnixStream)>,
+    arrivals: Receiver<Way>,
     share: Option<Child>,
-    title: String,
-    held: BTreeMap<String, Seat>,
-    /// ACP's id of the conversation that has the session itself.
-    first: Option<String>,
-    /// What the conversations' agents are called.
-    names: BTreeMap<String, String>,
+    table: Table<Way>,
     opened: Instant,
 }
 
@@ -80,36 +64,29 @@ impl Seats {
         let (arrive, arrivals) = channel();
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let Some(way) = read_way(&stream) else { continue };
-                if arrive.send((way, stream)).is_err() {
+                let Some(mut way) = read_way(&stream) else { continue };
+                way.held = Some(stream);
+                if arrive.send(way).is_err() {
                     return;
                 }
                 begun();
             }
         });
-        let mut seats = Self {
-            path,
-            arrivals,
-            share: None,
-            title: title.to_owned(),
-            held: BTreeMap::new(),
-            first: None,
-            names: BTreeMap::new(),
-            opened: Instant::now(),
-        };
-        seats.begin()?;
+        let mut seats =
+            Self { path, arrivals, share: None, table: Table::new(title), opened: Instant::now() };
+        seats.begin(title)?;
         Ok(seats)
     }
 
-    fn begin(&mut self) -> anyhow::Result<()> {
+    fn begin(&mut self, title: &str) -> anyhow::Result<()> {
         let own = std::env::current_exe()?;
         if let (Some(socket), Some(token)) =
             (std::env::var_os(SOCKET_VARIABLE), std::env::var(TOKEN_VARIABLE).ok())
         {
-            return self.spawn(Path::new(&socket), &token, &self.title, "");
+            return self.spawn(Path::new(&socket), &token, title, "");
         }
         let share = Command::new(&own)
-            .args(["--headless", "--quiet", "--title", &self.title, "--"])
+            .args(["--headless", "--quiet", "--title", title, "--"])
             .arg(&own)
             .args([OsStr::new("acp-seat"), self.path.as_os_str(), OsStr::new("")])
             .stdin(Stdio::null())
@@ -154,154 +131,52 @@ impl Seats {
 
     /// Whether enough waits to be shared.
     pub(super) fn is_full(&self) -> bool {
-        self.held.values().any(|seat| seat.pending.len() >= AT_ONCE)
+        self.table.is_full()
     }
 
     /// Something passed.
     pub(super) fn take(&mut self, meaning: Meaning) {
-        match meaning {
-            Meaning::Session { session } => drop(self.seat(&session)),
-            Meaning::Update { session, update } => {
-                if let Some(seat) = self.seat(&session) {
-                    if seat.pending.len() < MOST_PENDING {
-                        seat.pending.push(update);
-                    } else {
-                        seat.lost = true;
-                    }
-                }
-            }
-            Meaning::Doing { session, what } => {
-                let state = match what {
-                    Doing::Running => "running",
-                    Doing::Waiting => "waiting",
-                    Doing::Blocked => "blocked",
-                };
-                self.says(&session, state);
-            }
-            Meaning::Child { parent, session, title, state } => {
-                let new = !self.held.contains_key(&session);
-                if let Some(title) = title {
-                    self.call(&session, &title);
-                }
-                // One level: what a subagent starts is in its transcript only.
-                if new && self.first.as_ref() == Some(&parent) {
-                    self.child(&session);
-                }
-                let state = match state.as_deref() {
-                    Some("running") => "running",
-                    Some("requires_action") => "blocked",
-                    Some("idle") => "waiting",
-                    _ => return,
-                };
-                self.says(&session, state);
-            }
-        }
+        self.table.take(meaning);
+        self.start();
     }
 
     /// Some of what passed was not read.
     pub(super) fn lost(&mut self) {
-        for seat in self.held.values_mut() {
-            seat.lost = true;
-        }
+        self.table.lost();
     }
 
-    fn says(&mut self, session: &str, state: &'static str) {
-        if let Some(seat) = self.held.get_mut(session) {
-            seat.state = Some(state);
-        }
-    }
-
-    /// The agent of a conversation is called this; everybody's transcript may mention it.
-    fn call(&mut self, session: &str, name: &str) {
-        let Some(id) = AgentId::new(session) else { return };
-        if self.names.insert(session.to_owned(), name.to_owned()).as_deref() != Some(name) {
-            for seat in self.held.values_mut() {
-                seat.pending.push(Update::Name { id: id.clone(), name: name.to_owned() });
+    /// Starts the children that can be.
+    fn start(&mut self) {
+        for Begin { session, name } in self.table.begins() {
+            let Some(first) = self.table.first() else { return };
+            if let Err(error) = self.spawn(&first.socket, &first.token, &name, &session) {
+                tracing::warn!(%error, "a subagent is not shared");
             }
         }
     }
 
-    /// The seat of a conversation. The first one has the session; others that nobody started are its children too.
-    fn seat(&mut self, session: &str) -> Option<&mut Seat> {
-        if !self.held.contains_key(session) {
-            if self.first.as_deref().unwrap_or_default().is_empty() {
-                // Its program may have been there before anybody spoke.
-                let seat = self.held.remove("").unwrap_or_default();
-                self.first = Some(session.to_owned());
-                self.held.insert(session.to_owned(), seat);
-                let title = self.title.clone();
-                self.call(session, &title);
-            } else {
-                self.child(session);
-            }
-        }
-        self.held.get_mut(session)
-    }
-
-    fn child(&mut self, session: &str) {
-        if self.held.len() >= MOST_SEATS {
-            return;
-        }
-        let known = self
-            .names
-            .iter()
-            .filter_map(|(id, name)| Some(Update::Name { id: AgentId::new(id)?, name: name.clone() }));
-        let seat = Seat { pending: known.collect(), ..Seat::default() };
-        self.held.insert(session.to_owned(), seat);
-        self.begin_child(session);
-    }
-
-    /// Starts a child's session, if the agent's own has begun; else it begins with that.
-    fn begin_child(&self, session: &str) {
-        let first = self.first.as_ref().and_then(|first| self.held.get(first)?.way.as_ref());
-        let Some((way, _)) = first else { return };
-        let name = self.names.get(session).cloned().unwrap_or_else(|| "agent".to_owned());
-        if let Err(error) = self.spawn(&way.socket, &way.token, &name, session) {
-            tracing::warn!(%error, "a subagent is not shared");
-        }
-    }
-
-    fn arrived(&mut self, way: Way, stream: UnixStream) {
-        let is_first = way.name.is_empty();
-        let session = if is_first { self.first.clone().unwrap_or_default() } else { way.name.clone() };
-        if is_first && self.first.is_none() {
-            self.first = Some(session.clone());
-        }
-        self.held.entry(session.clone()).or_default().way = Some((way, stream));
-        if is_first {
-            let others: Vec<String> = self.held.keys().filter(|other| **other != session).cloned().collect();
-            for other in others {
-                self.begin_child(&other);
-            }
-        }
+    fn arrived(&mut self, way: Way) {
+        self.table.arrived(way.name.clone(), way);
+        self.start();
     }
 
     /// Shares what waits.
     pub(super) fn flush(&mut self) {
-        while let Ok((way, stream)) = self.arrivals.try_recv() {
-            self.arrived(way, stream);
+        while let Ok(way) = self.arrivals.try_recv() {
+            self.arrived(way);
         }
-        for seat in self.held.values_mut() {
-            let Some((way, _)) = &seat.way else { continue };
-            if std::mem::take(&mut seat.lost) {
-                let title = "Some of what was said here was not recorded.".to_owned();
-                seat.pending.push(Update::Notice {
-                    severity: "warning".to_owned(),
-                    title,
-                    description: None,
-                });
-            }
+        for Due { way, updates, state } in self.table.due() {
             let tell = |request| {
                 let call = Call { token: Some(way.token.clone()), request };
                 if !matches!(ask::call(&way.socket, &call), Ok(Reply::Done)) {
                     tracing::warn!("the session did not take an update");
                 }
             };
-            let mut pending = std::mem::take(&mut seat.pending).into_iter().peekable();
-            while pending.peek().is_some() {
-                tell(Request::Emit { updates: pending.by_ref().take(AT_ONCE).collect() });
+            let mut updates = updates.into_iter().peekable();
+            while updates.peek().is_some() {
+                tell(Request::Emit { updates: updates.by_ref().take(AT_ONCE).collect() });
             }
-            if let Some(state) = seat.state.take() {
+            if let Some(state) = state {
                 tell(Request::State { state: state.to_owned(), reason: None });
             }
         }
@@ -309,15 +184,16 @@ impl Seats {
 
     /// Shares what is left, and ends the sessions.
     pub(super) fn close(mut self) {
-        let begins = |seat: &Seat| seat.way.is_none() && !seat.pending.is_empty();
-        while self.held.values().any(begins) {
+        while self.table.waits() {
             let left = BEGIN_WITHIN.saturating_sub(self.opened.elapsed());
-            let Ok((way, stream)) = self.arrivals.recv_timeout(left) else { break };
-            self.arrived(way, stream);
+            let Ok(way) = self.arrivals.recv_timeout(left) else { break };
+            self.arrived(way);
             self.flush();
         }
         self.flush();
-        self.held.clear();
+        self.table.clear();
+        // A seat that arrives only now finds nobody, and ends.
+        self.arrivals = channel().1;
         let Some(mut share) = self.share.take() else { return };
         let (ending, ended) = channel::<()>();
         std::thread::spawn(move || {
@@ -341,7 +217,7 @@ pub fn sit(path: &Path, name: &str) -> anyhow::Result<()> {
     let socket = std::env::var_os(SOCKET_VARIABLE).context("there is no session around this")?;
     let token = std::env::var(TOKEN_VARIABLE).context("there is no session around this")?;
     let mut stream = UnixStream::connect(path).context("the proxy is gone")?;
-    let way = Way { name: name.to_owned(), socket: socket.into(), token };
+    let way = Way { name: name.to_owned(), socket: socket.into(), token, held: None };
     writeln!(stream, "{}", serde_json::to_string(&way)?)?;
     let mut out = std::io::stdout().lock();
     writeln!(out, "This is a conversation without a terminal: it is in the transcript.")?;
