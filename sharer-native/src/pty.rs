@@ -108,7 +108,8 @@ impl Program {
             .chain(self.arguments.iter().map(OsString::as_os_str))
             .map(|word| word.to_string_lossy())
             .collect();
-        let whole = words.join(" ");
+        // A script of several lines is a line here.
+        let whole = words.join(" ").split_whitespace().collect::<Vec<_>>().join(" ");
         match whole.char_indices().nth(LONGEST_TITLE) {
             None => whole,
             Some(_) => whole.chars().take(LONGEST_TITLE - 1).chain(['…']).collect(),
