@@ -182,6 +182,15 @@ pub enum Other {
         #[arg(value_name = "LINK")]
         link: Option<String>,
     },
+    /// Open a link in a browser with the page from this program, for who does not trust the relay with it
+    Open {
+        /// The link; - reads it from stdin
+        #[arg(value_name = "LINK")]
+        link: String,
+        /// Only print where it is
+        #[arg(long)]
+        no_browser: bool,
+    },
     /// Inside a shared session: start a task and print its id
     Spawn(SpawnArgs),
     /// Inside a shared session: wait until tasks have ended; the exit status is the task's, of several that of the first,

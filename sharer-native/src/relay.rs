@@ -4,6 +4,7 @@
 
 pub mod args;
 mod assets;
+pub mod door;
 mod http;
 mod hub;
 mod peer;

@@ -6,7 +6,7 @@
 
 mod banner;
 mod bell;
-mod browser;
+pub(crate) mod browser;
 mod embedded;
 mod host;
 mod hosted;

@@ -95,6 +95,11 @@ pub struct Socket {
 
 /// Connects to a relay.
 pub async fn connect(url: &RelayUrl) -> Result<Socket, Error> {
+    Ok(Socket { ws: dial(url).await?, heard: Instant::now(), asked: false })
+}
+
+/// A WebSocket to a relay, as a native peer opens it.
+pub async fn dial(url: &RelayUrl) -> Result<WebSocketStream<MaybeTlsStream<TcpStream>>, Error> {
     let mut request = url.socket().into_client_request()?;
     request.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(NATIVE_SUBPROTOCOL));
     let tcp = TcpStream::connect(url.address()).await?;
@@ -106,7 +111,7 @@ pub async fn connect(url: &RelayUrl) -> Result<Socket, Error> {
         .max_message_size(Some(LARGEST))
         .max_frame_size(Some(LARGEST));
     let (ws, _) = client_async_tls_with_config(request, tcp, Some(config), None).await?;
-    Ok(Socket { ws, heard: Instant::now(), asked: false })
+    Ok(ws)
 }
 
 /// Why a relay cannot be reached, in words for people.

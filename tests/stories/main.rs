@@ -14,6 +14,7 @@ mod browser_errors;
 mod browser_hello;
 mod browser_input;
 mod browser_look;
+mod browser_open;
 mod browser_pills;
 mod browser_programs;
 mod browser_read;

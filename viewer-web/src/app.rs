@@ -63,7 +63,7 @@ fn Session(link: Link, child: Option<TaskId>) -> impl IntoView {
     let parts = StoredValue::new_local(None::<Parts>);
     let page = RwSignal::new(Page::default());
     let modifiers = RwSignal::new(Modifiers::default());
-    let host = link.base.clone();
+    let host = page::relay().unwrap_or_else(|| link.base.clone());
 
     let screens = move || parts.with_value(|parts| parts.as_ref().map(|parts| Rc::clone(&parts.screens)));
     // What a person does concerns the terminal that is seen.

@@ -31,7 +31,8 @@ fn from_stdin() -> anyhow::Result<(Link, Option<TaskId>)> {
     Ok(link)
 }
 
-fn line() -> anyhow::Result<String> {
+/// A line from stdin, bounded.
+pub(super) fn line() -> anyhow::Result<String> {
     let mut line = String::new();
     std::io::stdin().lock().take(LONGEST).read_line(&mut line)?;
     Ok(line)

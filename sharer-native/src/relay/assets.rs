@@ -38,6 +38,13 @@ pub(super) fn page() -> Asset {
     page_of(find("index.html"))
 }
 
+/// The page for who reaches the relay at `base` through this program: it says so in its head.
+pub(super) fn page_behind(base: &str) -> String {
+    let base = base.replace('&', "&amp;").replace('"', "&quot;").replace('<', "&lt;");
+    let page = String::from_utf8_lossy(page().plain);
+    page.replacen("<title>", &format!("<meta name=\"relay\" content=\"{base}\"><title>"), 1)
+}
+
 fn page_of(viewer: Option<&Asset>) -> Asset {
     viewer.map_or(Asset { path: "index.html", plain: NO_VIEWER.as_bytes(), br: &[], gz: &[] }, |a| Asset {
         ..*a
@@ -80,6 +87,14 @@ mod tests {
         assert_eq!(text(page_of(Some(&whole))), "the viewer", "the control");
         assert!(text(page_of(None)).contains("This sharer was built without its viewer"));
         assert!(inline_scripts(NO_VIEWER).next().is_none(), "its policy is the same");
+    }
+
+    #[test]
+    fn the_page_behind_a_door_names_the_relay_and_nothing_gets_out_of_the_name() {
+        let page = page_behind("https://relay.example/x");
+        assert!(page.contains("<meta name=\"relay\" content=\"https://relay.example/x\"><title>"), "{page}");
+        assert!(!page_behind("http://a\"><script>").contains("<script>\"><title>"));
+        assert_eq!(policy(&page), *POLICY, "its scripts are the same");
     }
 
     #[test]

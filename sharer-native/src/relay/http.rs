@@ -36,10 +36,15 @@ pub(super) fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
 
 /// Answers a request from `peer`.
 pub(super) fn answer(site: &Site, peer: IpAddr, request: &Request<Incoming>) -> Answer {
-    let (mut response, socket) = match route(site, peer, request) {
+    let (response, socket) = match route(site, peer, request) {
         Ok(found) => found,
         Err((status, reason)) => (plain(status, reason), false),
     };
+    Answer { response: dressed(response), socket }
+}
+
+/// A response with the headers that all have (DESIGN 6).
+pub(super) fn dressed(mut response: Response<Body>) -> Response<Body> {
     let headers = response.headers_mut();
     for (name, value) in [
         (header::REFERRER_POLICY, "no-referrer"),
@@ -56,10 +61,11 @@ pub(super) fn answer(site: &Site, peer: IpAddr, request: &Request<Incoming>) -> 
     if let Ok(policy) = HeaderValue::from_str(&assets::POLICY) {
         headers.insert(header::CONTENT_SECURITY_POLICY, policy);
     }
-    Answer { response, socket }
+    response
 }
 
-type Refused = (StatusCode, &'static str);
+/// Why a request is not answered with what it asks for.
+pub(super) type Refused = (StatusCode, &'static str);
 
 fn route(site: &Site, peer: IpAddr, request: &Request<Incoming>) -> Result<(Response<Body>, bool), Refused> {
     let headers = request.headers();
@@ -79,24 +85,44 @@ fn route(site: &Site, peer: IpAddr, request: &Request<Incoming>) -> Result<(Resp
     if path == SOCKET_PATH {
         return socket(request, caller).map(|response| (response, true));
     }
-    if request.method() != Method::GET && request.method() != Method::HEAD {
-        return Err((StatusCode::METHOD_NOT_ALLOWED, "only GET"));
-    }
+    let reads = request.method() == Method::GET || request.method() == Method::HEAD;
     let response = match path {
-        RUNS_PATH => runs::answer(site, peer, request),
-        "/healthz" => plain(StatusCode::OK, "ok\n"),
-        "/metrics" if site.rules.is_local(host, peer) => metrics(site),
-        _ if path == "/" || path.starts_with("/s/") => file(&assets::page(), headers, false),
-        _ => match path.strip_prefix('/').and_then(assets::find) {
-            Some(asset) => file(asset, headers, asset.path != "index.html"),
-            None => return Err((StatusCode::NOT_FOUND, "nothing here\n")),
-        },
+        RUNS_PATH if reads => runs::answer(site, peer, request),
+        "/healthz" if reads => plain(StatusCode::OK, "ok\n"),
+        "/metrics" if reads && site.rules.is_local(host, peer) => metrics(site),
+        _ => viewer(request)?,
     };
     Ok((response, false))
 }
 
+/// The viewer's files.
+pub(super) fn viewer(request: &Request<Incoming>) -> Result<Response<Body>, Refused> {
+    if request.method() != Method::GET && request.method() != Method::HEAD {
+        return Err((StatusCode::METHOD_NOT_ALLOWED, "only GET"));
+    }
+    let headers = request.headers();
+    Ok(match request.uri().path() {
+        path if path == "/" || path.starts_with("/s/") => file(&assets::page(), headers, false),
+        path => match path.strip_prefix('/').and_then(assets::find) {
+            Some(asset) => file(asset, headers, asset.path != "index.html"),
+            None => return Err((StatusCode::NOT_FOUND, "nothing here\n")),
+        },
+    })
+}
+
+/// The viewer's page, told that its socket is passed on to the relay at `relay`, whose links it is to show.
+pub(super) fn page_of(request: &Request<Incoming>, relay: &str) -> Result<Response<Body>, Refused> {
+    if request.method() != Method::GET && request.method() != Method::HEAD {
+        return Err((StatusCode::METHOD_NOT_ALLOWED, "only GET"));
+    }
+    let mut response = Response::new(Body::from(assets::page_behind(relay)));
+    let html = HeaderValue::from_static(content_type("index.html"));
+    response.headers_mut().insert(header::CONTENT_TYPE, html);
+    Ok(response)
+}
+
 /// The answer to a good WebSocket handshake.
-fn socket(request: &Request<Incoming>, caller: Caller) -> Result<Response<Body>, Refused> {
+pub(super) fn socket(request: &Request<Incoming>, caller: Caller) -> Result<Response<Body>, Refused> {
     let headers = request.headers();
     let has = |name, word: &str| {
         text(headers, name)

@@ -10,7 +10,7 @@ use crate::events::private_file;
 
 /// A file that leads a browser to a link: arguments can be seen by other users, it cannot. Gone when this is dropped.
 #[derive(Debug)]
-pub(super) struct Page(PathBuf);
+pub(crate) struct Page(PathBuf);
 
 impl Drop for Page {
     fn drop(&mut self) {
@@ -20,7 +20,7 @@ impl Drop for Page {
 }
 
 /// Opens the read link.
-pub(super) fn open(link: &str) -> Option<Page> {
+pub(crate) fn open(link: &str) -> Option<Page> {
     let attempt = || -> std::io::Result<Page> {
         let page = Page(control::directory()?.join(format!("{}-open.html", std::process::id())));
         write!(

@@ -12,13 +12,15 @@ pub async fn get(relay: SocketAddr, path: &str) -> String {
     ask(relay, path, &[("Host", &relay.to_string())]).await
 }
 
-/// The whole answer to a GET with these headers.
+/// The whole answer to a GET with these headers, and `Connection: close` unless they say something of it.
 ///
 /// # Panics
 /// When nothing answers.
 pub async fn ask(relay: SocketAddr, path: &str, headers: &[(&str, &str)]) -> String {
-    let headers: Vec<String> = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-    let text = format!("GET {path} HTTP/1.1\r\nConnection: close\r\n{}\r\n", headers.concat());
+    let own = [("Connection", "close")];
+    let own = own.iter().filter(|(own, _)| headers.iter().all(|(name, _)| name != own));
+    let lines = own.chain(headers).map(|(name, value)| format!("{name}: {value}\r\n"));
+    let text = format!("GET {path} HTTP/1.1\r\n{}\r\n", lines.collect::<String>());
     let mut answer = Vec::new();
     let asked = async {
         let mut stream = TcpStream::connect(relay).await?;

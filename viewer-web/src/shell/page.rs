@@ -75,6 +75,11 @@ pub(crate) fn asked() -> Asked {
     }
 }
 
+/// The relay's own base, where this page comes from somewhere else (`sharer open`): links that are handed on name it.
+pub(crate) fn relay() -> Option<String> {
+    document()?.query_selector("meta[name=relay]").ok()??.get_attribute("content")
+}
+
 fn is_controlled(window: &Window) -> bool {
     // Absent where the context is not secure.
     let navigator = JsValue::from(window.navigator());

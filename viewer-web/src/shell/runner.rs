@@ -39,6 +39,8 @@ pub(crate) struct Runner {
     showing: RefCell<Option<Timeout>>,
     view: WriteSignal<Option<View>>,
     watch: WriteSignal<Option<String>>,
+    /// Where the relay is, if not where the page comes from.
+    relay: Option<String>,
     /// What the address bar shows.
     address: RefCell<Option<String>>,
 }
@@ -67,6 +69,7 @@ impl Runner {
             showing: RefCell::new(None),
             view,
             watch,
+            relay: page::relay(),
             address: RefCell::new(None),
         });
         runner.run(effects);
@@ -196,7 +199,8 @@ impl Runner {
             {
                 screen.set_commands(&view.commands);
             }
-            self.watch.set(watch.map(|link| link.to_string()));
+            let relay = self.relay.clone();
+            self.watch.set(watch.map(|link| Link { base: relay.unwrap_or(link.base), ..link }.to_string()));
             self.view.set(Some(view));
         }
     }
