@@ -23,6 +23,7 @@ mod owner;
 mod packets;
 mod programs;
 mod session;
+mod sizes;
 mod snapshots;
 mod step;
 #[cfg(test)]

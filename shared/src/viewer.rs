@@ -74,6 +74,8 @@ pub struct Viewer {
     /// The challenge of the join since which cards are counted.
     joined_with: Option<ViewerChallenge>,
     bar: Option<(BarKey, Option<Arc<Bar>>)>,
+    /// The size of a terminal that fits the person's screen.
+    fits: Option<WindowSize>,
 }
 
 impl Viewer {
@@ -90,6 +92,7 @@ impl Viewer {
             followed: None,
             joined_with: None,
             bar: None,
+            fits: None,
         };
         viewer.settle();
         viewer
@@ -130,6 +133,7 @@ impl Viewer {
                     pane.set_title(&title);
                 }
             }
+            Event::Fits(size) => self.fits = size,
             Event::NoticeSeen => self.with_selected(|pane| pane.notice = None),
             Event::Retry => {
                 if let Some(pane) = self.panes.selected_mut() {
@@ -200,19 +204,14 @@ impl Viewer {
         (shown != Shown::Hidden).then(|| pane.talk.transcript())
     }
 
-    /// Asks the selected session for a terminal of this size; it agrees only where nobody sits at the terminal.
-    pub fn ask_size(&mut self, now: Now, size: WindowSize) -> Vec<Effect> {
-        self.uplink.advance(now);
-        self.with_selected(|pane| pane.ask_size(size));
-        self.settle();
-        self.uplink.take_effects()
-    }
-
     /// After every call: every pane sends what became due, and the connection is made or dropped.
     fn settle(&mut self) {
         self.tell_break();
         self.learn();
         self.follow();
+        if let Some(size) = self.fits {
+            self.with_selected(|pane| pane.ask_size(size));
+        }
         for pane in self.panes.iter_mut() {
             pane.settle(&mut self.uplink);
         }

@@ -82,9 +82,9 @@ pub struct ShareArgs {
     /// Run without a terminal of your own: only viewers see what it prints, and type
     #[arg(long)]
     pub headless: bool,
-    /// Size of the terminal, with --headless
-    #[arg(long, value_name = "COLSxROWS", default_value = "120x40", value_parser = parse_size, requires = "headless")]
-    pub size: WindowSize,
+    /// Size of the terminal, with --headless, whatever viewers have room for [default: 120x40, then that of who types]
+    #[arg(long, value_name = "COLSxROWS", value_parser = parse_size, requires = "headless")]
+    pub size: Option<WindowSize>,
     /// Share nothing yet: nothing leaves this computer until `sharer share`
     #[arg(long, conflicts_with_all = ["qr", "open"])]
     pub private: bool,

@@ -30,6 +30,9 @@ pub enum EventsTo {
     File(PathBuf),
 }
 
+/// The size of a terminal that nobody sits at, until somebody types.
+pub const HEADLESS: WindowSize = WindowSize { cols: 120, rows: 40 };
+
 /// A checked command line of `sharer [-- COMMAND]`.
 #[allow(clippy::struct_excessive_bools, reason = "each is a switch on the command line")]
 #[derive(Debug, Clone)]
@@ -46,6 +49,8 @@ pub struct Config {
     pub scrollback: usize,
     /// The size without a terminal; `None` with one.
     pub headless: Option<WindowSize>,
+    /// Whether that size stays, whatever viewers have room for.
+    pub fixed_size: bool,
     /// Compress output.
     pub compress: bool,
     /// Share it apart from a session around it.
@@ -90,7 +95,8 @@ impl Config {
             title: args.title,
             read_only: args.read_only,
             scrollback: usize::try_from(args.scrollback).unwrap_or(usize::MAX),
-            headless: args.headless.then_some(args.size),
+            headless: args.headless.then(|| args.size.unwrap_or(HEADLESS)),
+            fixed_size: args.size.is_some(),
             compress: !args.no_compress,
             no_child: args.no_child,
             private: args.private,

@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use ratatui::backend::CrosstermBackend;
+use shared::event::WindowSize;
 use shared::id::TaskId;
 use shared::link::Link;
 use shared::viewer::{Effect, Event, PaneId, Selection, State, Typing, View, Viewer};
@@ -100,6 +101,8 @@ struct Join {
     keyboard: Keyboard,
     looks: Looks,
     modes: KeyModes,
+    /// Room for a terminal, as the machine knows it.
+    fits: Option<WindowSize>,
     drawn: Instant,
     dirty: bool,
 }
@@ -118,6 +121,7 @@ impl Join {
             keyboard: Keyboard::default(),
             looks: Looks::default(),
             modes: KeyModes::default(),
+            fits: None,
             drawn: Instant::now(),
             dirty: true,
         }
@@ -364,6 +368,15 @@ impl Join {
         None
     }
 
+    /// Says how much room there is for a terminal, if that changed.
+    fn tell_room(&mut self) {
+        let room = self.looks.room();
+        if self.fits != room {
+            self.fits = room;
+            self.happened(Event::Fits(room));
+        }
+    }
+
     fn pin(&mut self, view: &View) {
         let selected = view.bar.as_ref().and_then(|bar| bar.pills.iter().find(|pill| pill.selected));
         if let Some(pill) = selected
@@ -414,6 +427,8 @@ impl Join {
         tty::show(b"\x1b[?2026h")?;
         canvas.draw(|frame| picture.draw(frame, looks))?;
         tty::show(b"\x1b[?2026l")?;
+        // Only now it is known how much room there is.
+        self.tell_room();
         Ok(())
     }
 

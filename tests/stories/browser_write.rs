@@ -121,3 +121,50 @@ async fn two_browsers_see_each_other_type() {
         .await;
     reader.close().await;
 }
+
+#[tokio::test]
+async fn a_headless_terminal_takes_the_size_of_the_page_that_types() {
+    let sandbox = Sandbox::new();
+    let program = r#"while :; do now=$(stty size); [ "$now" = "$was" ] || echo "size-$now-"; was=$now; sleep 0.05; done"#;
+    let sharer = Sharer::share_as_seen(&sandbox, ["--", "bash", "-c", program]).await;
+    let reader = Browser::watching(&sharer.read_link()).await;
+    let writer = Browser::watching(&sharer.write_link()).await;
+    let size =
+        "(() => { const term = document.querySelector('.screen').__term; return [term.cols, term.rows]; })()";
+    for browser in [&reader, &writer] {
+        browser.until("the first size", &format!("`${{{size}}}` === '120,40'")).await;
+    }
+    writer.press("Type here").await;
+    let wide = writer.until("the page's own size", &format!("`${{{size}}}` !== '120,40' && {size}")).await;
+    // The others see it as it is; in the page that types the letters have their size, and hardly any room is left.
+    reader.until("the same size", &format!("`${{{size}}}` === {:?}", spoken(&wide))).await;
+    let fills = "(() => { const [one, all] = ['.screen', '.stage'].map((name) => document.querySelector(name).getBoundingClientRect());
+        return one.width <= all.width && one.width > 0.9 * all.width && one.height > 0.9 * all.height; })()";
+    writer.until("the terminal to fill its place", fills).await;
+    writer
+        .cdp(
+            "Emulation.setDeviceMetricsOverride",
+            json!({"width": 700, "height": 500, "deviceScaleFactor": 1, "mobile": false}),
+        )
+        .await;
+    let small =
+        writer.until("a smaller size", &format!("`${{{size}}}` !== {:?} && {size}", spoken(&wide))).await;
+    assert!(small[0].as_u64() < wide[0].as_u64() && small[1].as_u64() < wide[1].as_u64(), "{wide} {small}");
+    let told = format!("size-{} {}-", small[1], small[0]);
+    writer
+        .until(
+            "the program to know",
+            &format!(
+                "(() => {{ const buffer = document.querySelector('.screen').__term.buffer.active;
+                   for (let y = 0; y < buffer.length; y += 1) if (buffer.getLine(y).translateToString().includes({told:?})) return true; }})()"
+            ),
+        )
+        .await;
+    writer.close().await;
+    reader.close().await;
+}
+
+/// A size as the page writes an array.
+fn spoken(size: &serde_json::Value) -> String {
+    format!("{},{}", size[0], size[1])
+}

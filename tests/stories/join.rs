@@ -1,6 +1,7 @@
 //! `sharer join`: a link in a terminal, with pills, typing, the transcript, and the terminal as it was afterwards.
 
 use e2e::harness::{LONG, Relay, Sandbox, Seat, Sharer, sharer_bin, until};
+use shared::event::WindowSize;
 
 /// A parent with two children; each says its name, and echoes what it is told.
 const PROGRAM: &str = r#"stty -echo
@@ -92,6 +93,64 @@ async fn a_session_that_ends_says_so_and_its_terminal_is_given_back() {
     assert_eq!(seat.ended().await.code, Some(0));
     seat.got("sharer: The program has finished with status 3.").await;
     assert!(!seat.is_raw());
+}
+
+/// Says its terminal's size whenever it changes, and every line it reads.
+const SIZES: &str = r#"stty -echo; exec 3<&0
+(while :; do now=$(stty size <&3); [ "$now" = "$was" ] || echo "size-$now-"; was=$now; sleep 0.05; done) &
+while read -r line; do echo "got $line"; done"#;
+
+#[tokio::test]
+async fn a_headless_terminal_takes_the_size_of_who_types_and_an_owners_stays() {
+    let sandbox = Sandbox::new();
+    let sharer = Sharer::share_as_seen(&sandbox, ["--", "bash", "-c", SIZES]).await;
+    // Who only watches has no say.
+    let reader = Seat::sharer(&sandbox, &["join", &sharer.read_link()]);
+    shows(&reader, &["size-40 120-"]).await;
+    reader.types("i");
+    shows(&reader, &["only watches"]).await;
+    let seat = Seat::sharer(&sandbox, &["join", &sharer.write_link()]);
+    shows(&seat, &["size-40 120-"]).await;
+    seat.types("i");
+    // Thirty rows but the one below.
+    shows(&seat, &["size-29 100-"]).await;
+    seat.resize(WindowSize { cols: 60, rows: 20 });
+    shows(&seat, &["size-19 60-"]).await;
+    drop((reader, seat));
+    // Where the owner said a size, it has that one.
+    let sharer = Sharer::share(&sandbox, ["--size", "70x20", "--", "bash", "-c", SIZES]).await;
+    let seat = Seat::sharer(&sandbox, &["join", &sharer.write_link()]);
+    shows(&seat, &["size-20 70-"]).await;
+    seat.types("i");
+    shows(&seat, &["TYPING"]).await;
+    seat.types("one\r");
+    shows(&seat, &["got one"]).await;
+    assert!(!seat.has("size-29"), "{}", seat.screen());
+    drop(seat);
+
+    // The same program in somebody's own terminal has that one's size.
+    let events = sandbox.path().join("events");
+    let owner = Seat::sharer(&sandbox, &["--events", &events.to_string_lossy(), "--", "bash", "-c", SIZES]);
+    owner.got("size-30 100-").await;
+    let link = until("the links", LONG, async || {
+        let text = std::fs::read_to_string(&events).unwrap_or_default();
+        let mut shared = text.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+        let links =
+            shared.find(|event| event["event"] == "shared").map(|event| event["links"]["write"].clone());
+        links.and_then(|link| link.as_str().map(str::to_owned)).ok_or(text)
+    })
+    .await;
+    let seat = Seat::sharer(&sandbox, &["join", &link]);
+    shows(&seat, &["size-30 100-"]).await;
+    seat.types("i");
+    shows(&seat, &["TYPING"]).await;
+    for word in ["one", "two", "three"] {
+        seat.types(&format!("{word}\r"));
+        shows(&seat, &["got", word]).await;
+    }
+    owner.resize(WindowSize { cols: 90, rows: 25 });
+    owner.got("size-25 90-").await;
+    assert!(!owner.has("size-29"), "what a viewer would like");
 }
 
 /// What a terminal that is none of ours shows: tmux, asked row by row.

@@ -19,6 +19,9 @@ const PIECE = 4 * 1024;
 const AHEAD = 16 * PIECE;
 const SMALLEST = 4;
 const LARGEST = 20;
+// Letters of this size are read well: a terminal that is made for this page has them.
+const READ = 14;
+const ROW = 1.1;
 
 const THEMES = {
   dark: {
@@ -90,8 +93,8 @@ class Screen {
       cursorInactiveStyle: "outline",
       disableStdin: true,
       fontFamily: FONT,
-      fontSize: 14,
-      lineHeight: 1.1,
+      fontSize: READ,
+      lineHeight: ROW,
       linkHandler,
       scrollback: SCROLLBACK,
       theme: THEMES[dark ? "dark" : "light"],
@@ -480,6 +483,7 @@ class Screen {
       height -= parseFloat(style.paddingTop) + parseFloat(style.paddingBottom);
     }
     if (width < 20 || height < 20 || host.hidden) return;
+    this.tellRoom(width, height);
     // Sizes of rows grow in steps: asked again, the search would go there and back, each time with another font.
     const asked = [width, height, term.cols, term.rows, this.zoom, devicePixelRatio].join();
     if (asked === this.fitted) return;
@@ -502,6 +506,24 @@ class Screen {
     host.style.height = `${Math.ceil(now.height * term.rows)}px`;
     // xterm.js 6.0.0 goes on scrolling by the height that rows had before.
     term._core._viewport?._sync();
+  }
+
+  /**
+   * Tells how large a terminal would fit here. By the font alone, whatever is shown now: a size that depended on the one
+   * before would go there and back. Who holds the page in a hand looks at the terminal as it is.
+   */
+  tellRoom(width, height) {
+    if (matchMedia("(pointer: coarse)").matches) return;
+    const canvas = document.createElement("canvas").getContext("2d");
+    if (!canvas) return;
+    canvas.font = `${READ}px ${FONT}`;
+    const letter = canvas.measureText("W");
+    const row = Math.ceil(letter.fontBoundingBoxAscent + letter.fontBoundingBoxDescent) * ROW;
+    const cols = Math.floor(width / letter.width);
+    const rows = Math.floor(height / row);
+    if (!(cols > 0 && rows > 0) || this.room === `${cols},${rows}`) return;
+    this.room = `${cols},${rows}`;
+    this.on("fits", String(cols), String(rows));
   }
 
   /** Keeps the cursor in sight where the terminal is larger than its frame. */

@@ -203,6 +203,7 @@ fn Session(link: Link, child: Option<TaskId>) -> impl IntoView {
             }
             page.command = looked;
         }),
+        Happened::Fits(size) => give(Event::Fits(Some(size))),
         Happened::Leave => {
             if let Some(screen) = screen() {
                 screen.blur();

@@ -81,6 +81,8 @@ pub(crate) enum Happened {
     Found(String, String),
     /// A person looks at a command, or at none any more.
     Command(Option<Looked>),
+    /// A terminal of this size fits its place in letters that are read well.
+    Fits(WindowSize),
     /// The person leaves the terminal by keyboard.
     Leave,
 }
@@ -139,6 +141,10 @@ impl Screen {
                 "hover" => Happened::Hover(first),
                 "found" => Happened::Found(first, second),
                 "command" => Happened::Command(Looked::heard(&first, second)),
+                "fits" => {
+                    let side = |text: &str| text.parse().unwrap_or(u16::MAX);
+                    Happened::Fits(WindowSize { cols: side(&first), rows: side(&second) })
+                }
                 _ => Happened::Leave,
             };
             on(happened);

@@ -1,6 +1,7 @@
 //! What the owner does for the machine.
 
 use super::ModelInput;
+use crate::event::WindowSize;
 use crate::id::{SessionId, TaskId};
 use crate::orchestration::task::Task;
 use crate::wire::close::CloseCode;
@@ -60,6 +61,8 @@ pub enum Effect {
     Model(SessionId, ModelInput),
     /// Write to the session's PTY; report with [`super::Sharer::handle_typed`].
     Type(SessionId, Vec<u8>),
+    /// Who types has room for a terminal of this size: the owner gives it to a PTY that nobody sits at, and to no other.
+    Resize(SessionId, WindowSize),
     /// Who watches a session changed.
     Viewers {
         /// The session.

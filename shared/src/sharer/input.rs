@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::epoch::Epoch;
+use crate::event::WindowSize;
 use crate::id::ParticipantId;
 use crate::input::{Input, InputOpener, MAX_PASTE, View};
 use crate::keys::epoch::AgreementPublic;
@@ -84,10 +85,25 @@ impl Participant {
 pub(super) enum Taken {
     /// These bytes go to the PTY.
     Type(Vec<u8>),
+    /// Its author would like a terminal of this size.
+    Size(WindowSize),
     /// It is part of something larger, asks for nothing, or its connection is over already.
     Nothing,
     /// It ended its input connection.
     Refused(InputRefusal),
+}
+
+/// What a frame of input asks for, once it is open.
+enum Asked {
+    Type(Vec<u8>),
+    Size(WindowSize),
+    Nothing,
+}
+
+impl Asked {
+    fn typed(bytes: Vec<u8>) -> Self {
+        if bytes.is_empty() { Self::Nothing } else { Self::Type(bytes) }
+    }
 }
 
 /// All participants of the room, as far as the relay tells.
@@ -202,11 +218,12 @@ impl Inputs {
         let Some(mut participant) = self.participants.remove(&id) else { return Taken::Nothing };
         let result = self.read(now, epoch, &mut participant, (seen, beat), sealed);
         let taken = match result {
-            Ok(Some(bytes)) => {
+            Ok(Asked::Type(bytes)) => {
                 self.untyped += bytes.len();
                 Taken::Type(bytes)
             }
-            Ok(None) => Taken::Nothing,
+            Ok(Asked::Size(size)) => Taken::Size(size),
+            Ok(Asked::Nothing) => Taken::Nothing,
             Err(reason) => {
                 self.end(&mut participant);
                 let told = std::mem::replace(&mut participant.refused, true);
@@ -224,7 +241,7 @@ impl Inputs {
         participant: &mut Participant,
         (seen, beat): (u64, u64),
         sealed: &[u8],
-    ) -> Result<Option<Vec<u8>>, InputRefusal> {
+    ) -> Result<Asked, InputRefusal> {
         // Without a key it may not type; with one, its input connection ended before.
         let ended =
             if participant.agreement.is_some() { InputRefusal::Broken } else { InputRefusal::NotAllowed };
@@ -245,9 +262,8 @@ impl Inputs {
         let input = opener.open(&View { seen, beat }, sealed).ok_or(InputRefusal::Broken)?;
         participant.unreported.add(now.mono, sealed.len());
         match input {
-            Input::Keys(bytes) => Ok(Some(bytes).filter(|bytes| !bytes.is_empty())),
-            // A PTY somebody sits at has the size that person gave it.
-            Input::Size(_) => Ok(None),
+            Input::Keys(bytes) => Ok(Asked::typed(bytes)),
+            Input::Size(size) => Ok(Asked::Size(size)),
             Input::Paste { total, part } => {
                 let total = total as usize;
                 let paste = participant.paste.get_or_insert(Paste { total, bytes: Vec::new() });
@@ -257,10 +273,10 @@ impl Inputs {
                 self.pasting += part.len();
                 paste.bytes.extend_from_slice(&part);
                 if paste.bytes.len() < total {
-                    return Ok(None);
+                    return Ok(Asked::Nothing);
                 }
                 self.pasting = self.pasting.saturating_sub(total);
-                Ok(participant.paste.take().map(|paste| paste.bytes).filter(|bytes| !bytes.is_empty()))
+                Ok(Asked::typed(participant.paste.take().map(|paste| paste.bytes).unwrap_or_default()))
             }
         }
     }

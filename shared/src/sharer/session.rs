@@ -18,6 +18,7 @@ use super::buffer::Buffer;
 use super::epoch::Epoch;
 use super::input::Inputs;
 use super::owner::{Links, Owner};
+use super::sizes::Sizes;
 use super::snapshots::Snapshots;
 use super::step::Step;
 use super::{Begin, Effect, Mark, ModelInput, RoomState};
@@ -83,6 +84,7 @@ pub(super) struct Session {
     next_beat: Moment,
     beat: Option<(u64, Vec<u8>)>,
     resize_quiet: Option<Moment>,
+    sizes: Sizes,
     /// The newest event of the epoch that said a size.
     resized_at: u64,
     /// The size changed while output was left out.
@@ -146,6 +148,7 @@ impl Session {
             next_beat: now.mono,
             beat: None,
             resize_quiet: None,
+            sizes: Sizes::default(),
             resized_at: 0,
             resized: false,
             skipped: 0,
@@ -292,6 +295,7 @@ impl Session {
         self.end_again(step);
         step.effect(Effect::LinksChanged(self.id));
         self.inputs.begin_epoch();
+        self.sizes.leave_all();
         self.cards.begin_epoch();
         if self.room.is_open() {
             self.issue_beat(step.now);
@@ -352,6 +356,7 @@ impl Session {
             while_open(self.inputs.next_report().filter(|at| *at > now.mono), "acknowledge input"),
             while_open(self.snapshots.due(), "snapshot"),
             self.resize_quiet.map(|at| (at, "snapshot after a resize")),
+            self.sizes.due().map(|at| (at, "the size for who types")),
             self.ending.as_ref().and_then(|ending| Some((ending.deadline?, "end"))),
         ]
         .into_iter()
@@ -365,6 +370,7 @@ impl Session {
         if self.resize_quiet.take_if(|at| *at <= step.mono()).is_some() && self.room.is_open() {
             self.snapshots.want(true);
         }
+        self.grant_size(step);
     }
 }
 

@@ -63,6 +63,7 @@ struct World {
     seen: u64,
     readers: Vec<(Manifest, PartReader)>,
     typed: Vec<u8>,
+    sizes: Vec<WindowSize>,
     texts: Vec<SharerToRelay>,
     sealed: BTreeMap<(EpochId, u64), Bytes>,
     beats: BTreeMap<(EpochId, u64), Bytes>,
@@ -109,6 +110,7 @@ impl World {
             seen: 0,
             readers: Vec::new(),
             typed: Vec::new(),
+            sizes: Vec::new(),
             texts: Vec::new(),
             sealed: BTreeMap::new(),
             beats: BTreeMap::new(),
@@ -132,6 +134,7 @@ impl World {
                     self.sharer.handle_typed(self.now(), self.id, bytes.len());
                     self.typed.extend(bytes);
                 }
+                Effect::Resize(_, size) => self.sizes.push(size),
                 Effect::Close(_) => self.connected = false,
                 Effect::Ended(_) => self.ended = true,
                 Effect::Connect

@@ -31,12 +31,15 @@ pub(super) struct Keyboard {
     question: Option<(PasteQuestion, Vec<u8>)>,
     /// A key was typed that stops a program.
     stops: bool,
+    /// The size that was asked for on this input connection.
+    asked: Option<WindowSize>,
 }
 
 impl Keyboard {
     /// A new input connection, to be opened by the sharer's answer.
     pub(super) fn connect(&mut self, input: InputConnection) {
         self.input = Some(input);
+        self.asked = None;
     }
 
     /// The input connection is over; what nobody acknowledged is kept until the sharer says how much it took.
@@ -216,13 +219,16 @@ impl Pane {
         }
     }
 
-    /// Asks the sharer for a terminal of this size; it agrees only where nobody sits at the terminal.
+    /// While the person types, asks the sharer once for a terminal of this size; it agrees only where nobody sits at the
+    /// terminal. Of several who type, it takes the size of who typed last, so nothing is said twice.
     pub(super) fn ask_size(&mut self, size: WindowSize) {
-        if self.ready_to_type()
+        if self.keyboard.asked != Some(size)
+            && self.ready_to_type()
             && let Some(input) = &mut self.keyboard.input
-        {
             // Refused when full: the wish is not worth more than keys.
-            let _fits = input.push(Input::Size(size));
+            && input.push(Input::Size(size))
+        {
+            self.keyboard.asked = Some(size);
         }
     }
 

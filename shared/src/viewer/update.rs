@@ -75,6 +75,8 @@ pub enum Event {
         /// The title.
         title: String,
     },
+    /// A terminal of this size fits the person's screen; `None`: none is asked for.
+    Fits(Option<WindowSize>),
     /// The person saw the notice.
     NoticeSeen,
     /// The person wants to try again what is selected.

@@ -740,7 +740,8 @@ impl<S: Screen> World<S> {
                 let index = self.program(index, id);
                 self.programs[index].ended = true;
             }
-            sharer::Effect::Viewers { .. }
+            sharer::Effect::Resize(..)
+            | sharer::Effect::Viewers { .. }
             | sharer::Effect::LinksChanged(_)
             | sharer::Effect::Reach(_)
             | sharer::Effect::Opened { .. }

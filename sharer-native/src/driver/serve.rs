@@ -4,14 +4,13 @@ use std::io::Write as _;
 
 use anyhow::bail;
 use shared::driver::{Contact, Driver};
-use shared::event::WindowSize;
 
 use super::args::DriveArgs;
 use super::line::Line;
 use super::place::Place;
 use super::state;
 use crate::clock;
-use crate::config::{Config, EventsTo, RelayChoice};
+use crate::config::{Config, EventsTo, HEADLESS, RelayChoice};
 
 /// A driver that is about to be asked.
 #[derive(Debug)]
@@ -45,7 +44,8 @@ pub fn prepare(args: &DriveArgs) -> anyhow::Result<(Config, Driving)> {
         title: Some(name.clone()),
         read_only: false,
         scrollback: 1_000,
-        headless: Some(WindowSize { cols: 120, rows: 40 }),
+        headless: Some(HEADLESS),
+        fixed_size: false,
         compress: true,
         no_child: true,
         private: true,

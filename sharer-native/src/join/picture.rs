@@ -6,6 +6,7 @@ use ratatui::style::{Color, Style, Stylize as _};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Clear, Paragraph, Wrap};
 use shared::conversation::Transcript;
+use shared::event::WindowSize;
 use shared::keys::grant::Right;
 use shared::time::UnixMs;
 use shared::viewer::{Shown, State, Typing, View};
@@ -34,6 +35,8 @@ pub(super) struct Looks {
     back: usize,
     /// Something to say, until the next key.
     said: Option<&'static str>,
+    /// Room for a terminal in the last picture.
+    room: Option<WindowSize>,
     /// Lines of the last picture, for scrolling by screens.
     height: u16,
 }
@@ -73,6 +76,11 @@ impl Looks {
         self.said = Some(what);
     }
 
+    /// Room for a terminal, where one is shown.
+    pub(super) fn room(&self) -> Option<WindowSize> {
+        self.room
+    }
+
     /// Lines of a screen.
     pub(super) fn page(&self) -> isize {
         isize::try_from(self.height.saturating_sub(1).max(1)).unwrap_or(1)
@@ -107,10 +115,13 @@ impl Picture<'_> {
         ];
         let [top, middle, below, bottom] = Layout::vertical(rows).areas(frame.area());
         looks.height = middle.height;
+        // A sentence above the last line comes and goes, and is no reason for another size.
+        let rows = frame.area().height.saturating_sub(top.height + bottom.height).max(1);
         if let Some(bar) = &self.view.bar {
             frame.render_widget(bar::line(bar, usize::from(top.width)), top);
         }
-        self.draw_middle(frame, middle, looks);
+        let cols = self.draw_middle(frame, middle, looks);
+        looks.room = cols.map(|cols| WindowSize { cols, rows });
         if let Some(message) = message {
             let style = Style::new().fg(Color::Yellow);
             frame.render_widget(Paragraph::new(message).style(style).wrap(Wrap { trim: true }), below);
@@ -122,7 +133,8 @@ impl Picture<'_> {
         }
     }
 
-    fn draw_middle(&self, frame: &mut Frame<'_>, area: Rect, looks: &mut Looks) {
+    /// Draws terminal and transcript; the columns that there are for a terminal, where one is shown.
+    fn draw_middle(&self, frame: &mut Frame<'_>, area: Rect, looks: &mut Looks) -> Option<u16> {
         let transcript =
             self.transcript.filter(|_| self.view.transcript.is_shown(looks.transcript, area.width >= WIDE));
         let (left, right) = match transcript {
@@ -147,6 +159,7 @@ impl Picture<'_> {
             let shown = all.get(from..upto).unwrap_or_default().to_vec();
             frame.render_widget(Paragraph::new(shown), area);
         }
+        left.map(|area| area.width)
     }
 
     fn draw_terminal(&self, frame: &mut Frame<'_>, area: Rect, looks: &mut Looks, scrolls: bool) {

@@ -93,6 +93,8 @@ pub(super) struct Host {
     show_viewers: bool,
     most_viewers: u32,
     headless: bool,
+    /// Viewers change no sizes.
+    fixed_size: bool,
     program: Program,
     hosting: Hosting,
     events: Option<Events>,
@@ -142,6 +144,7 @@ impl Host {
             show_viewers: config.show_viewers,
             most_viewers: 0,
             headless,
+            fixed_size: config.fixed_size,
             program: program.clone(),
             hosting: Hosting { window, scrollback: Some(config.scrollback), local: !headless },
             events: Some(events),

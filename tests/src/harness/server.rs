@@ -30,7 +30,7 @@ pub struct Sharer {
 
 impl Sharer {
     /// Starts `sharer --headless --events - ARGUMENTS`; the embedded relay gets a port of its own unless
-    /// the arguments name a relay or an address.
+    /// the arguments name a relay or an address. Without `--size` viewers say the size.
     pub fn start<I, S>(sandbox: &Sandbox, arguments: I) -> Self
     where
         I: IntoIterator<Item = S>,
@@ -39,8 +39,9 @@ impl Sharer {
         let arguments: Vec<OsString> = arguments.into_iter().map(|text| text.as_ref().to_owned()).collect();
         let mut command = sandbox.command(sharer_bin());
         command.args(["--headless", "--events", "-"]);
-        let own = arguments.iter().take_while(|text| *text != "--");
-        if !own.into_iter().any(|text| text == "--relay" || text == "--listen") {
+        let says =
+            |option: &str| arguments.iter().take_while(|text| *text != "--").any(|text| text == option);
+        if !says("--relay") && !says("--listen") {
             command.args(["--listen", "127.0.0.1:0"]);
         }
         command.args(&arguments);
@@ -58,8 +59,23 @@ impl Sharer {
         Self { process, events, seen: Vec::new() }
     }
 
-    /// Starts it and waits until it has printed its links.
+    /// Starts it and waits until it has printed its links. Without `--size` it is as large as without viewers.
     pub async fn share<I, S>(sandbox: &Sandbox, arguments: I) -> Self
+    where
+        I: IntoIterator<Item = S>,
+        S: AsRef<OsStr>,
+    {
+        let mut all = vec![OsString::from("--size=120x40")];
+        let given: Vec<OsString> = arguments.into_iter().map(|text| text.as_ref().to_owned()).collect();
+        if given.iter().take_while(|text| *text != "--").any(|text| text == "--size") {
+            all.clear();
+        }
+        all.extend(given);
+        Self::share_as_seen(sandbox, all).await
+    }
+
+    /// The same, as large as who types has room for, unless `--size` is among the arguments.
+    pub async fn share_as_seen<I, S>(sandbox: &Sandbox, arguments: I) -> Self
     where
         I: IntoIterator<Item = S>,
         S: AsRef<OsStr>,

@@ -131,6 +131,7 @@ async fn run(url: String, counts: Arc<Counts>, ready: tokio::sync::oneshot::Send
                     }
                 }
                 Effect::Type(..)
+                | Effect::Resize(..)
                 | Effect::Viewers { .. }
                 | Effect::Connection(_)
                 | Effect::Room(..)

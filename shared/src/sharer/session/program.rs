@@ -7,7 +7,7 @@ use crate::command;
 use crate::event::{Event, Note, WindowSize};
 use crate::sharer::buffer::split_whole;
 use crate::sharer::step::Step;
-use crate::sharer::{Mark, ModelDump, ModelInput};
+use crate::sharer::{Effect, Mark, ModelDump, ModelInput};
 use crate::snapshot::Dump;
 
 /// A resize is followed by a snapshot when sizes were quiet for this long, in milliseconds (DESIGN 5).
@@ -55,6 +55,16 @@ impl Session {
             self.seal_size(step);
         }
         self.resize_quiet = Some(step.mono().after(RESIZE_QUIET_MS));
+    }
+
+    /// Passes on the size that who types would like, if its time has come.
+    pub(super) fn grant_size(&mut self, step: &mut Step) {
+        if let Some(size) = self.sizes.granted(step.mono())
+            && size != self.window
+            && self.ending.is_none()
+        {
+            step.effect(Effect::Resize(self.id, size));
+        }
     }
 
     /// The program set the terminal's title.

@@ -126,6 +126,7 @@ impl Session {
             ending.say_again();
         }
         self.inputs.leave_all();
+        self.sizes.leave_all();
         self.count(None, 0, 0, step);
     }
 
@@ -168,6 +169,7 @@ impl Session {
                     self.begin_epoch(step);
                 }
                 let (beat, cards) = self.cards_now(step.now);
+                self.sizes.leave(participant);
                 let (taken, input) = self.inputs.join(&self.epoch, participant, agreement, previous);
                 let answer = Answer {
                     challenge,
@@ -182,7 +184,10 @@ impl Session {
                 let answer = answer.sign(&self.owner.key);
                 step.say(&SharerToRelay::Answer { channel, participant, answer });
             }
-            (R::ParticipantLeft { participant, .. }, _) => self.inputs.leave(participant),
+            (R::ParticipantLeft { participant, .. }, _) => {
+                self.inputs.leave(participant);
+                self.sizes.leave(participant);
+            }
             (R::ParticipantListUpdated { revision, viewers, executors, .. }, _)
                 if Some(revision) > self.people.0 =>
             {
@@ -281,9 +286,11 @@ impl Session {
         }
         match self.inputs.take(step.now, &self.epoch, participant, view, body) {
             Taken::Type(bytes) => {
+                self.sizes.typed(step.mono(), participant);
                 step.effect(Effect::Type(self.id, bytes));
                 return true;
             }
+            Taken::Size(size) => self.sizes.wish(step.mono(), participant, size),
             Taken::Nothing => {}
             Taken::Refused(reason) => {
                 step.say(&SharerToRelay::InputRefused { channel, participant, reason });

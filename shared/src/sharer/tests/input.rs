@@ -134,3 +134,36 @@ fn a_read_link_cannot_type() {
     assert_eq!(world.refusal(), Some(InputRefusal::NotAllowed));
     assert!(world.typed.is_empty());
 }
+
+#[test]
+fn an_executors_size_is_told_and_a_readers_is_not() {
+    let (mut world, _, mut sealer, view) = typing();
+    let size = |cols, rows| WindowSize { cols, rows };
+    let mut wish = |world: &mut World, cols: u16, rows: u16| {
+        let body = sealer.seal(&view, &Input::Size(size(cols, rows)));
+        world.input(1, view, body);
+    };
+    for cols in 90..=100 {
+        wish(&mut world, cols, 30);
+    }
+    assert_eq!(world.sizes, [], "a window that is dragged says many");
+    world.pass_time(100);
+    assert_eq!(world.sizes, [size(100, 30)]);
+    wish(&mut world, 0, u16::MAX);
+    world.pass_time(100);
+    assert_eq!(world.sizes[1..], [size(20, 200)]);
+    wish(&mut world, config().window.cols, config().window.rows);
+    world.pass_time(1_000);
+    assert_eq!(world.sizes.len(), 2, "it has that size");
+    assert!(world.typed.is_empty() && world.refusal().is_none());
+    // Who holds a watch link has no secret to seal it with, and is let go of.
+    world.join(8, None, None);
+    let (_, scope) = world.keys(Right::Watch);
+    let own = key(9);
+    let agreement = world.epoch.as_ref().unwrap().agreement;
+    let guess = crate::keys::epoch::InputSecret([0; 32]);
+    let mut reader = InputSealer::new(&own, agreement, &guess, scope).unwrap();
+    world.input(8, view, reader.seal(&view, &Input::Size(size(60, 20))));
+    world.pass_time(1_000);
+    assert_eq!((world.sizes.len(), world.refusal()), (2, Some(InputRefusal::NotAllowed)));
+}

@@ -1,7 +1,6 @@
 //! In a driver: what askers elsewhere order is started, shared and reported.
 
 use shared::driver::{DriverEffect, Exit, Start};
-use shared::event::WindowSize;
 use shared::id::TaskId;
 use shared::orchestration::task::Task;
 use shared::sharer::{Begin, SessionConfig};
@@ -13,11 +12,9 @@ use super::super::bell::Place;
 use super::super::hosted::{Hosted, Hosting};
 use super::{FIRST, HANG_UP, Host};
 use crate::clock;
+use crate::config::HEADLESS;
 use crate::driver::serve::Driving;
 use crate::pty::Ended;
-
-/// The size of a terminal that nobody sits at.
-const WINDOW: WindowSize = WindowSize { cols: 120, rows: 40 };
 
 impl Host {
     /// This process is a driver from now on, and runs nothing of its own.
@@ -82,7 +79,7 @@ impl Host {
         if let Some(prompt) = &start.prompt {
             environment.push(("SHARER_PROMPT", prompt.into()));
         }
-        let hosting = Hosting { window: WINDOW, ..self.hosting };
+        let hosting = Hosting { window: HEADLESS, ..self.hosting };
         let hosted = Hosted::start(&program, &environment, hosting, self.bells.bell(place));
         let hosted = hosted.map_err(|error| words(&error))?;
         self.orphans.watch(hosted.pid());
@@ -98,7 +95,7 @@ impl Host {
             title: task.value.name.to_string(),
             read_only: start.read_only,
             compress: self.compress,
-            window: WINDOW,
+            window: HEADLESS,
             source: SessionSource::default(),
             announced: false,
         };

@@ -137,6 +137,20 @@ impl Host {
         }
     }
 
+    /// Gives a PTY the size that who types has room for, unless somebody sits at it, here or at a nested `sharer`, or said
+    /// which size it has.
+    fn resize_for_viewers(&mut self, place: Place, size: WindowSize) {
+        let stays = self.fixed_size || (place == FIRST && !self.headless);
+        let Some(hosted) = self.hosted.get_mut(&place).filter(|hosted| !stays && hosted.pty().is_some())
+        else {
+            return;
+        };
+        hosted.resize(size);
+        if let Some(session) = self.tasks.get(place).and_then(|task| task.session) {
+            self.machine.handle_resize(clock::now(), session, size);
+        }
+    }
+
     /// The first program's PTY has a new size.
     pub(super) fn take_size(&mut self, window: WindowSize) {
         let window = crate::term::clamped(window);
@@ -175,6 +189,11 @@ impl Host {
                     }
                     if self.tasks.answered(place) {
                         self.task_changed(place);
+                    }
+                }
+                Effect::Resize(session, size) => {
+                    if let Some(place) = self.places.get(&session).copied() {
+                        self.resize_for_viewers(place, size);
                     }
                 }
                 Effect::Viewers { session, count, executors } => {
