@@ -22,5 +22,5 @@ pub use self::asker::{Asker, AskerEffect, Failure};
 pub use self::contact::{Contact, ContactError};
 pub use self::machine::{Driver, DriverEffect};
 pub use self::order::{Granted, Order, Start};
-pub use self::report::{Exit, Report};
+pub use self::report::{Exit, Report, Told};
 pub use self::rule::{Denied, Rule};

@@ -283,6 +283,9 @@ pub struct SpawnArgs {
     /// The directory there [default: where the driver says]
     #[arg(long, value_name = "DIR", requires = "on")]
     pub dir: Option<String>,
+    /// Add a variable to the environment there, of which nothing of yours is part; may be given again
+    #[arg(long, value_name = "NAME=VALUE", requires = "on", value_parser = crate::driver::args::parse_variable)]
+    pub env: Vec<(String, String)>,
     /// Wait until it has ended; the exit status is its own
     #[arg(long)]
     pub wait: bool,

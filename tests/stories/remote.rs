@@ -35,8 +35,16 @@ async fn select(viewer: &mut Viewer<Log>, name: &str) {
 
 /// Has the parent's program run this; what it and `sharer` said.
 async fn asks(home: &Sandbox, script: &str) -> String {
+    begin(home, script);
+    said(home).await
+}
+
+fn begin(home: &Sandbox, script: &str) {
     std::fs::write(home.path().join("ask.new"), script).unwrap();
     std::fs::rename(home.path().join("ask.new"), home.path().join("ask")).unwrap();
+}
+
+async fn said(home: &Sandbox) -> String {
     let said = home.path().join("said");
     until("what was said", LONG, async || std::fs::read_to_string(&said)).await
 }
@@ -47,6 +55,65 @@ async fn parent(home: &Sandbox, relay: &Relay) -> Sharer {
 
 fn link(task: &serde_json::Value, which: &str) -> Link {
     Link::parse(task[which].as_str().unwrap()).unwrap()
+}
+
+#[tokio::test]
+async fn a_child_on_another_machine_is_told_asked_for_its_state_and_ended_like_one_here() {
+    let sandbox = Sandbox::new();
+    let relay = Relay::start(&sandbox, [""; 0]).await;
+    let driver = Driver::start(&relay, [""; 0]).await;
+    let home = home_that_knows("box", &driver.key).await;
+    let process = parent(&home, &relay).await;
+    let mut reader = viewer(&process.read_link());
+    reader.live().await;
+    // Of the environment here nothing is there, but what is said.
+    let told = r#"stty -echo; echo "far-says-$GREETING-${HERE:-nothing}"; while read line; do echo "far:$line";
+        [ "$line" = ask ] && "$SHARER_BIN" state blocked --reason "which one?"; done"#;
+    std::fs::write(home.path().join("far.sh"), told).unwrap();
+    let script = r#"export HERE=secret; B="$SHARER_BIN"
+"$B" spawn --on box --name far --env GREETING='hello=you' --env EMPTY= -- sh -c "$(cat "$HOME/far.sh")" || exit
+"$B" tell far 'first words' && "$B" tell far ask && "$B" tell far 'and last' && echo all-told
+until [ -e "$HOME/go" ]; do sleep 0.02; done
+"$B" kill far; "$B" wait far; echo "waited:$?"; "$B" tell far late"#;
+    begin(&home, script);
+    select(&mut reader, "far").await;
+    reader.until("what it was told", |viewer| sees(viewer, "far:and last")).await;
+    for text in ["far-says-hello=you-nothing", "far:first words", "far:ask"] {
+        assert!(sees(&reader, text), "{text}");
+    }
+    let blocked = |pill: &Pill| {
+        let reason = pill.details.as_ref().map(|details| details.reason.as_str());
+        pill.status == Status::Blocked && reason == Some("which one?")
+    };
+    reader.until("its state", |viewer| pill(viewer, "far").is_some_and(|pill| blocked(&pill))).await;
+    reader.act(Event::Select(Selection::Own)).await;
+    std::fs::write(home.path().join("go"), "").unwrap();
+    let said = said(&home).await;
+    assert!(
+        said.contains("all-told") && said.contains("waited:129") && said.contains("the task has ended"),
+        "{said}"
+    );
+    reader
+        .until("its end", |viewer| pill(viewer, "far").is_some_and(|pill| pill.status == Status::Cancelled))
+        .await;
+    drop(process);
+}
+
+#[tokio::test]
+async fn what_is_no_variable_of_the_askers_is_refused_before_anything_is_asked() {
+    let home = Sandbox::new();
+    for (variable, why) in
+        [("NAME", "NAME=value"), ("=x", "NAME=value"), ("SHARER_SOCKET=/x", "sharer itself")]
+    {
+        let refused = sharer(&home, &["run", "--on", "box", "--env", variable, "--", "true"]).await;
+        let error = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(!refused.status.success() && error.contains(why), "{variable}: {error}");
+    }
+    let apart = sharer(&home, &["spawn", "--env", "A=b", "--", "true"]).await;
+    assert!(
+        String::from_utf8_lossy(&apart.stderr).contains("--on"),
+        "here a child has its parent's environment"
+    );
 }
 
 /// Permutations 3 and 4.

@@ -28,6 +28,9 @@ const FRESH_MS: u64 = 15_000;
 /// A start that could not be said to the driver within this time is given up, in milliseconds.
 const GIVE_UP_MS: u64 = 15_000;
 
+/// Texts that wait for one task; more are not taken.
+const MOST_TEXTS: usize = 16;
+
 /// What the owner does for the machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AskerEffect {
@@ -41,6 +44,8 @@ pub enum AskerEffect {
     Report(Box<Report>),
     /// A task is not started, or what ran is gone.
     Failed(TaskId, Failure),
+    /// The oldest text that was to be typed into a task was; or why not.
+    Told(TaskId, Result<(), Failure>),
     /// Asking in vain, for who asks nothing of a task.
     Missing(Failure),
 }
@@ -68,6 +73,12 @@ pub enum Failure {
     /// It restarted, and its tasks ended with it.
     #[error("the driver was restarted: what ran on it is gone")]
     Gone,
+    /// It did not say in time whether a text was typed.
+    #[error("the driver has not said whether it was told: it may be, or not")]
+    Untold,
+    /// The task's program did not take a text.
+    #[error("the task does not read what it is told, or has ended")]
+    NotReading,
     /// The order is longer than any may be.
     #[error("the command, the prompt and what is added to the environment are too long together (128 KiB)")]
     TooLong,
@@ -85,12 +96,24 @@ enum Stage {
     Lost,
 }
 
+/// A text to be typed, and when somebody wanted that.
+struct Text {
+    number: u64,
+    words: String,
+    since: Moment,
+    said: bool,
+}
+
 struct Asked {
     start: Start,
     stage: Stage,
     begun: Moment,
     /// Order to end it, until it has.
     kill: bool,
+    /// Texts to be typed, the oldest first, with the number of the first one: only that one is said.
+    texts: VecDeque<Text>,
+    /// Texts that there were.
+    told: u64,
     /// Something of it was never said.
     unsaid: bool,
     newest: Option<Report>,
@@ -115,10 +138,18 @@ impl Asked {
             }
             Stage::Lost => {}
         }
+        if let (Some(first), false, Stage::Taken(_)) = (self.texts.front(), self.is_over(), self.stage) {
+            orders.push(Order::Tell { task: task(), number: first.number, text: first.words.clone() });
+        }
         if self.kill && !self.is_over() && self.newest.is_some() {
             orders.push(Order::Kill { task: task() });
         }
         orders
+    }
+
+    /// Nothing more is typed into it.
+    fn drop_texts(&mut self, id: &TaskId, why: Failure, effects: &mut VecDeque<AskerEffect>) {
+        effects.extend(self.texts.drain(..).map(|_| AskerEffect::Told(id.clone(), Err(why))));
     }
 
     /// Whether there is nothing to say and nothing to hear.
@@ -192,8 +223,16 @@ impl Asker {
             self.effects.push_back(AskerEffect::Failed(id, Failure::TooLong));
             return;
         }
-        let asked =
-            Asked { start, stage: Stage::New, begun: now.mono, kill: false, unsaid: true, newest: None };
+        let asked = Asked {
+            start,
+            stage: Stage::New,
+            begun: now.mono,
+            kill: false,
+            texts: VecDeque::new(),
+            told: 0,
+            unsaid: true,
+            newest: None,
+        };
         self.tasks.entry(id).or_insert(asked);
         self.act(now);
     }
@@ -206,6 +245,24 @@ impl Asker {
             (asked.start.granted, asked.unsaid) = (granted, true);
             self.act(now);
         }
+    }
+
+    /// Has a text typed into a task, behind those before: once, or not at all; [`AskerEffect::Told`] says which. Refused at
+    /// once where it cannot be.
+    pub fn tell(&mut self, now: Now, task: &TaskId, text: String) -> Result<(), Failure> {
+        let asked = self.tasks.get_mut(task).filter(|asked| asked.stage != Stage::Lost && !asked.is_over());
+        let asked = asked.ok_or(Failure::Gone)?;
+        if asked.texts.len() >= MOST_TEXTS {
+            return Err(Failure::NotReading);
+        }
+        let number = asked.told + 1;
+        let order = Order::Tell { task: task.clone(), number, text: text.clone() };
+        order.encode().ok_or(Failure::TooLong)?;
+        asked.told = number;
+        asked.texts.push_back(Text { number, words: text, since: now.mono, said: false });
+        asked.unsaid |= asked.texts.len() == 1;
+        self.act(now);
+        Ok(())
     }
 
     /// Has a task ended.
@@ -275,8 +332,10 @@ impl Asker {
         let uplink = self.uplink.poll_timeout().filter(|_| wanted);
         let again = self.again.map(|at| (at, "ask again"));
         let starts = self.tasks.values().filter_map(Self::given_up_at);
+        let texts =
+            self.tasks.values().filter_map(|asked| Some(asked.texts.front()?.since.after(GIVE_UP_MS)));
         let seeking = self.seeking.map(|since| since.after(GIVE_UP_MS));
-        let give_up = starts.chain(seeking).min().map(|at| (at, "give up"));
+        let give_up = starts.chain(texts).chain(seeking).min().map(|at| (at, "give up"));
         uplink.into_iter().chain(again).chain(give_up).min()
     }
 
@@ -352,8 +411,16 @@ impl Asker {
                 let Some(plain) = order.encode().map(zeroize::Zeroizing::new) else { continue };
                 self.number += 1;
                 bodies.push(boot.keys.seal_order(self.number, boot.beat, &plain, &mut self.entropy));
-                if matches!(order, Order::Start(_)) {
-                    asked.stage = Stage::Said(boot.id, boot.beat_at.after(BEAT_MS + AGAIN_MS));
+                match order {
+                    Order::Start(_) => {
+                        asked.stage = Stage::Said(boot.id, boot.beat_at.after(BEAT_MS + AGAIN_MS));
+                    }
+                    Order::Tell { .. } => {
+                        if let Some(first) = asked.texts.front_mut() {
+                            first.said = true;
+                        }
+                    }
+                    Order::Reach { .. } | Order::Kill { .. } => {}
                 }
             }
         }
@@ -442,6 +509,7 @@ impl Asker {
                 Stage::New | Stage::Said(..) | Stage::Taken(_) | Stage::Lost => continue,
             };
             asked.stage = Stage::Lost;
+            asked.drop_texts(id, why, &mut self.effects);
             if !asked.is_over() {
                 self.effects.push_back(AskerEffect::Failed(id.clone(), why));
             }
@@ -462,7 +530,17 @@ impl Asker {
         asked.stage = Stage::Taken(boot.id);
         if asked.newest.as_ref().is_none_or(|known| report.is_newer_than(known)) {
             asked.newest = Some(report.clone());
+            let told = report.told;
+            let id = report.task.id.clone();
             self.effects.push_back(AskerEffect::Report(Box::new(report)));
+            if asked.texts.pop_front_if(|first| first.number == told.number).is_some() {
+                let typed = if told.typed { Ok(()) } else { Err(Failure::NotReading) };
+                self.effects.push_back(AskerEffect::Told(id.clone(), typed));
+                asked.unsaid |= !asked.texts.is_empty();
+            }
+            if asked.is_over() {
+                asked.drop_texts(&id, Failure::NotReading, &mut self.effects);
+            }
         }
         if !self.has_orders() {
             self.again = None;
@@ -488,7 +566,14 @@ impl Asker {
         for (id, asked) in &mut self.tasks {
             if Self::given_up_at(asked).is_some_and(|at| at <= now.mono) {
                 asked.stage = Stage::Lost;
+                asked.drop_texts(id, why, &mut self.effects);
                 self.effects.push_back(AskerEffect::Failed(id.clone(), why));
+            }
+            // What waits for somebody who is not there is old when they come.
+            while let Some(text) = asked.texts.pop_front_if(|first| first.since.after(GIVE_UP_MS) <= now.mono)
+            {
+                let why = if text.said { Failure::Untold } else { why };
+                self.effects.push_back(AskerEffect::Told(id.clone(), Err(why)));
             }
         }
         if self.seeking.take_if(|since| since.after(GIVE_UP_MS) <= now.mono).is_some() {
@@ -502,6 +587,7 @@ impl Asker {
         for (id, asked) in &mut self.tasks {
             if matches!(asked.stage, Stage::New | Stage::Said(..)) {
                 asked.stage = Stage::Lost;
+                asked.drop_texts(id, why, &mut self.effects);
                 self.effects.push_back(AskerEffect::Failed(id.clone(), why));
             }
         }

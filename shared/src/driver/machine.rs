@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::order::{Granted, Order, Start};
-use super::report::{Exit, Report};
+use super::report::{Exit, Report, Told};
 use super::rule::Rule;
 use super::sealing::{Answer, Asking, Keys, Telling, open_knock, refuse};
 use super::uplink::{Came, Uplink};
@@ -45,6 +45,8 @@ pub enum DriverEffect {
     Start(Box<Start>),
     /// What the asker's links open of a task, from now on.
     Reach(TaskId, Granted),
+    /// Type a text into a task, and say what became of it with [`Driver::told`].
+    Tell(TaskId, String),
     /// End a task.
     Kill(TaskId),
 }
@@ -120,11 +122,20 @@ impl Driver {
     pub fn report(&mut self, now: Now, task: Task, exit: Option<Exit>) {
         let id = task.id.clone();
         let Some(record) = self.tasks.get_mut(&id) else { return };
-        let report = Report { task, exit, granted: record.report.granted };
+        let Report { granted, told, .. } = record.report;
+        let report = Report { task, exit, granted, told };
         if report.is_newer_than(&record.report) {
             record.over = record.over.or(report.task.state.is_final().then_some(now.mono));
             record.report = report;
             self.is_news(&id);
+        }
+    }
+
+    /// Whether the newest text for a task was typed.
+    pub fn told(&mut self, task: &TaskId, typed: bool) {
+        if let Some(record) = self.tasks.get_mut(task) {
+            record.report.told.typed = typed;
+            self.is_news(task);
         }
     }
 
@@ -341,7 +352,8 @@ impl Driver {
             Some(Order::Start(start)) => self.start(now, asker, start),
             Some(Order::Reach { task, granted }) if own(&task) => self.reach(&task, granted),
             Some(Order::Kill { task }) if own(&task) => self.effects.push_back(DriverEffect::Kill(task)),
-            Some(Order::Reach { .. } | Order::Kill { .. }) | None => {}
+            Some(Order::Tell { task, number, text }) if own(&task) => self.tell(task, number, text),
+            Some(Order::Reach { .. } | Order::Tell { .. } | Order::Kill { .. }) | None => {}
         }
     }
 
@@ -364,7 +376,7 @@ impl Driver {
             task.enter(TaskState::Error, &denied.to_string(), now.wall);
         }
         let (granted, over) = (start.granted.revision, judged.is_err().then_some(now.mono));
-        let report = Report { task, exit: None, granted };
+        let report = Report { task, exit: None, granted, told: Told::default() };
         self.tasks.insert(id.clone(), Record { asker, report, over });
         // That it was taken, or why not.
         self.is_news(&id);
@@ -383,6 +395,17 @@ impl Driver {
             self.tasks.remove(&id);
         }
         true
+    }
+
+    /// The asker says one text at a time, and again until it heard what became of it.
+    fn tell(&mut self, task: TaskId, number: u64, text: String) {
+        let Some(record) = self.tasks.get_mut(&task) else { return };
+        if number > record.report.told.number {
+            record.report.told = Told { number, typed: false };
+            self.effects.push_back(DriverEffect::Tell(task, text));
+        } else {
+            self.is_news(&task);
+        }
     }
 
     fn reach(&mut self, task: &TaskId, granted: Granted) {

@@ -21,6 +21,15 @@ pub enum Order {
         /// All of it.
         granted: Granted,
     },
+    /// Types a text into a task, once.
+    Tell {
+        /// Which.
+        task: TaskId,
+        /// Counts the texts for this task.
+        number: u64,
+        /// What.
+        text: String,
+    },
     /// Ends a task.
     Kill {
         /// Which.
@@ -112,7 +121,7 @@ impl Order {
     fn is_good(&self) -> bool {
         match self {
             Self::Start(start) => start.is_good(),
-            Self::Reach { task, .. } | Self::Kill { task } => is_good_id(task),
+            Self::Reach { task, .. } | Self::Tell { task, .. } | Self::Kill { task } => is_good_id(task),
         }
     }
 }

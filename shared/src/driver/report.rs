@@ -20,6 +20,18 @@ pub struct Report {
     /// The revision of the newest grants that were taken.
     #[serde(default)]
     pub granted: u64,
+    /// What became of the newest text that was to be typed.
+    #[serde(default)]
+    pub told: Told,
+}
+
+/// What became of a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+pub struct Told {
+    /// Its number; 0: there was none.
+    pub number: u64,
+    /// It was typed; else the program reads nothing, or has ended.
+    pub typed: bool,
 }
 
 /// How a program ended.
@@ -54,9 +66,9 @@ impl Report {
     /// Whether it says more than `known`: a higher revision, or of one revision an end before anything else. So no order
     /// of arrival makes a difference, and nothing stale opens again what is over.
     pub fn is_newer_than(&self, known: &Self) -> bool {
-        fn rank(report: &Report) -> (u64, bool, u64, &Task, &Option<Exit>) {
-            let Report { task, exit, granted } = report;
-            (task.revision, task.state.is_final(), *granted, task, exit)
+        fn rank(report: &Report) -> (u64, bool, u64, Told, &Task, &Option<Exit>) {
+            let Report { task, exit, granted, told } = report;
+            (task.revision, task.state.is_final(), *granted, *told, task, exit)
         }
         rank(self) > rank(known)
     }

@@ -75,6 +75,8 @@ struct World {
     started: Vec<TaskId>,
     reached: Vec<u64>,
     killed: usize,
+    typed: Vec<String>,
+    told: Vec<Result<(), Failure>>,
     registered: bool,
     heard: Vec<Report>,
     failed: Vec<(TaskId, Failure)>,
@@ -96,6 +98,8 @@ impl World {
             started: Vec::new(),
             reached: Vec::new(),
             killed: 0,
+            typed: Vec::new(),
+            told: Vec::new(),
             registered: false,
             heard: Vec::new(),
             failed: Vec::new(),
@@ -129,6 +133,11 @@ impl World {
                         (task.revision, task.state) = (99, TaskState::Cancelled);
                         self.driver.report(self.now, task, None);
                     }
+                    DriverEffect::Tell(task, text) => {
+                        let typed = text != "unread";
+                        self.typed.push(text);
+                        self.driver.told(&task, typed);
+                    }
                     DriverEffect::Registered => self.registered = true,
                     DriverEffect::Close(_) | DriverEffect::Refused(_) => {}
                 }
@@ -141,6 +150,7 @@ impl World {
                         self.asker.handle_packet(self.now, &hello());
                     }
                     AskerEffect::Report(report) => self.heard.push(*report),
+                    AskerEffect::Told(_, told) => self.told.push(told),
                     AskerEffect::Failed(task, why) => self.failed.push((task, why)),
                     AskerEffect::Missing(why) => self.missing.push(why),
                     AskerEffect::Found => self.found += 1,
@@ -220,6 +230,11 @@ impl World {
         self.run();
     }
 
+    fn tell(&mut self, text: &str) {
+        self.asker.tell(self.now, &TaskId("a".into()), text.into()).unwrap();
+        self.run();
+    }
+
     fn begin(&mut self, id: &str) {
         self.asker.start(self.now, start(id));
         self.run();
@@ -267,6 +282,87 @@ fn a_task_is_started_once_and_its_reports_arrive() {
     assert_eq!(world.killed, 1);
     assert_eq!(world.newest(), (99, TaskState::Cancelled));
     assert!(world.failed.is_empty());
+}
+
+#[test]
+fn texts_are_typed_once_and_in_order_whatever_is_lost_or_said_again() {
+    let mut world = World::good();
+    world.begin("a");
+    world.tell("early");
+    assert!(world.typed.is_empty() && world.told.is_empty(), "it has not begun");
+    world.deliver();
+    assert_eq!((world.typed.as_slice(), world.told.as_slice()), (&["early".to_owned()][..], &[Ok(())][..]));
+    for text in ["one", "two", "unread"] {
+        world.tell(text);
+    }
+    // The order is lost; said again it arrives twice, and what was heard of it is lost, too.
+    assert_eq!(world.up.len(), 1, "one at a time");
+    let lost = world.up.pop().unwrap();
+    assert!(!lost.windows(3).any(|part| part == b"one"), "it reads no word");
+    world.wait(3_000);
+    for _ in 0..2 {
+        for body in world.up.clone() {
+            world.give_driver(body);
+        }
+        world.up.clear();
+        for body in std::mem::take(&mut world.down)
+            .into_iter()
+            .filter(|told| !matches!(Telling::decode(told), Some(Telling::Report { .. })))
+        {
+            world.give_asker(body);
+        }
+        world.wait(3_000);
+    }
+    assert_eq!(world.typed[1..], ["one"]);
+    world.deliver();
+    world.wait(3_000);
+    world.deliver();
+    assert_eq!(world.typed[1..], ["one", "two", "unread"]);
+    assert_eq!(world.told, [Ok(()), Ok(()), Ok(()), Err(Failure::NotReading)]);
+    assert!(!world.asker.has_orders());
+    world.give_driver(lost);
+    assert_eq!(world.typed.len(), 4);
+    // Nobody else's task takes one.
+    let other = Asker::new(contact(&key(1)), Entropy::from_seed([78; 32]), world.now);
+    let mine = std::mem::replace(&mut world.asker, other);
+    assert_eq!(world.asker.tell(world.now, &TaskId("a".into()), "x".into()), Err(Failure::Gone));
+    world.asker = mine;
+}
+
+#[test]
+fn a_text_for_a_driver_that_is_away_is_told_to_have_come_to_nothing() {
+    let mut world = World::good();
+    world.begin("a");
+    world.deliver();
+    world.presence(false);
+    world.tell("nobody hears it");
+    world.wait(15_000);
+    assert_eq!(world.told, [Err(Failure::Away)]);
+    world.presence(true);
+    world.deliver();
+    world.tell("said");
+    world.up.clear();
+    world.wait(3_000);
+    for body in std::mem::take(&mut world.up) {
+        world.give_driver(body);
+    }
+    world.down.clear();
+    world.wait(12_000);
+    assert_eq!(world.told[1..], [Err(Failure::Untold)], "it may have been typed");
+    // What waits behind is bounded, and what is too long is not begun.
+    let task = TaskId("a".into());
+    assert_eq!(world.asker.tell(world.now, &task, "x".repeat(200_000)), Err(Failure::TooLong));
+    for _ in 0..16 {
+        world.tell("more");
+    }
+    assert_eq!(world.asker.tell(world.now, &task, "x".into()), Err(Failure::NotReading));
+    world.restart();
+    world.presence(true);
+    world.deliver();
+    assert_eq!(world.told.len(), 2 + 16);
+    assert!(world.told[2..].iter().all(|told| *told == Err(Failure::Gone)), "{:?}", world.told);
+    assert!(!world.typed.iter().any(|text| text == "nobody hears it" || text == "more"));
+    assert_eq!(world.asker.tell(world.now, &task, "x".into()), Err(Failure::Gone));
 }
 
 #[test]

@@ -153,7 +153,7 @@ pub fn spawn_here(
 /// `sharer spawn`.
 pub fn spawn(args: SpawnArgs) -> anyhow::Result<u8> {
     let session = Session::around()?;
-    let on = args.on.map(|driver| On { driver, dir: args.dir });
+    let on = args.on.map(|driver| On { driver, dir: args.dir, environment: args.env });
     let mut spawn = spawn_here(args.name, args.prompt, &args.command)?;
     if on.is_some() {
         // What is here means nothing there.

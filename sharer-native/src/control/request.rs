@@ -124,6 +124,9 @@ pub struct On {
     pub driver: String,
     /// The directory; `None`: where the driver says.
     pub dir: Option<String>,
+    /// What is added to the environment there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub environment: Vec<(String, String)>,
 }
 
 /// A program in a nested `sharer`.

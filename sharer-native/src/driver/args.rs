@@ -86,10 +86,25 @@ pub struct RunArgs {
     /// The directory there [default: where the driver says]
     #[arg(long, value_name = "DIR")]
     pub dir: Option<String>,
+    /// Add a variable to the environment there, of which nothing of yours is part; may be given again
+    #[arg(long, value_name = "NAME=VALUE", value_parser = parse_variable)]
+    pub env: Vec<(String, String)>,
     /// Make no link that can type
     #[arg(long)]
     pub read_only: bool,
     /// The program and its arguments
     #[arg(last = true, required = true, value_name = "COMMAND")]
     pub command: Vec<OsString>,
+}
+
+/// A variable for a task on another machine.
+pub fn parse_variable(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text
+        .split_once('=')
+        .filter(|(name, _)| !name.is_empty())
+        .ok_or("a variable looks like NAME=value")?;
+    if name.starts_with("SHARER_") {
+        return Err("SHARER_… is what sharer itself says there".to_owned());
+    }
+    Ok((name.to_owned(), value.to_owned()))
 }

@@ -74,6 +74,7 @@ async fn ls() -> anyhow::Result<()> {
                         AskerEffect::Connect
                         | AskerEffect::Close(_)
                         | AskerEffect::Report(_)
+                        | AskerEffect::Told(..)
                         | AskerEffect::Failed(..) => {}
                     }
                 }
@@ -116,7 +117,7 @@ pub fn run(args: RunArgs) -> anyhow::Result<u8> {
         prompt: args.prompt,
         command,
         directory: args.dir,
-        environment: Vec::new(),
+        environment: args.env,
         read_only: args.read_only,
         granted: Granted::new(1, Some(reach)),
     };
@@ -135,7 +136,10 @@ pub fn run(args: RunArgs) -> anyhow::Result<u8> {
                         Some(trouble) => bail!("{}: {why}: {trouble}", args.on),
                         None => bail!("{}: {why}", args.on),
                     },
-                    AskerEffect::Connect | AskerEffect::Close(_) | AskerEffect::Found => {}
+                    AskerEffect::Connect
+                    | AskerEffect::Close(_)
+                    | AskerEffect::Found
+                    | AskerEffect::Told(..) => {}
                 }
             }
             line.step().await;

@@ -9,6 +9,7 @@ mod lines;
 mod requests;
 mod sharing;
 mod standing;
+mod telling;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -29,6 +30,7 @@ use self::elsewhere::Starting;
 use self::lines::Lines;
 use self::requests::Waiting;
 use self::standing::Standing;
+use self::telling::Telling;
 use super::bell::{Bells, Place};
 use super::hosted::{Hosted, Hosting};
 use super::orphans::Orphans;
@@ -78,6 +80,7 @@ pub(super) struct Host {
     /// To drivers that were asked from here; and, in a driver, to who asks it.
     lines: Lines,
     starting: Vec<Starting>,
+    telling: Vec<Telling>,
     search: Search,
     orphans: Orphans,
     entropy: Entropy,
@@ -131,6 +134,7 @@ impl Host {
             waiting: Vec::new(),
             lines: Lines::default(),
             starting: Vec::new(),
+            telling: Vec::new(),
             search: Search::Quiet(Instant::now()),
             orphans: Orphans::default(),
             entropy,

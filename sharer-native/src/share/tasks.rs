@@ -71,8 +71,8 @@ pub(super) enum TaskError {
     NotReading,
     #[error("a child's own children are not shared")]
     Grandchild,
-    #[error("the task runs on another machine: type into it where it is shown")]
-    Elsewhere,
+    #[error("the text is too long for a task on another machine (128 KiB)")]
+    TooLongElsewhere,
     #[error("a task can be running, waiting or blocked, not {0:?}")]
     NoState(String),
 }

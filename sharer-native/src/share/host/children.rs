@@ -24,8 +24,6 @@ use crate::pty::{Ended, Program, StartError, Surroundings};
 
 /// Children whose parent has ended, or that are killed, have this long to end by themselves (ORCHESTRATION 2).
 const PATIENCE: Duration = Duration::from_secs(5);
-/// The most that a task is told at once, in bytes.
-const LONGEST_TELLING: usize = 256 * 1024;
 
 impl Host {
     /// Starts a task below another.
@@ -156,45 +154,6 @@ impl Host {
             all.push(("SHARER_BIN", own.into_os_string()));
         }
         all
-    }
-
-    /// Types a text and Enter into a task below `by`; `from` is who says it, if that is a task.
-    pub(super) fn tell(
-        &mut self,
-        by: Place,
-        from: Option<Place>,
-        task: &str,
-        text: &str,
-    ) -> Result<(), TaskError> {
-        let place = self.tasks.find(by, task)?;
-        if self.tasks.get(place).is_some_and(|task| task.is_elsewhere() && task.is_alive()) {
-            return Err(TaskError::Elsewhere);
-        }
-        let hosted = self.hosted.get_mut(&place).filter(|hosted| hosted.is_alive()).ok_or(TaskError::Over)?;
-        if text.len() > LONGEST_TELLING {
-            return Err(TaskError::TooLong);
-        }
-        // What a text types is its own characters: no key, no end of a paste.
-        let keys: String = text
-            .replace("\r\n", "\n")
-            .chars()
-            .filter_map(|c| match c {
-                '\n' => Some('\r'),
-                '\t' => Some(c),
-                _ => (!c.is_control()).then_some(c),
-            })
-            .collect();
-        let keys = keys.trim_end_matches('\r');
-        let typed =
-            if hosted.wants_paste() { format!("\x1b[200~{keys}\x1b[201~\r") } else { format!("{keys}\r") };
-        if !hosted.type_reply(typed.into_bytes()) {
-            return Err(TaskError::NotReading);
-        }
-        let id = |place: Place| self.tasks.get(place).map(|task| task.value.id.clone());
-        if let (from, Some(to)) = (from.and_then(id), id(place)) {
-            self.machine.handle_told(clock::now(), from.as_ref(), &to, text);
-        }
-        Ok(())
     }
 
     /// Ends a task.

@@ -44,6 +44,7 @@ impl Host {
                 }
             }
             DriverEffect::Reach(task, granted) => self.machine.let_in(clock::now(), &task, granted.reach()),
+            DriverEffect::Tell(task, text) => self.take_telling(&task, &text),
             DriverEffect::Kill(task) => self.kill_task(&task),
             DriverEffect::Registered => {
                 tracing::info!("registered");

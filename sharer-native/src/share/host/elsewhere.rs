@@ -1,6 +1,6 @@
 //! Tasks that run under drivers: asked for here, started and shared there, listed here.
 
-use shared::driver::{AskerEffect, Granted, Report, Start};
+use shared::driver::{AskerEffect, Granted, Report, Start, Told};
 use shared::id::TaskId;
 use shared::orchestration::status::TaskState;
 use shared::orchestration::task::{Task, new_id};
@@ -36,7 +36,7 @@ impl Host {
 
     fn ask_for(&mut self, by: Place, spawn: Spawn) -> Result<(Place, Vec<String>), String> {
         let words = |error: TaskError| error.to_string();
-        let On { driver, dir } = spawn.on.ok_or("no driver is named")?;
+        let On { driver, dir, environment } = spawn.on.ok_or("no driver is named")?;
         let text = |word| if let Word::Text(text) = word { Some(text) } else { None };
         let command = spawn.command.into_iter().map(text).collect::<Option<Vec<String>>>();
         let command = command.ok_or("a command for another machine is text")?;
@@ -78,7 +78,7 @@ impl Host {
             prompt: spawn.prompt,
             command,
             directory: dir,
-            environment: Vec::new(),
+            environment,
             read_only: self.read_only,
             granted: Granted::new(revision, reach),
         };
@@ -90,6 +90,7 @@ impl Host {
     pub(super) fn take_told(&mut self, driver: &str, told: AskerEffect) {
         match told {
             AskerEffect::Report(report) => self.take_report(*report),
+            AskerEffect::Told(task, told) => self.was_told(driver, &task, told),
             AskerEffect::Failed(task, why) => {
                 let trouble = self.lines.asked(driver).and_then(|line| line.trouble().map(str::to_owned));
                 let trouble = trouble.map_or_else(String::new, |trouble| format!(": {trouble}"));
@@ -103,7 +104,7 @@ impl Host {
         let Some(known) = self.machine.task(task) else { return };
         let mut task = known.clone();
         task.enter(TaskState::Error, why, clock::now().wall);
-        self.take_report(Report { task, exit: None, granted: 0 });
+        self.take_report(Report { task, exit: None, granted: 0, told: Told::default() });
     }
 
     fn take_report(&mut self, report: Report) {
@@ -156,7 +157,10 @@ impl Host {
         true
     }
 
-    fn line_of(&mut self, task: &TaskId) -> Option<&mut crate::driver::line::Line<shared::driver::Asker>> {
+    pub(super) fn line_of(
+        &mut self,
+        task: &TaskId,
+    ) -> Option<&mut crate::driver::line::Line<shared::driver::Asker>> {
         let place = self.tasks.with_id(task)?;
         let driver = self.tasks.get(place)?.value.driver.as_ref()?;
         self.lines.asked(driver)

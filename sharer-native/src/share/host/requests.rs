@@ -59,6 +59,10 @@ impl Host {
             (Ok(Caller::Task(place)), Request::Spawn(spawn)) if spawn.on.is_some() => {
                 return self.spawn_elsewhere(place, *spawn, answer);
             }
+            (Ok(caller), Request::Tell { task, text }) => {
+                let from = if let Caller::Task(place) = caller { Some(place) } else { None };
+                return self.tell(caller.place(), from, (&task, text), answer);
+            }
             (Ok(caller), Request::Wait { task }) => match self.tasks.find(caller.place(), &task) {
                 Ok(place) => {
                     self.waiting.push(Waiting { place, answer });
@@ -132,10 +136,10 @@ impl Host {
                 Reply::Refused("only a program inside the session can do this".to_owned())
             }
             request @ (Request::Wait { .. }
+            | Request::Tell { .. }
             | Request::Task { .. }
             | Request::Tasks
             | Request::Kill { .. }) => self.task_asks(FIRST, request),
-            Request::Tell { task, text } => done(self.tell(FIRST, None, &task, &text)),
         }
     }
 
@@ -151,7 +155,6 @@ impl Host {
                 Ok(None) => Reply::Refused(TaskError::Over.to_string()),
                 Err(error) => Reply::Refused(error.to_string()),
             },
-            Request::Tell { task, text } => done(self.tell(by, Some(by), &task, &text)),
             Request::Kill { task } => done(self.kill(by, &task)),
             Request::Emit { updates } => self.emit(by, updates),
             Request::State { state, reason } => {
@@ -179,6 +182,7 @@ impl Host {
             | Request::Share { .. }
             | Request::Unshare { .. }
             | Request::Nest(_)
+            | Request::Tell { .. }
             | Request::Wait { .. } => {
                 Reply::Refused("only you can do this, from a terminal that sharer does not run in".to_owned())
             }
