@@ -7,7 +7,7 @@ use e2e::harness::{Browser, Sandbox, Sharer};
 use serde_json::{Value, json};
 
 /// Blocks that the page holds at first; more are drawn when the reader comes to them.
-const WINDOW: u64 = 200;
+const WINDOW: u64 = 64;
 /// The end of what can be scrolled, to within the distance in which a reader follows.
 const AT_THE_END: &str = "(() => { const s = document.querySelector('.scroller'); return s.scrollHeight - s.scrollTop - s.clientHeight < 48; })()";
 

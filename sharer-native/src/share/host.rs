@@ -29,7 +29,7 @@ use self::agent::Search;
 use self::elsewhere::Starting;
 use self::lines::Lines;
 use self::requests::Waiting;
-use self::standing::Standing;
+use self::standing::{Standing, TheyKnow};
 use self::telling::Telling;
 use super::bell::{Bells, Place};
 use super::hosted::{Hosted, Hosting};
@@ -68,8 +68,7 @@ pub(super) struct Host {
     uplink: Uplink,
     /// What was told last of the connection.
     stood: Option<Standing>,
-    /// The person was told that nobody can watch yet.
-    told_away: bool,
+    they_know: TheyKnow,
     bells: Bells,
     hosted: BTreeMap<Place, Hosted>,
     /// What the first program's terminal model is to be given once there is one: its title, and who asked for a screen while
@@ -126,7 +125,7 @@ impl Host {
             compress: config.compress,
             uplink: Uplink::default(),
             stood: None,
-            told_away: false,
+            they_know: TheyKnow::default(),
             bells: Bells::default(),
             hosted: BTreeMap::new(),
             early: Vec::new(),

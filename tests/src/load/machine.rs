@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-/// How much those yield that [`yields`] is about: a tenth of the processor is theirs where others want it too.
-pub const NICE: i32 = 10;
+/// How much those yield that [`yields`] is about: next to nothing is theirs where others want the processor.
+pub const NICE: i32 = 19;
 
 /// Cores, processor and kernel, without names of hosts or people.
 pub fn description() -> String {

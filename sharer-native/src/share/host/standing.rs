@@ -12,8 +12,21 @@ use crate::config::RelayChoice;
 use crate::events::Line;
 use crate::tty;
 
-/// A relay elsewhere has this long before the program starts: more would be felt.
-const GREETING: Duration = Duration::from_secs(1);
+/// A relay elsewhere has this long before the program starts: enough to hear that nobody listens there, too little to be
+/// felt.
+const GREETING: Duration = Duration::from_millis(200);
+
+/// What the person was told of the way to the relay.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum TheyKnow {
+    /// Nothing: the links work, or it is not known yet whether they do.
+    #[default]
+    Nothing,
+    /// That nobody can watch yet.
+    NobodyWatches,
+    /// The links have worked; what comes and goes from now on is told to who asks.
+    LinksWork,
+}
 
 /// A state in a word, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,8 +62,17 @@ impl Host {
         let reason = reason.filter(|_| state == "waiting" || state == "refused");
         self.event(&Line::Connection { state, reason });
         self.stood = Some(standing);
-        if state == "connected" && std::mem::take(&mut self.told_away) {
-            self.say_links_work();
+        match (state, self.they_know) {
+            ("connected", before) => {
+                self.they_know = TheyKnow::LinksWork;
+                if before == TheyKnow::NobodyWatches {
+                    self.say_links_work();
+                }
+            }
+            ("waiting" | "refused", TheyKnow::Nothing) if self.is_relay_elsewhere() => {
+                self.say_nobody_watches();
+            }
+            _ => {}
         }
     }
 
@@ -73,13 +95,20 @@ impl Host {
             self.take_change(change);
             self.run_effects();
         }
-        let Standing { state, reason } = self.standing();
-        if state == "connected" {
+        // Silence so far says nothing yet: it is told when it is known.
+        self.tell_standing();
+    }
+
+    fn say_nobody_watches(&mut self) {
+        self.they_know = TheyKnow::NobodyWatches;
+        if self.quiet {
             return;
         }
-        self.told_away = true;
-        if !self.quiet {
-            let silence = || format!("{} does not answer so far", self.uplink.host());
+        let Standing { state, reason } = self.standing();
+        if self.raw.is_some() {
+            tty::entitle(&format!("nobody can watch yet: {}", self.first_title()));
+        } else {
+            let silence = || format!("{} does not answer", self.uplink.host());
             banner::show(&banner::away(&reason.unwrap_or_else(silence), state != "refused"));
         }
     }

@@ -8,8 +8,9 @@ use shared::markdown::{self, Node, Shape};
 use shared::ordered::Ordered;
 use web_sys::{Document, Element};
 
-/// Blocks in the page at first, and how many more are drawn when the reader comes to the oldest of them.
-pub(super) const WINDOW: usize = 200;
+/// Blocks in the page at first, and how many more are drawn when the reader comes to the oldest of them: several
+/// screens of short ones, and little enough to be there at once.
+pub(super) const WINDOW: usize = 64;
 /// Lines around a change that a diff shows.
 const AROUND: usize = 2;
 
