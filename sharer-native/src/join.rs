@@ -448,24 +448,9 @@ impl Join {
     }
 }
 
-/// What is typed, as it comes. The thread ends with the process: nothing wakes it.
+/// What is typed, as it comes.
 fn read_keys() -> mpsc::Receiver<Vec<u8>> {
     let (tell, told) = mpsc::channel(64);
-    std::thread::spawn(move || {
-        let mut chunk = [0; 4096];
-        loop {
-            match rustix::io::read(rustix::stdio::stdin(), &mut chunk) {
-                Ok(0) => return,
-                Ok(read) => {
-                    let bytes = chunk.get(..read).unwrap_or_default().to_vec();
-                    if tell.blocking_send(bytes).is_err() {
-                        return;
-                    }
-                }
-                Err(rustix::io::Errno::INTR) => {}
-                Err(_) => return,
-            }
-        }
-    });
+    tty::keys(move |bytes| tell.blocking_send(bytes.to_vec()).is_ok());
     told
 }

@@ -44,6 +44,26 @@ pub fn size() -> Option<WindowSize> {
     (size.ws_col > 0 && size.ws_row > 0).then_some(WindowSize { cols: size.ws_col, rows: size.ws_row })
 }
 
+/// Hands over what is typed as it comes, until the terminal is gone or `heard` wants no more. The thread ends with the
+/// process: nothing wakes it.
+pub fn keys(mut heard: impl FnMut(&[u8]) -> bool + Send + 'static) {
+    std::thread::spawn(move || {
+        let mut chunk = [0; 4096];
+        loop {
+            match rustix::io::read(stdin(), &mut chunk) {
+                Ok(0) => return,
+                Ok(read) => {
+                    if !heard(chunk.get(..read).unwrap_or_default()) {
+                        return;
+                    }
+                }
+                Err(rustix::io::Errno::INTR) => {}
+                Err(_) => return,
+            }
+        }
+    });
+}
+
 /// The terminal is raw while this lives.
 #[derive(Debug)]
 pub struct Raw(());
