@@ -176,7 +176,7 @@ pub enum Other {
         #[arg(long, value_name = "ID")]
         session: Option<String>,
     },
-    /// Watch a link in this terminal, and type where it allows
+    /// Watch a link in this terminal, and type where it allows; ? lists the keys
     Join {
         /// The link; - reads it from stdin [default: one of the sessions on this computer]
         #[arg(value_name = "LINK")]

@@ -4,12 +4,16 @@
 //! session that is open, and draws what is selected: the pill bar as one row, the terminal, a line that says how things
 //! are. Nothing here opens, checks or judges anything.
 //!
-//! [`keyboard`] reads what the person types, [`picture`] lays out the screen; [`bar`], [`cells`] and [`talk`] draw its
-//! parts.
+//! [`keyboard`] reads what the person types, [`hands`] says what it means; [`picture`] lays out the screen, [`looks`] is what
+//! the person chose to look at; [`bar`], [`cells`] and [`talk`] draw the parts.
 
 mod bar;
 mod cells;
+mod find;
+mod hands;
 mod keyboard;
+mod looks;
+mod mouse;
 mod picture;
 mod talk;
 
@@ -22,17 +26,17 @@ use ratatui::backend::CrosstermBackend;
 use shared::event::WindowSize;
 use shared::id::TaskId;
 use shared::link::Link;
-use shared::viewer::{Effect, Event, PaneId, Selection, State, Typing, View, Viewer};
+use shared::viewer::{Effect, Event, PaneId, Selection, State, Typing, Viewer};
 use shared::wire::Packet;
 use shared::wire::close::CloseCode;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
-use self::keyboard::{Key, Keyboard, Pasted};
-use self::picture::Looks;
+use self::keyboard::{Dress, Keyboard};
+use self::looks::Looks;
 use crate::shutdown::{self, Told};
 use crate::term::Terminal;
-use crate::term::cells::KeyModes;
+use crate::term::cells::MouseReports;
 use crate::uplink::{Change, Uplink};
 use crate::ws::RelayUrl;
 use crate::{clock, exit, tty};
@@ -100,7 +104,8 @@ struct Join {
     titles: BTreeMap<PaneId, String>,
     keyboard: Keyboard,
     looks: Looks,
-    modes: KeyModes,
+    /// How the person's terminal is set.
+    dress: Dress,
     /// Room for a terminal, as the machine knows it.
     fits: Option<WindowSize>,
     drawn: Instant,
@@ -120,7 +125,7 @@ impl Join {
             titles: BTreeMap::new(),
             keyboard: Keyboard::default(),
             looks: Looks::default(),
-            modes: KeyModes::default(),
+            dress: Dress::default(),
             fits: None,
             drawn: Instant::now(),
             dirty: true,
@@ -226,8 +231,10 @@ impl Join {
                 }
                 Effect::Send(packet) => self.outgoing.push_back(packet),
                 Effect::Rebuild { pane, ticket, window, bytes } => {
-                    self.panes.insert(pane, Terminal::new(window, SCROLLBACK));
-                    self.feed(pane, ticket, &bytes);
+                    let mut terminal = Terminal::new(window, SCROLLBACK);
+                    terminal.rebuild(&bytes);
+                    self.panes.insert(pane, terminal);
+                    self.feed(pane, ticket, b"");
                 }
                 Effect::Write { pane, ticket, bytes } => self.feed(pane, ticket, &bytes),
                 Effect::Resize { pane, window } => {
@@ -239,8 +246,13 @@ impl Join {
                     self.panes.remove(&pane);
                     self.titles.remove(&pane);
                 }
-                // There is no address bar, commands are not stepped through here, and nothing ever waits to be parsed.
-                Effect::Mark { .. } | Effect::KeepSecret { .. } | Effect::Skip { .. } => {}
+                Effect::Mark { pane, command } => {
+                    if let Some(terminal) = self.panes.get_mut(&pane) {
+                        terminal.command(command);
+                    }
+                }
+                // There is no address bar, and nothing ever waits to be parsed.
+                Effect::KeepSecret { .. } | Effect::Skip { .. } => {}
             }
         }
     }
@@ -269,137 +281,12 @@ impl Join {
         }
     }
 
-    /// Something was typed; why this ends, if it does.
-    fn typed(&mut self, bytes: &[u8]) -> Option<Left> {
-        self.keyboard.push(bytes);
-        loop {
-            let view = self.viewer.view();
-            let typing = matches!(view.typing, Typing::On | Typing::Paused) && !self.looks.is_covered();
-            let Some(key) = self.keyboard.next(typing && view.paste.is_none()) else { break };
-            // What asks a question takes the next key.
-            if view.paste.is_some() {
-                self.answer(&key);
-                continue;
-            }
-            if typing {
-                self.type_key(key, &view);
-            } else if let Some(left) = self.command(&key, &view) {
-                return Some(left);
-            }
-        }
-        self.dirty = true;
-        None
-    }
-
-    /// A key for the question whether a paste is typed.
-    fn answer(&mut self, key: &Key) {
-        if let Key::Char('y' | 'Y') = key {
-            self.happened(Event::AnswerPaste { typed: true });
-        } else if let Key::Char('n' | 'N' | 'q') | Key::Escape | Key::Out = key {
-            self.happened(Event::AnswerPaste { typed: false });
-        }
-    }
-
-    /// A key while typing: all but the way out are the program's.
-    fn type_key(&mut self, key: Key, view: &View) {
-        let Some(pane) = view.pane else { return };
-        match key {
-            Key::Out => self.happened(Event::StopTyping),
-            Key::Next(steps) if view.bar.is_some() => self.go(steps, view),
-            Key::Paste(Pasted { text }) => {
-                let bracketed = self.panes.get(&pane).is_some_and(Terminal::wants_paste);
-                self.happened(Event::Paste { pane, text, bracketed });
-            }
-            key @ (Key::Escape
-            | Key::Char(_)
-            | Key::Next(_)
-            | Key::Place(_)
-            | Key::Last
-            | Key::Scroll(_)
-            | Key::Page(_)
-            | Key::Other(_)) => {
-                let bytes = key.into_bytes();
-                if !bytes.is_empty() {
-                    self.looks.follow();
-                    self.happened(Event::Keys { pane, bytes });
-                }
-            }
-        }
-    }
-
-    /// A key while watching.
-    fn command(&mut self, key: &Key, view: &View) -> Option<Left> {
-        let page = self.looks.page();
-        match key {
-            Key::Out | Key::Char('q' | '\x03') => {
-                if self.looks.close() {
-                    return None;
-                }
-                return Some(Left::Person);
-            }
-            Key::Escape => drop(self.looks.close()),
-            Key::Char('?') => self.looks.toggle_help(),
-            Key::Char('t') => self.looks.toggle_transcript(),
-            Key::Char('i' | '\r') => match view.typing {
-                Typing::Lost(_) => self.happened(Event::GoOn),
-                Typing::Offered => self.happened(Event::StartTyping),
-                Typing::Never => self.looks.say("This link only watches."),
-                Typing::On | Typing::Paused => {}
-            },
-            Key::Char('r') if view.state.is_final() || matches!(view.state, State::Child(_)) => {
-                self.happened(Event::Retry);
-            }
-            Key::Char('o') => {
-                if let Some(bar) = &view.bar {
-                    self.happened(Event::Order(bar.order.other()));
-                }
-            }
-            Key::Char('p') => self.pin(view),
-            Key::Next(steps) => self.go(*steps, view),
-            Key::Place(place) => self.go_to(*place, view),
-            Key::Last => self.go_to(view.bar.as_ref().map_or(0, |bar| bar.children()), view),
-            Key::Scroll(lines) => self.looks.scroll(*lines),
-            Key::Page(pages) => self.looks.scroll(pages * page),
-            Key::Paste(_) | Key::Char(_) | Key::Other(_) => {}
-        }
-        if view.notice.is_some() {
-            self.happened(Event::NoticeSeen);
-        }
-        None
-    }
-
     /// Says how much room there is for a terminal, if that changed.
     fn tell_room(&mut self) {
         let room = self.looks.room();
         if self.fits != room {
             self.fits = room;
             self.happened(Event::Fits(room));
-        }
-    }
-
-    fn pin(&mut self, view: &View) {
-        let selected = view.bar.as_ref().and_then(|bar| bar.pills.iter().find(|pill| pill.selected));
-        if let Some(pill) = selected
-            && let Selection::Child(task) = &pill.selects
-        {
-            self.happened(Event::Pin { task: task.clone(), pinned: !pill.pinned });
-        }
-    }
-
-    fn go(&mut self, steps: isize, view: &View) {
-        let next = view.bar.as_ref().and_then(|bar| bar.next(steps)).cloned();
-        self.select(next);
-    }
-
-    fn go_to(&mut self, place: usize, view: &View) {
-        let next = view.bar.as_ref().and_then(|bar| bar.nth(place)).cloned();
-        self.select(next);
-    }
-
-    fn select(&mut self, next: Option<Selection>) {
-        if let Some(next) = next {
-            self.looks.follow();
-            self.happened(Event::Select(next));
         }
     }
 
@@ -410,11 +297,16 @@ impl Join {
         (self.dirty, self.drawn) = (false, Instant::now());
         let view = self.viewer.view();
         let terminal = view.pane.and_then(|pane| self.panes.get(&pane));
-        let typing = matches!(view.typing, Typing::On);
-        let modes = terminal.filter(|_| typing).map(Terminal::key_modes).unwrap_or_default();
-        if modes != self.modes {
-            self.modes = modes;
-            tty::show(keyboard::switch(modes).as_bytes())?;
+        let typed = terminal.filter(|_| matches!(view.typing, Typing::On));
+        let wanted = typed.and_then(Terminal::mouse_modes).map_or(MouseReports::Drags, |modes| modes.reports);
+        let dress = Dress {
+            keys: typed.map(Terminal::key_modes).unwrap_or_default(),
+            cursor: typed.map_or(0, Terminal::cursor_shape),
+            mouse: (!self.looks.no_mouse).then_some(wanted),
+        };
+        if dress != self.dress {
+            self.dress = dress;
+            tty::show(keyboard::switch(dress).as_bytes())?;
         }
         let picture = picture::Picture {
             view: &view,

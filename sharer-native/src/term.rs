@@ -107,6 +107,26 @@ impl Terminal {
         self.tap.command(number);
     }
 
+    /// Takes a dump of another model, which says where commands were typed.
+    pub fn rebuild(&mut self, dump: &[u8]) {
+        let mut rest = dump;
+        while let Some(at) = memchr::memmem::find(rest, writer::COMMAND) {
+            let (before, mark) = rest.split_at(at + writer::COMMAND.len());
+            self.feed(before);
+            let digits = mark.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(mark.len());
+            let (number, behind) = mark.split_at(digits);
+            // A number rides on what is written next.
+            let (first, behind) = behind.split_at(command::first_character(behind));
+            self.feed(number);
+            self.feed(first);
+            if let Some(number) = std::str::from_utf8(number).ok().and_then(|number| number.parse().ok()) {
+                self.tap.recall(number);
+            }
+            rest = behind;
+        }
+        self.feed(rest);
+    }
+
     /// Forgets all that has scrolled off, of the primary screen also while the alternate one shows: what a dump of the
     /// screen does not hold is gone.
     pub fn forget_history(&mut self) {

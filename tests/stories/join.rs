@@ -153,6 +153,119 @@ async fn a_headless_terminal_takes_the_size_of_who_types_and_an_owners_stays() {
     assert!(!owner.has("size-29"), "what a viewer would like");
 }
 
+/// What the mouse says at this place of the screen, from 0.
+fn mouse(code: u16, column: usize, row: usize) -> String {
+    format!("\x1b[<{code};{};{}M", column + 1, row + 1)
+}
+
+#[tokio::test]
+async fn the_mouse_presses_pills_scrolls_and_is_the_programs_while_one_types() {
+    let sandbox = Sandbox::new();
+    let sharer = Sharer::share(&sandbox, ["--size", "80x20", "--", "sh", "-c", PROGRAM]).await;
+    let seat = Seat::sharer(&sandbox, &["join", &sharer.write_link()]);
+    shows(&seat, &["◆ Orchestrator", "one", "two"]).await;
+    let bar = seat.screen().lines().next().unwrap().to_owned();
+    let column = bar.split("one").next().unwrap().chars().count();
+    seat.types(&mouse(0, column, 0));
+    shows(&seat, &["one-42"]).await;
+    // The wheel over the bar goes on; over a terminal it looks back.
+    seat.types(&mouse(65, column, 0));
+    shows(&seat, &["two-42"]).await;
+    drop(seat);
+
+    // A program that asks for the mouse has it, in its own cells and words, from who types; from nobody else.
+    let program = r"stty raw -echo; seq 100; printf '\033[?1002h\033[?1006h\033[5 qready\r\n'; cat -v";
+    let sharer = Sharer::share(&sandbox, ["--size", "80x20", "--", "sh", "-c", program]).await;
+    let seat = Seat::sharer(&sandbox, &["join", &sharer.write_link()]);
+    shows(&seat, &["ready"]).await;
+    seat.types(&mouse(0, 4, 2));
+    seat.types(&mouse(64, 4, 2));
+    shows(&seat, &["3 lines back"]).await;
+    assert!(!seat.has("[<0;5;3M"), "who watches presses nothing");
+    assert!(!seat.has("\x1b[5 q"), "its own cursor");
+    seat.types("i");
+    shows(&seat, &["TYPING"]).await;
+    seat.types(&mouse(0, 4, 2));
+    shows(&seat, &["^[[<0;5;3M"]).await;
+    seat.got("\x1b[5 q").await;
+    // Left to the person's terminal, and put back at the end.
+    seat.types("\x1dm");
+    shows(&seat, &["your terminal's again"]).await;
+    seat.got("\x1b[?1002l").await;
+    seat.types("q");
+    assert_eq!(seat.ended().await.code, Some(0));
+}
+
+#[tokio::test]
+async fn text_is_found_and_commands_are_stepped_through() {
+    let sandbox = Sandbox::new();
+    let command = |line: &str, lines: usize, status: u8| {
+        format!(
+            r"printf '\033]133;A\007$ \033]133;B\007{line}\r\n\033]133;C\007'; seq -f 'line %g of {line}' {lines}; printf '\033]133;D;{status}\007';"
+        )
+    };
+    let program = [command("first", 60, 0), command("second", 60, 3), "read line;".to_owned()].concat();
+    let third = format!("{} printf '$ '; read line", command("third", 60, 0));
+    let program = format!("stty -echo; {program} {third}");
+    let sharer = Sharer::share(&sandbox, ["--size", "80x20", "--", "bash", "-c", &program]).await;
+    let seat = Seat::sharer(&sandbox, &["join", &sharer.write_link()]);
+    shows(&seat, &["line 60 of second"]).await;
+    // One more behind the snapshot.
+    seat.types("i");
+    shows(&seat, &["TYPING"]).await;
+    seat.types("\r");
+    shows(&seat, &["line 60 of third"]).await;
+    seat.types("\x1d/LINE 7 of\r");
+    shows(&seat, &["1 of 3 lines"]).await;
+    shows(&seat, &["line 7 of third"]).await;
+    seat.types("nn");
+    shows(&seat, &["3 of 3 lines"]).await;
+    shows(&seat, &["line 7 of first"]).await;
+    seat.types("N");
+    shows(&seat, &["line 7 of second"]).await;
+    seat.types("/nowhere to be seen\r");
+    shows(&seat, &["not found"]).await;
+    // Commands, from the newest up.
+    seat.types("\x1bG");
+    seat.types("\x1b");
+    shows(&seat, &["? help"]).await;
+    seat.types(&"\x1b[6~".repeat(20));
+    shows(&seat, &["line 60 of third"]).await;
+    seat.types("[");
+    shows(&seat, &["$ third", "done in"]).await;
+    seat.types("[");
+    shows(&seat, &["$ second", "status 3"]).await;
+    shows(&seat, &["line 2 of second"]).await;
+    seat.types("\x1b[5;7~");
+    shows(&seat, &["$ first", "done in"]).await;
+    shows(&seat, &["line 2 of first"]).await;
+    seat.types("[");
+    shows(&seat, &["none further"]).await;
+    seat.types("]]");
+    shows(&seat, &["$ third", "done in"]).await;
+}
+
+#[tokio::test]
+async fn a_session_does_not_show_itself_in_itself() {
+    let sandbox = Sandbox::new();
+    let program = r#"until [ -e "$HOME/link" ]; do sleep 0.05; done
+"$SHARER_BIN" join "$(cat "$HOME/link")"; echo "status-$?"; read line"#;
+    let sharer = Sharer::share(&sandbox, ["--", "sh", "-c", program]).await;
+    let seat = Seat::sharer(&sandbox, &["join", &sharer.read_link()]);
+    shows(&seat, &["● Live"]).await;
+    std::fs::write(sandbox.path().join("link.new"), sharer.read_link()).unwrap();
+    std::fs::rename(sandbox.path().join("link.new"), sandbox.path().join("link")).unwrap();
+    shows(&seat, &["it would show itself in itself"]).await;
+    shows(&seat, &["status-125"]).await;
+
+    // Another one may be shown there.
+    let other = Sharer::share(&sandbox, ["--", "sh", "-c", "echo other-$((40+2)); read line"]).await;
+    let program = format!(r#""$SHARER_BIN" join '{}'"#, other.read_link());
+    let sharer = Sharer::share(&sandbox, ["--", "sh", "-c", &program]).await;
+    let seat = Seat::sharer(&sandbox, &["join", &sharer.read_link()]);
+    shows(&seat, &["other-42"]).await;
+}
+
 /// What a terminal that is none of ours shows: tmux, asked row by row.
 #[tokio::test]
 async fn tmux_shows_the_sessions_own_rows_under_the_pills() {

@@ -122,6 +122,7 @@ impl Seats {
             | Reply::Nested { .. }
             | Reply::Ended { .. }
             | Reply::Task(_)
+            | Reply::Shows(_)
             | Reply::Tasks(_)
             | Reply::Done => {
                 bail!("the session is of another version")

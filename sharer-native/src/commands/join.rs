@@ -7,6 +7,7 @@ use rustix::stdio::dup2_stdin;
 use shared::id::TaskId;
 use shared::link::Link;
 
+use super::tasks::Session;
 use super::{plain, print, sessions};
 use crate::{join, tty};
 
@@ -20,6 +21,13 @@ pub fn join(link: Option<&str>) -> anyhow::Result<u8> {
         Some(text) => Link::parse_deep(text)?,
         None => chosen()?,
     };
+    let own = Session::around().and_then(|around| around.shows(&link.session)).unwrap_or(false);
+    if own && child.is_none() {
+        bail!(
+            "this terminal is that session: it would show itself in itself, without end. Join it from a terminal that is not \
+             shared (where this one is not, unset SHARER_SOCKET)"
+        );
+    }
     join::run(link, child)
 }
 

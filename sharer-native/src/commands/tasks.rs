@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, bail};
+use shared::id::SessionId;
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 use super::{OTHER_VERSION, allowed, plain, print};
@@ -97,6 +98,14 @@ impl Session {
                 Ok(*task)
             }
         }
+    }
+
+    /// Whether the terminal of this task is that session.
+    pub fn shows(&self, session: &SessionId) -> anyhow::Result<bool> {
+        let Reply::Shows(shows) = self.ask(Request::Shows { session: session.to_string() })? else {
+            bail!(OTHER_VERSION)
+        };
+        Ok(shows)
     }
 
     /// All tasks below this one.

@@ -70,6 +70,11 @@ pub enum Request {
     },
     /// List tasks.
     Tasks,
+    /// Whether the terminal of the task that asks is this session.
+    Shows {
+        /// Its id.
+        session: String,
+    },
     /// Type into a task.
     Tell {
         /// Which.
@@ -303,6 +308,8 @@ pub enum Reply {
     },
     /// To `Task`.
     Task(Box<Row>),
+    /// To `Shows`.
+    Shows(bool),
     /// To `Tasks`.
     Tasks(Vec<Row>),
     /// To `Tell`, `Kill` and `State`, and to the first program's `Unshare`.

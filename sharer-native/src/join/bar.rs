@@ -1,5 +1,7 @@
 //! The pill bar as one row.
 
+use std::ops::Range;
+
 use ratatui::style::{Color, Modifier, Style, Stylize as _};
 use ratatui::text::{Line, Span};
 use shared::viewer::{Bar, Pill, Selection, Standing, Status};
@@ -64,8 +66,8 @@ fn pill(pill: &Pill, place: usize) -> Vec<Span<'static>> {
     spans
 }
 
-/// The bar in so many columns, scrolled so that the selected pill is in sight.
-pub(super) fn line(bar: &Bar, columns: usize) -> Line<'static> {
+/// The bar in so many columns, scrolled so that the selected pill is in sight; and the columns of each pill that is.
+pub(super) fn line(bar: &Bar, columns: usize) -> (Line<'static>, Vec<(Range<u16>, Selection)>) {
     let count = format!(" {} ", bar.children());
     let stale = match bar.standing {
         Standing::Present => "",
@@ -93,14 +95,19 @@ pub(super) fn line(bar: &Bar, columns: usize) -> Line<'static> {
     }
     let more = |is: bool, sign: &'static str| Span::raw(if is { sign } else { " " }).dim();
     let mut spans = vec![more(first > 0, "‹")];
-    for one in pills.get(first..=last).unwrap_or_default() {
+    let (mut places, mut column) = (Vec::new(), 1);
+    for (one, pill) in pills.iter().zip(&bar.pills).skip(first).take(last - first + 1) {
+        let end = column + width(one) - 1;
+        let place = |at: usize| u16::try_from(at).unwrap_or(u16::MAX);
+        places.push((place(column)..place(end), pill.selects.clone()));
+        column = end + 1;
         spans.extend(one.iter().cloned());
         spans.push(Span::raw(" "));
     }
     spans.push(more(last + 1 < pills.len(), "›"));
     spans.push(Span::raw(count).dim());
     spans.push(Span::raw(stale).yellow());
-    Line::from(spans)
+    (Line::from(spans), places)
 }
 
 #[cfg(test)]

@@ -7,8 +7,14 @@ use ratatui::style::{Color, Modifier, Style};
 use crate::term::Terminal;
 use crate::term::style::{Colour, Effects, Style as Look};
 
-/// Draws what fits of a terminal, `back` lines before now, around its cursor; says where the cursor is then.
-pub(super) fn draw(terminal: &Terminal, back: usize, area: Rect, buffer: &mut Buffer) -> Option<Position> {
+/// Draws what fits of a terminal, `back` lines before now, around its cursor; says where the cursor is then, and which
+/// column and row of the terminal stand first.
+pub(super) fn draw(
+    terminal: &Terminal,
+    back: usize,
+    area: Rect,
+    buffer: &mut Buffer,
+) -> (Option<Position>, (u16, u16)) {
     let size = terminal.size();
     let cursor = terminal.cursor().filter(|_| back == 0);
     let (left, top) = corner(cursor, (size.cols, size.rows), area);
@@ -24,7 +30,7 @@ pub(super) fn draw(terminal: &Terminal, back: usize, area: Rect, buffer: &mut Bu
                 break;
             }
             let Some(cell) = buffer.cell_mut((area.x + column, area.y + row)) else { continue };
-            let mut symbol: String = std::iter::once(glyph.base).chain(glyph.marks.iter().copied()).collect();
+            let mut symbol: String = glyph.characters().collect();
             // The model keeps none; this is the last door before a person's terminal.
             symbol.retain(|c| !c.is_control());
             if symbol.is_empty() {
@@ -38,10 +44,10 @@ pub(super) fn draw(terminal: &Terminal, back: usize, area: Rect, buffer: &mut Bu
             }
         }
     }
-    let (column, row) = cursor?;
     let at = |value: usize, from: u16| u16::try_from(value).ok()?.checked_sub(from);
-    let (column, row) = (at(column, left)?, at(row, top)?);
-    (column < area.width && row < area.height).then(|| Position::new(area.x + column, area.y + row))
+    let cursor = cursor.and_then(|(column, row)| Some((at(column, left)?, at(row, top)?)));
+    let cursor = cursor.filter(|(column, row)| *column < area.width && *row < area.height);
+    (cursor.map(|(column, row)| Position::new(area.x + column, area.y + row)), (left, top))
 }
 
 /// The first column and row that are shown, so that the cursor is.
@@ -91,7 +97,7 @@ mod tests {
 
     fn drawn(terminal: &Terminal, back: usize, area: Rect) -> (Vec<String>, Option<Position>) {
         let mut buffer = Buffer::empty(Rect::new(0, 0, area.right(), area.bottom()));
-        let cursor = draw(terminal, back, area, &mut buffer);
+        let (cursor, _) = draw(terminal, back, area, &mut buffer);
         let row = |y: u16| -> String {
             (area.x..area.right()).map(|x| buffer[(x, y)].symbol().to_owned()).collect()
         };
@@ -101,9 +107,11 @@ mod tests {
     #[test]
     fn what_fits_is_shown_around_the_cursor() {
         let mut terminal = Terminal::new(WindowSize { cols: 10, rows: 4 }, 100);
-        terminal.feed("one\r\ntwo\r\n漢字 é\r\nlast line!".as_bytes());
+        terminal.feed(b"one\r\n");
+        terminal.command(1);
+        terminal.feed("two\r\n漢字 é\r\nlast line!".as_bytes());
         let (rows, cursor) = drawn(&terminal, 0, Rect::new(2, 1, 12, 5));
-        assert_eq!(rows[0].trim_end(), "one");
+        assert_eq!(rows[0].trim_end(), "one", "a command's number is no character");
         assert!(rows[2].starts_with("漢") && rows[3].starts_with("last line!"), "{rows:?}");
         assert_eq!(cursor, Some(Position::new(2 + 9, 1 + 3)), "in a terminal that wraps, at its last column");
         // Three columns and two rows are too few: the cursor's are shown.

@@ -3,7 +3,8 @@
 //! While typing into a session everything but the way out, the way to other pills and pastes passes as it came: the
 //! terminal that the person sits at encodes keys as the program asked for ([`switch`]), so nothing is translated.
 
-use crate::term::cells::KeyModes;
+use super::mouse::{self, Mouse, Read};
+use crate::term::cells::{KeyModes, MouseReports};
 
 /// A paste longer than this is cut off: the machine refuses much shorter ones in words.
 const LONGEST_PASTE: usize = 4 << 20;
@@ -34,6 +35,11 @@ pub(super) enum Key {
     Scroll(isize),
     /// So many screens towards the past.
     Page(isize),
+    /// To the command before, or behind.
+    Step {
+        back: bool,
+    },
+    Mouse(Mouse),
     Paste(Pasted),
     /// Anything else, as it came.
     Other(Vec<u8>),
@@ -52,6 +58,8 @@ impl Key {
             | Self::Last
             | Self::Scroll(_)
             | Self::Page(_)
+            | Self::Step { .. }
+            | Self::Mouse(_)
             | Self::Paste(_) => Vec::new(),
         }
     }
@@ -84,6 +92,15 @@ impl Keyboard {
         if self.rest.is_empty() {
             return None;
         }
+        match mouse::read(&self.rest) {
+            Read::Whole(mouse, taken) => {
+                drop(self.rest.drain(..taken));
+                return Some(Key::Mouse(mouse));
+            }
+            // Nobody types this; the rest is on its way.
+            Read::Cut => return None,
+            Read::No => {}
+        }
         let (key, taken) = if typing { typed(&self.rest) } else { pressed(&self.rest) };
         drop(self.rest.drain(..taken.min(self.rest.len())));
         Some(key)
@@ -111,7 +128,7 @@ fn typed(bytes: &[u8]) -> (Key, usize) {
     }
     let begins = |at: usize| {
         let rest = bytes.get(at..).unwrap_or_default();
-        rest.starts_with(PASTE_BEGINS) || own_chord(rest).is_some()
+        rest.starts_with(PASTE_BEGINS) || own_chord(rest).is_some() || mouse::read(rest) != Read::No
     };
     let upto = (1..bytes.len()).find(|at| begins(*at)).unwrap_or(bytes.len());
     (Key::Other(bytes.get(..upto).unwrap_or(bytes).to_vec()), upto)
@@ -121,6 +138,8 @@ fn typed(bytes: &[u8]) -> (Key, usize) {
 fn own_chord(bytes: &[u8]) -> Option<(Key, usize)> {
     match bytes {
         [0x1d, ..] => Some((Key::Out, 1)),
+        [0x1b, b'[', b'5', b';', b'7', b'~', ..] => Some((Key::Step { back: true }, 6)),
+        [0x1b, b'[', b'6', b';', b'7', b'~', ..] => Some((Key::Step { back: false }, 6)),
         [0x1b, 0x1d, ..] => Some((Key::Next(1), 2)),
         // Two escapes that come as one: Ctrl+Alt+[; people are slower.
         [0x1b, 0x1b] => Some((Key::Next(-1), 2)),
@@ -180,11 +199,28 @@ fn overlap(bytes: &[u8], what: &[u8]) -> usize {
         .unwrap_or(0)
 }
 
-/// Brings the person's terminal to encode keys as the program wants them.
-pub(super) fn switch(modes: KeyModes) -> String {
-    let cursor = if modes.application_cursor { "\x1b[?1h" } else { "\x1b[?1l" };
-    let keypad = if modes.application_keypad { "\x1b=" } else { "\x1b>" };
-    format!("{cursor}{keypad}")
+/// What the person's terminal is to be like: as the program has it while one types into it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Dress {
+    pub(super) keys: KeyModes,
+    /// The cursor's shape, by number; 0: its own.
+    pub(super) cursor: u8,
+    /// The mouse is reported: at least clicks and the wheel. Without it the terminal has the mouse to itself.
+    pub(super) mouse: Option<MouseReports>,
+}
+
+/// Brings the person's terminal to encode keys as the program wants them, and to look like its own.
+pub(super) fn switch(dress: Dress) -> String {
+    let cursor = if dress.keys.application_cursor { "\x1b[?1h" } else { "\x1b[?1l" };
+    let keypad = if dress.keys.application_keypad { "\x1b=" } else { "\x1b>" };
+    let mouse = match dress.mouse {
+        None => "\x1b[?1003l\x1b[?1002l\x1b[?1006l",
+        Some(MouseReports::Motion) => "\x1b[?1003h\x1b[?1006h",
+        Some(MouseReports::Presses | MouseReports::Clicks | MouseReports::Drags) => {
+            "\x1b[?1003l\x1b[?1002h\x1b[?1006h"
+        }
+    };
+    format!("{cursor}{keypad}{mouse}\x1b[{} q", dress.cursor)
 }
 
 #[cfg(test)]
@@ -209,6 +245,13 @@ mod tests {
         assert_eq!(typed(keys), [other(keys)], "as it came");
         assert_eq!(typed(b"ab\x1dcd"), [other(b"ab"), Key::Out, other(b"cd")]);
         assert_eq!(typed(b"\x1b\x1d"), [Key::Next(1)]);
+        assert_eq!(
+            typed(b"\x1b[5;7~x\x1b[6;7~"),
+            [Key::Step { back: true }, other(b"x"), Key::Step { back: false }]
+        );
+        // The mouse is ours, also where a read cut it in two.
+        assert_eq!(typed(b"x\x1b[<0;3;"), [other(b"x")]);
+        assert!(matches!(typed(b"4My").as_slice(), [Key::Mouse(mouse), Key::Other(_)] if mouse.at == (2, 3)));
         assert_eq!(typed(b"\x1b"), [other(b"\x1b")], "escape itself is the program's");
         keyboard.push(b"ls\x1dq");
         let keys = [true, true, false].map(|typing| keyboard.next(typing));
@@ -265,7 +308,7 @@ mod tests {
             let mut keyboard = Keyboard::default();
             drop(read(&mut keyboard, false, &bytes));
             let mut keyboard = Keyboard::default();
-            prop_assume!(!bytes.contains(&0x1d) && find(&bytes, PASTE_BEGINS).is_none() && !bytes.ends_with(b"\x1b\x1b"));
+            prop_assume!(!bytes.contains(&0x1d) && find(&bytes, PASTE_BEGINS).is_none() && find(&bytes, mouse::BEGINS).is_none() && !bytes.ends_with(b"\x1b\x1b"));
             let typed: Vec<u8> = read(&mut keyboard, true, &bytes).into_iter().flat_map(Key::into_bytes).collect();
             prop_assert_eq!(typed, bytes);
         }

@@ -12,6 +12,7 @@ use shared::time::UnixMs;
 use shared::viewer::{Shown, State, Typing, View};
 use unicode_width::UnicodeWidthStr as _;
 
+use super::looks::{Looks, Placed};
 use super::{bar, cells, talk};
 use crate::term::Terminal;
 
@@ -22,70 +23,12 @@ const HELP: &str = "\
 Home End      the first pill, the last           Ctrl+Alt+[ ]  also while typing
 i, Enter      type (where the link allows)       Ctrl-]      stop typing; leave
 ↑ ↓ PgUp PgDn look at what has scrolled off      t           transcript
-o             order: as started, or what needs a person first
+/  n N        find text; older, newer            [ ]         the command before, behind
+o             order: as started, or what needs a person first (Ctrl+Alt+PgUp PgDn while typing)
 p             pin the selected pill              r           try again
+m             the mouse: pills and wheel, and the program's while typing; or your terminal's own
+              (with Shift it selects text in most terminals)
 q             leave; the session goes on         ?           this page";
-
-/// What the person chose to look at; theirs alone.
-#[derive(Debug, Default)]
-pub(super) struct Looks {
-    help: bool,
-    transcript: Option<bool>,
-    /// Lines before now.
-    back: usize,
-    /// Something to say, until the next key.
-    said: Option<&'static str>,
-    /// Room for a terminal in the last picture.
-    room: Option<WindowSize>,
-    /// Lines of the last picture, for scrolling by screens.
-    height: u16,
-}
-
-impl Looks {
-    /// Whether something stands over the terminal that the next key is for.
-    pub(super) fn is_covered(&self) -> bool {
-        self.help
-    }
-
-    /// Goes to the newest lines.
-    pub(super) fn follow(&mut self) {
-        (self.back, self.said) = (0, None);
-    }
-
-    pub(super) fn toggle_help(&mut self) {
-        self.help = !self.help;
-    }
-
-    pub(super) fn toggle_transcript(&mut self) {
-        self.transcript = Some(!self.transcript.unwrap_or_default());
-        self.follow();
-    }
-
-    /// Closes what is open; whether anything was.
-    pub(super) fn close(&mut self) -> bool {
-        let scrolled = self.back > 0;
-        self.follow();
-        std::mem::take(&mut self.help) || self.transcript.replace(false) == Some(true) || scrolled
-    }
-
-    pub(super) fn scroll(&mut self, lines: isize) {
-        self.back = self.back.saturating_add_signed(lines);
-    }
-
-    pub(super) fn say(&mut self, what: &'static str) {
-        self.said = Some(what);
-    }
-
-    /// Room for a terminal, where one is shown.
-    pub(super) fn room(&self) -> Option<WindowSize> {
-        self.room
-    }
-
-    /// Lines of a screen.
-    pub(super) fn page(&self) -> isize {
-        isize::try_from(self.height.saturating_sub(1).max(1)).unwrap_or(1)
-    }
-}
 
 /// Whether the picture changes with time alone: it counts seconds.
 pub(super) fn ticks(view: &View) -> bool {
@@ -117,11 +60,17 @@ impl Picture<'_> {
         looks.height = middle.height;
         // A sentence above the last line comes and goes, and is no reason for another size.
         let rows = frame.area().height.saturating_sub(top.height + bottom.height).max(1);
+        looks.pills.clear();
         if let Some(bar) = &self.view.bar {
-            frame.render_widget(bar::line(bar, usize::from(top.width)), top);
+            let (line, places) = bar::line(bar, usize::from(top.width));
+            frame.render_widget(line, top);
+            looks.pills = places;
         }
         let cols = self.draw_middle(frame, middle, looks);
         looks.room = cols.map(|cols| WindowSize { cols, rows });
+        if let Some(find) = &looks.find {
+            find.mark(middle, frame.buffer_mut());
+        }
         if let Some(message) = message {
             let style = Style::new().fg(Color::Yellow);
             frame.render_widget(Paragraph::new(message).style(style).wrap(Wrap { trim: true }), below);
@@ -147,11 +96,13 @@ impl Picture<'_> {
             Some(_) => (None, Some(area)),
             None => (Some(area), None),
         };
+        (looks.talks, looks.placed) = (right.is_some(), None);
         if let Some(area) = left {
             self.draw_terminal(frame, area, looks, right.is_none());
         }
         if let (Some(area), Some(transcript)) = (right, transcript) {
             let height = usize::from(area.height);
+            looks.talk_columns = usize::from(area.width);
             let all = talk::lines(transcript, usize::from(area.width), height + looks.back);
             looks.back = looks.back.min(all.len().saturating_sub(height));
             let upto = all.len() - looks.back;
@@ -170,13 +121,9 @@ impl Picture<'_> {
             frame.render_widget(Line::from(words).centered().dim(), middle);
             return;
         };
-        let back = if scrolls {
-            looks.back = looks.back.min(terminal.history());
-            looks.back
-        } else {
-            0
-        };
-        let cursor = cells::draw(terminal, back, area, frame.buffer_mut());
+        let back = if scrolls { looks.stay(terminal.history()) } else { 0 };
+        let (cursor, corner) = cells::draw(terminal, back, area, frame.buffer_mut());
+        looks.placed = (back == 0).then_some(Placed { area, corner });
         if let (Some(at), Typing::On) = (cursor, &self.view.typing) {
             frame.set_cursor_position(at);
         }
@@ -195,10 +142,13 @@ impl Picture<'_> {
         // One broken connection is mended before anybody reads a sentence about it.
         let soon = matches!(self.view.state, State::Reconnecting { .. }) && self.view.attempts <= 1;
         let away = self.view.state.sentence().filter(|_| !soon);
-        away.or_else(|| self.view.notice.or(looks.said).map(str::to_owned))
+        away.or_else(|| self.view.notice.map(str::to_owned)).or_else(|| looks.said.clone())
     }
 
     fn status(&self, looks: &Looks, columns: usize) -> Line<'static> {
+        if let Some(find) = &looks.find {
+            return Line::from(format!(" {}", find.says())).bold();
+        }
         let State::Live = &self.view.state else { return self.standing(looks, columns, Color::Yellow) };
         self.standing(looks, columns, Color::Green)
     }

@@ -1,9 +1,10 @@
 //! What a terminal shows, cell by cell, for those who draw it themselves.
 
 use alacritty_terminal::grid::Dimensions as _;
-use alacritty_terminal::index::Line;
+use alacritty_terminal::index::{Column, Line};
 use alacritty_terminal::term::TermMode;
 
+use super::command::is_number;
 use super::style::Style;
 use super::{Terminal, dump, tap};
 
@@ -22,6 +23,14 @@ pub struct Glyph<'a> {
     pub style: Style,
 }
 
+impl<'a> Glyph<'a> {
+    /// The character and what joins it, as a terminal is given them.
+    pub fn characters(self) -> impl Iterator<Item = char> + 'a {
+        let marks = self.marks.iter().copied().filter(|mark| !is_number(*mark));
+        std::iter::once(self.base).chain(marks)
+    }
+}
+
 /// What a terminal wants of the keyboard that feeds its program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct KeyModes {
@@ -31,6 +40,28 @@ pub struct KeyModes {
     pub application_keypad: bool,
 }
 
+/// What a program wants to hear of the mouse.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MouseModes {
+    /// Which events.
+    pub reports: MouseReports,
+    /// In the encoding that has no limits (SGR).
+    pub sgr: bool,
+}
+
+/// Which events of the mouse a program wants to hear of; each more than the one before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum MouseReports {
+    /// Presses.
+    Presses,
+    /// Releases, too.
+    Clicks,
+    /// Motion with a button held, too.
+    Drags,
+    /// All motion.
+    Motion,
+}
+
 impl Terminal {
     /// A row of the screen as it was `back` lines before; `None` beyond its ends.
     pub fn glyphs(&self, row: usize, back: usize) -> Option<Vec<Glyph<'_>>> {
@@ -38,8 +69,11 @@ impl Terminal {
         if row >= grid.screen_lines() || back > grid.history_size() {
             return None;
         }
-        let at = Line(tap::line(row).0 - i32::try_from(back).ok()?);
-        let cells: &[_] = &grid[at][..];
+        Some(self.row_glyphs(Line(tap::line(row).0 - i32::try_from(back).ok()?)))
+    }
+
+    fn row_glyphs(&self, at: Line) -> Vec<Glyph<'_>> {
+        let cells: &[_] = &self.tap.term.grid()[at][..];
         let mut glyphs = Vec::with_capacity(cells.len());
         let mut column = 0;
         while let Some(cell) = cells.get(column) {
@@ -47,7 +81,55 @@ impl Terminal {
             glyphs.push(Glyph { column, ..glyph });
             column += if glyph.wide { 2 } else { 1 };
         }
-        Some(glyphs)
+        glyphs
+    }
+
+    /// The texts of all lines that are kept, those that have scrolled off first, without blanks at their ends.
+    pub fn lines(&self) -> impl DoubleEndedIterator<Item = String> + '_ {
+        self.all_lines().map(|(_, at)| {
+            let text: String = self.row_glyphs(at).into_iter().flat_map(Glyph::characters).collect();
+            text.trim_end().to_owned()
+        })
+    }
+
+    /// The commands whose lines are kept, each with the place of its line in [`Terminal::lines`].
+    pub fn commands(&self) -> Vec<(u64, usize)> {
+        let grid = self.tap.term.grid();
+        let found = |(place, at): (usize, Line)| Some((self.tap.command_of(&grid[at][Column(0)])?, place));
+        self.all_lines().filter_map(found).collect()
+    }
+
+    fn all_lines(&self) -> impl DoubleEndedIterator<Item = (usize, Line)> + '_ {
+        let grid = self.tap.term.grid();
+        let history = i32::try_from(grid.history_size()).unwrap_or(i32::MAX);
+        (0..grid.screen_lines() + grid.history_size())
+            .map(move |place| (place, Line(tap::line(place).0 - history)))
+    }
+
+    /// What the program wants to hear of the mouse. Who wants to hear of pixels (mode 1016) hears nothing: there are none.
+    #[must_use]
+    pub fn mouse_modes(&self) -> Option<MouseModes> {
+        let mouse = &self.tap.shadow.mouse;
+        let reports = match mouse.protocol? {
+            9 => MouseReports::Presses,
+            1000 => MouseReports::Clicks,
+            1002 => MouseReports::Drags,
+            _ => MouseReports::Motion,
+        };
+        let sgr = mouse.encoding.is_some();
+        (mouse.encoding != Some(1016)).then_some(MouseModes { reports, sgr })
+    }
+
+    /// The number of the cursor's shape (DECSCUSR); 0: as the person's terminal has it.
+    #[must_use]
+    pub fn cursor_shape(&self) -> u8 {
+        self.tap.shadow.cursor_style.unwrap_or(0)
+    }
+
+    /// Whether a full-screen program shows: nothing scrolls off.
+    #[must_use]
+    pub fn is_alternate(&self) -> bool {
+        self.tap.term.mode().contains(TermMode::ALT_SCREEN)
     }
 
     /// Column and row of the cursor, from 0; `None` while the program hides it.

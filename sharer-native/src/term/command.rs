@@ -25,14 +25,23 @@ fn code(number: u64) -> u32 {
 impl Tap {
     /// See [`super::Terminal::command`].
     pub(super) fn command(&mut self, number: u64) {
+        self.mark_command(number, true);
+    }
+
+    /// See [`super::Terminal::recall`].
+    pub(super) fn recall(&mut self, number: u64) {
+        self.mark_command(number, false);
+    }
+
+    fn mark_command(&mut self, number: u64, begins: bool) {
         if self.in_alternate() {
             return;
         }
-        self.newest_command = number;
+        self.newest_command = self.newest_command.max(number);
         let grid = self.term.grid_mut();
         let (top, last) = (grid.topmost_line(), grid.last_column());
         let mut at = grid.cursor.point.line;
-        if grid.cursor.point.column == 0 && at > top {
+        if begins && grid.cursor.point.column == 0 && at > top {
             at -= 1;
         }
         while at > top && grid[at - 1i32][last].flags.contains(Flags::WRAPLINE) {
@@ -48,6 +57,27 @@ impl Tap {
         let c = cell.zerowidth()?.iter().find(|c| is_number(**c))?;
         let back = (COUNT + code(self.newest_command) - (u32::from(*c) - FIRST)) % COUNT;
         self.newest_command.checked_sub(back.into())
+    }
+}
+
+/// Up to where in a dump the first character behind a number has been written.
+pub(super) fn first_character(dump: &[u8]) -> usize {
+    let mut at = 0;
+    loop {
+        let rest = dump.get(at..).unwrap_or_default();
+        let position = |from: usize, is: &dyn Fn(u8) -> bool| {
+            rest.iter().skip(from).position(|byte| is(*byte)).map_or(rest.len(), |found| from + found + 1)
+        };
+        at += match rest {
+            [] => return dump.len(),
+            [0x1b, b'[', ..] => position(2, &|byte| (0x40..=0x7e).contains(&byte)),
+            [0x1b, b']', ..] => position(2, &|byte| byte == 0x07 || byte == b'\\'),
+            [0x1b, ..] => 2.min(rest.len()),
+            [control, ..] if *control < 0x20 => 1,
+            [_, more @ ..] => {
+                return at + 1 + more.iter().take_while(|byte| **byte & 0xc0 == 0x80).count();
+            }
+        };
     }
 }
 

@@ -395,6 +395,16 @@ fn a_commands_number_goes_with_its_line() {
     let wide = dump(&mut terminal, true);
     assert!(wide.contains("<1>$ one\r\n") && wide.contains("<2>$\u{301} a-long-command\r\n"), "{wide}");
     assert_eq!(wide.matches('<').count(), 2);
+    // Who is given the dump knows the same, and where.
+    let mut other = Terminal::new(WindowSize { cols: 30, rows: 4 }, 100);
+    other.rebuild(&terminal.full());
+    assert_eq!(dump(&mut other, true), wide);
+    assert_eq!(other.commands(), terminal.commands());
+    let lines: Vec<String> = terminal.lines().collect();
+    for (number, place) in other.commands() {
+        let line = if number == 1 { "$ one" } else { "$\u{301} a-long-command" };
+        assert_eq!(lines[place], line, "{number}");
+    }
     // The newest number of a line counts, and goes when the line is erased; with the other screen on there is no line.
     terminal.feed(b"$ three\r\n");
     terminal.command(3);

@@ -9,6 +9,9 @@ use super::style::{Colour, Style};
 /// How every dump begins: whatever went before is gone.
 pub(super) const RESET: &[u8] = b"\x18\x1bc\x1b[20l";
 
+/// Behind this stands the number of the command that was typed on the line that follows.
+pub(super) const COMMAND: &[u8] = b"\x1b]133;C;n=";
+
 /// Runs of blanks longer than this are jumped over; the jump takes 4 to 6 bytes.
 const SHORT_RUN: usize = 5;
 /// A frugal writer leaves out links beyond this size, and all styles and marks beyond twice this size.

@@ -118,6 +118,8 @@ impl Host {
     fn owner_asks(&mut self, request: Request) -> Reply {
         match request {
             Request::Status => self.status(),
+            // The owner sits somewhere else.
+            Request::Shows { .. } => Reply::Shows(false),
             Request::Revoke { task, read, write } => {
                 self.placed(task.as_deref()).map_or_else(refused, |place| self.revoke(place, read, write))
             }
@@ -147,6 +149,10 @@ impl Host {
         let now = clock::now();
         match request {
             Request::Spawn(spawn) => self.spawn(by, *spawn),
+            Request::Shows { session } => {
+                let own = self.tasks.get(by).and_then(|task| task.session);
+                Reply::Shows(own.is_some_and(|own| own.to_string() == session))
+            }
             Request::Tasks => {
                 Reply::Tasks(self.tasks.below(by).into_iter().filter_map(|at| self.row(at)).collect())
             }
