@@ -385,6 +385,41 @@ fn keys_go_once_and_what_may_be_lost_is_told() {
 }
 
 #[test]
+fn who_types_says_once_what_fits_and_again_on_another_connection() {
+    let mut sharer = Sharer::new(43);
+    let mut page = live(&mut sharer, 1);
+    let size = |cols| WindowSize { cols, rows: 30 };
+    page.give(Event::Fits(Some(size(100))));
+    assert!(page.inputs().is_empty(), "who watches has no wish");
+    page.give(Event::StartTyping);
+    page.keys(b"k");
+    for cols in [100, 90, 90] {
+        page.give(Event::Fits(Some(size(cols))));
+    }
+    page.give(Event::Fits(None));
+    let view = Seen { seen: ChainPoint::start(sharer.scope()), beat: 1 };
+    let said = |page: &Page, sharer: &Sharer, from: usize| -> Vec<Input> {
+        let mut opener = opener(sharer, page);
+        let bodies = page.inputs().split_off(from).into_iter();
+        let bodies =
+            bodies.filter_map(|frame| if let Frame::Input { body, .. } = frame { Some(body) } else { None });
+        bodies.map(|body| opener.open(&view, &body).unwrap()).collect()
+    };
+    let keys = Input::Keys(b"k".to_vec());
+    assert_eq!(said(&page, &sharer, 0), [Input::Size(size(100)), keys, Input::Size(size(90))]);
+    // The sharer has forgotten it with the connection.
+    page.give(Event::Fits(Some(size(90))));
+    let before = page.inputs().len();
+    page.give(Event::Disconnected { code: None });
+    page.pass(1_000);
+    page.greet();
+    page.joined(&sharer, true);
+    page.answer(&sharer);
+    page.give(Event::GoOn);
+    assert_eq!(said(&page, &sharer, before), [Input::Size(size(90))]);
+}
+
+#[test]
 fn a_key_that_stops_a_flood_leaves_out_the_rest_of_it() {
     let mut sharer = Sharer::new(33);
     let mut page = live(&mut sharer, 1);
