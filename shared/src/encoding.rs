@@ -30,6 +30,12 @@ pub(crate) fn is_false(value: &bool) -> bool {
     !value
 }
 
+/// For numbers that are left out while they say nothing.
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+pub(crate) fn is_zero(value: &u64) -> bool {
+    *value == 0
+}
+
 /// Bytes that travel inside JSON as base64url.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Blob(pub Vec<u8>);

@@ -3,6 +3,7 @@
 pub mod driver;
 pub mod epoch;
 pub mod grant;
+pub mod keeper;
 pub mod owner;
 
 use hkdf::Hkdf;

@@ -5,13 +5,15 @@
 //! [`Relay::poll_transmit`] has something. Everything kept is bounded, and each bound's rule is written where
 //! it is: the log in `content`, snapshots in `store`, rows in `rows`, a viewer's outbox in `outbox`, a sharer's in
 //! `holder`, attempts in `access`, all rooms together in `budget`, connections of an address in `crowd`,
-//! what is on its way to drivers and their askers in `peer`.
+//! what is on its way to drivers and their askers in `peer`, kept sessions in `archive`.
 
 mod access;
+mod archive;
 mod budget;
 mod content;
 mod crowd;
 mod drivers;
+mod frozen;
 mod group;
 mod holder;
 mod log;
@@ -31,26 +33,31 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use bytes::Bytes;
 
 use self::access::{Cost, Limits};
+use self::archive::{Archive, Keeping};
+pub use self::archive::{ArchiveOrder, KeepLimits, LoadError};
 use self::budget::{Budget, RESERVED};
 use self::content::{Attested, Content, Ended, NewestBeat};
 pub use self::crowd::{Crowd, neighbourhood};
 use self::drivers::Drivers;
+pub use self::frozen::{Damage, Frozen, KeptHead, USUAL_HEAD, decode_head, head_len};
 use self::holder::QueuedInput;
 use self::outbox::{Step, Viewer};
 use self::peer::{Peer, Role};
 use self::room::{Dropped, Room, Wakes};
 pub use self::rows::RowsPage;
 pub use self::runs::{Runs, RunsError, RunsQuery};
+use crate::chain::End;
 use crate::entropy::Entropy;
+use crate::event::EndReason;
 use crate::id::{Channel, SessionId};
 use crate::keys::epoch::{Header, MAX_BOXES, PROTOCOL_VERSION};
 use crate::keys::owner::Challenge;
 use crate::orchestration::task::is_good_id;
-use crate::time::{Moment, Now};
+use crate::time::{Moment, Now, UnixMs};
 use crate::wire::close::{CloseCode, EndedBecause, Refusal};
 use crate::wire::frame::Frame;
 use crate::wire::hello::{Greeting, Hello, Limits as Announced};
-use crate::wire::sharer::{InitPayload, RelayToSharer, SharerToRelay};
+use crate::wire::sharer::{InitPayload, NotKept, RelayToSharer, SharerToRelay};
 use crate::wire::source::SessionSource;
 use crate::wire::viewer::{JoinPayload, RelayToViewer, ViewerToRelay};
 use crate::wire::{self, ControlError, Packet};
@@ -87,6 +94,8 @@ pub struct RelayConfig {
     pub max_held: u64,
     /// Base of links, if it knows a better one than peers dial.
     pub public_url: Option<String>,
+    /// What its archive keeps; `None`: it has none.
+    pub keep: Option<KeepLimits>,
 }
 
 impl Default for RelayConfig {
@@ -97,6 +106,7 @@ impl Default for RelayConfig {
             max_viewers: 1_000,
             max_held: 1024 * 1024 * 1024,
             public_url: None,
+            keep: None,
         }
     }
 }
@@ -144,6 +154,14 @@ pub struct Stats {
     pub rows: usize,
     /// Bytes of rows held now.
     pub row_bytes: usize,
+    /// Ended sessions in the archive.
+    pub kept: usize,
+    /// Bytes of all objects in the archive.
+    pub kept_bytes: u64,
+    /// Objects of the archive that were found cut short or altered, ever.
+    pub kept_damaged: u64,
+    /// Objects that could not be written or removed, ever.
+    pub kept_failed: u64,
 }
 
 /// All rooms and connections of one relay.
@@ -153,9 +171,11 @@ pub struct Relay {
     entropy: Entropy,
     started: Moment,
     clock: Moment,
+    wall: UnixMs,
     peers: BTreeMap<PeerId, Peer>,
     rooms: BTreeMap<SessionId, Room>,
     drivers: Drivers,
+    archive: Archive,
     limits: Limits,
     budget: Budget,
     ready: VecDeque<PeerId>,
@@ -169,10 +189,12 @@ impl Relay {
     pub fn new(config: RelayConfig, entropy: Entropy, now: Now) -> Self {
         Self {
             budget: Budget::new(config.max_held),
+            archive: Archive::new(config.keep),
             config,
             entropy,
             started: now.mono,
             clock: now.mono,
+            wall: now.wall,
             peers: BTreeMap::new(),
             rooms: BTreeMap::new(),
             drivers: Drivers::default(),
@@ -189,12 +211,14 @@ impl Relay {
         Announced {
             viewers: self.config.max_viewers as u64,
             sessions: self.config.max_sessions as u64,
+            keep_ms: self.archive.keep_ms(),
             ..Announced::default()
         }
     }
 
     /// What it has counted.
     pub fn stats(&self) -> Stats {
+        let (kept, kept_bytes) = self.archive.held();
         Stats {
             sessions: self.rooms.len(),
             viewers: self.rooms.values().map(|room| room.viewers.len()).sum(),
@@ -203,6 +227,10 @@ impl Relay {
             log_bytes: self.rooms.values().map(|room| room.content.log.bytes()).sum(),
             rows: self.rooms.values().map(|room| room.content.rows.len()).sum(),
             row_bytes: self.rooms.values().map(|room| room.content.rows.bytes()).sum(),
+            kept,
+            kept_bytes,
+            kept_damaged: self.archive.damaged,
+            kept_failed: self.archive.failed,
             ..self.counted
         }
     }
@@ -319,14 +347,19 @@ impl Relay {
 
     /// When [`Self::handle_timeout`] is due, and for what.
     pub fn poll_timeout(&self) -> Option<(Moment, &'static str)> {
-        let (at, session) = self.deadlines.first()?;
-        let reason = self.rooms.get(session).and_then(|room| room.next_deadline(self.config.away_keep_ms));
-        Some((*at, reason.map_or("room", |(_, reason)| reason)))
+        let room = self.deadlines.first().map(|(at, session)| {
+            let reason =
+                self.rooms.get(session).and_then(|room| room.next_deadline(self.config.away_keep_ms));
+            (*at, reason.map_or("room", |(_, reason)| reason))
+        });
+        let kept = self.archive.next_deadline(self.clock, self.wall).map(|at| (at, "kept session expires"));
+        room.into_iter().chain(kept).min()
     }
 
     /// Does what is due.
     pub fn handle_timeout(&mut self, now: Now) {
         self.advance(now);
+        self.expire_kept();
         while let Some(&(at, session)) = self.deadlines.first() {
             if at > self.clock {
                 break;
@@ -365,7 +398,11 @@ impl Relay {
             Ok(message) => self.sharer_control(peer, message),
             Err(ControlError::Malformed) => self.close(peer, CloseCode::ProtocolError),
             // A message of a later version affects itself only.
-            Err(ControlError::Unknown(_)) => drop(self.driver_control(peer, text)),
+            Err(ControlError::Unknown(_)) => {
+                if self.driver_control(peer, text).is_none() {
+                    self.keeper_control(peer, text);
+                }
+            }
         }
     }
 
@@ -378,7 +415,9 @@ impl Relay {
             | ViewerToRelay::EndSeen { channel } => channel,
         };
         // A channel that is gone, as a message to it may have crossed that news.
-        let Some(Role::Viewer(session, participant)) = self.role(peer, channel) else { return };
+        let Some(Role::Viewer(session, participant)) = self.role(peer, channel) else {
+            return self.leave_waiting(peer, channel);
+        };
         let Some(room) = self.rooms.get_mut(&session) else { return };
         match message {
             ViewerToRelay::Resync { .. } => room.resync(participant, &mut self.wakes),
@@ -400,16 +439,8 @@ impl Relay {
             return self.close(peer, CloseCode::ProtocolError);
         }
         let address = open.info.address.clone();
-        match self.admit(peer, channel, payload, &address) {
-            Ok(()) => {
-                self.counted.joins += 1;
-                self.touch(payload.session_id);
-            }
-            Err(reason) => {
-                self.counted.refusals += 1;
-                self.reply(peer, wire::encode(&RelayToViewer::FailedToJoin { channel, reason }));
-            }
-        }
+        let admitted = self.admit(peer, channel, payload, &address);
+        self.answer_join(peer, channel, payload.session_id, admitted);
     }
 
     fn admit(
@@ -427,14 +458,16 @@ impl Relay {
         }
         let session = payload.session_id;
         let young = self.clock < self.started.after(AMNESIA_MS);
-        let grants = self.rooms.get(&session).map(|room| &room.grants[..]);
+        let room = self.rooms.get(&session).map(|room| &room.grants[..]);
+        let grants = room.or_else(|| self.archive.grants(session));
         let found = access::find(grants, &payload.token);
         if !young {
             let cost = if found.is_some() { Cost::Join } else { Cost::Failure };
             self.spend(address, session, cost)?;
         }
-        let (Some(grant), Some(room)) = (found, self.rooms.get_mut(&session)) else {
-            return Err(Refusal::NotFound { retry: young });
+        let Some(grant) = found else { return Err(Refusal::NotFound { retry: young }) };
+        let Some(room) = self.rooms.get_mut(&session) else {
+            return self.await_kept(peer, channel, payload);
         };
         if room.viewers.len() >= self.config.max_viewers {
             return Err(Refusal::SessionFull);
@@ -485,6 +518,7 @@ impl Relay {
                 }
                 let gone = room.update_header(header, epoch, grants, wakes);
                 self.end_for(gone, &EndedBecause::Revoked);
+                self.outdate_kept(session, epoch);
             }
             SharerToRelay::UpdateSourceTaskId { source, .. } => {
                 if !is_good_source(&source) {
@@ -506,7 +540,12 @@ impl Relay {
                 });
             }
             SharerToRelay::EndSession { end, final_number, stays, .. } => {
+                let unshared =
+                    End::verify(&end, &room.owner).is_none_or(|end| end.reason == EndReason::Unshared);
                 room.end(Ended { end, final_number, stays, at: self.clock }, wakes);
+                if unshared {
+                    self.unshared(session);
+                }
             }
             SharerToRelay::Initialize { .. } | SharerToRelay::EndGroup { .. } => {}
         }
@@ -528,7 +567,7 @@ impl Relay {
     }
 
     fn claim(&mut self, peer: PeerId, channel: Channel, payload: InitPayload) -> Result<(), Refusal> {
-        let InitPayload { protocol, session_id: session, claim, header, grants, source, .. } = payload;
+        let InitPayload { protocol, session_id: session, claim, header, grants, source, keep, .. } = payload;
         if protocol != PROTOCOL_VERSION {
             return Err(Refusal::VersionMismatch { speaks: PROTOCOL_VERSION });
         }
@@ -546,8 +585,11 @@ impl Relay {
             return Err(Refusal::BadClaim);
         }
         let order = (claim.epoch, claim.number);
+        if self.archive.claim(session).is_some_and(|known| order < known) {
+            return Err(Refusal::Replaced);
+        }
         if !self.rooms.contains_key(&session) {
-            if self.rooms.len() >= self.config.max_sessions || !self.budget.admits(self.rooms.len()) {
+            if !self.has_place() {
                 return Err(Refusal::RelayFull);
             }
             let content = Content::new(header.clone(), claim.epoch, source.clone(), self.clock);
@@ -566,6 +608,10 @@ impl Relay {
         let gone = room.update_header(header, claim.epoch, grants, &mut self.wakes);
         room.update_source(source, &mut self.wakes);
         room.hold(peer, channel, &mut self.wakes);
+        let removed = self.archive.is_removed(session);
+        room.keeping = keep.filter(|_| !removed).and_then(|signed| Keeping::new(signed, &claim.owner));
+        let unkept = removed.then_some(NotKept::Removed);
+        self.outdate_kept(session, claim.epoch);
         if let Some(open) = self.peers.get_mut(&peer) {
             open.channels.insert(channel, Role::Sharer(session));
         }
@@ -573,6 +619,9 @@ impl Relay {
         if let Some((peer, channel)) = older {
             self.close_channel(peer, channel);
             self.refuse_sharer(peer, channel, Refusal::Replaced);
+        }
+        if let Some(reason) = unkept {
+            self.tell_not_kept(session, reason);
         }
         self.touch(session);
         Ok(())
@@ -649,6 +698,7 @@ impl Relay {
 
     fn advance(&mut self, now: Now) {
         self.clock = self.clock.max(now.mono);
+        self.wall = now.wall;
     }
 
     fn role(&self, peer: PeerId, channel: Channel) -> Option<Role> {
@@ -682,7 +732,13 @@ impl Relay {
             let (reason, end) = (reason.clone(), None);
             self.reply(
                 peer,
-                wire::encode(&RelayToViewer::SessionEnded { channel, reason, end, final_number: 0 }),
+                wire::encode(&RelayToViewer::SessionEnded {
+                    channel,
+                    reason,
+                    end,
+                    final_number: 0,
+                    kept_ms: None,
+                }),
             );
         }
     }
@@ -743,6 +799,7 @@ impl Relay {
         if self.budget.is_over(held) && !self.shed(session) {
             return;
         }
+        self.archive_room(session);
         let Some(room) = self.rooms.get_mut(&session) else { return };
         let deadline = room.next_deadline(self.config.away_keep_ms).map(|(at, _)| at);
         if deadline == room.deadline {

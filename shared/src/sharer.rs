@@ -168,6 +168,11 @@ impl Sharer {
         self.sessions.get(&session).map(Session::point)
     }
 
+    /// For how long the relay keeps what has ended at most, in milliseconds; 0: not at all. `None`: it has not greeted.
+    pub fn keep_ms(&self) -> Option<u64> {
+        self.uplink.keep_ms.filter(|_| self.uplink.is_greeted())
+    }
+
     /// Removes the grants with these rights and everything they opened, and makes new ones in their place. Says
     /// whether there was one.
     pub fn revoke(&mut self, now: Now, session: SessionId, rights: &[Right]) -> bool {
@@ -357,6 +362,7 @@ impl Sharer {
     fn begin(&mut self, now: Now) {
         self.step.now = now;
         self.step.alone = self.uplink.is_alone();
+        self.step.keep_ms = self.uplink.keep_ms;
     }
 
     /// A whole call about one session; `None` if there is no such session.

@@ -27,6 +27,18 @@ impl Moment {
 #[serde(transparent)]
 pub struct UnixMs(pub u64);
 
+/// A span of milliseconds in words: `7 days`, `90 minutes`.
+pub fn in_words(ms: u64) -> String {
+    let seconds = ms.saturating_add(500) / 1_000;
+    let (count, unit) = match seconds {
+        0..120 => (seconds, "second"),
+        120..7_200 => ((seconds + 30) / 60, "minute"),
+        7_200..172_800 => ((seconds + 1_800) / 3_600, "hour"),
+        _ => ((seconds + 43_200) / 86_400, "day"),
+    };
+    format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
+}
+
 /// Both clocks, read together at the edge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Now {
@@ -40,5 +52,24 @@ impl Now {
     /// Makes a reading from both clocks.
     pub fn new(mono: u64, wall: u64) -> Self {
         Self { mono: Moment(mono), wall: UnixMs(wall) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_are_said_in_the_unit_that_fits() {
+        for (ms, words) in [
+            (0, "0 seconds"),
+            (1_000, "1 second"),
+            (5_400_000, "90 minutes"),
+            (86_400_000, "24 hours"),
+            (7 * 86_400_000 - 20_000, "7 days"),
+            (u64::MAX, "213503982335 days"),
+        ] {
+            assert_eq!(in_words(ms), words);
+        }
     }
 }

@@ -216,7 +216,7 @@ impl Viewer {
             pane.settle(&mut self.uplink);
         }
         self.tell_break();
-        self.uplink.settle(self.panes.iter().any(Pane::is_active));
+        self.uplink.settle(self.panes.iter().any(|pane| pane.is_active() || pane.lingers()));
         self.draw_bar();
     }
 

@@ -7,6 +7,7 @@ pub mod close;
 pub mod driver;
 pub mod frame;
 pub mod hello;
+pub mod keeper;
 pub mod numbering;
 pub mod sharer;
 pub mod source;

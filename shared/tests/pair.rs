@@ -154,6 +154,7 @@ impl World {
             window: WindowSize { cols: 80, rows: 24 },
             source: SessionSource::default(),
             announced: true,
+            keep: None,
         };
         let relay = Relay::new(RelayConfig::default(), Entropy::from_seed([2; 32]), now);
         let mut sharer = Sharer::new(Entropy::from_seed([1; 32]), now);
@@ -406,6 +407,7 @@ fn a_parents_link_opens_its_child_until_the_group_stops() {
         window: WindowSize { cols: 80, rows: 24 },
         source: SessionSource::default(),
         announced: true,
+        keep: None,
     };
     let (parent, child) = (TaskId("parent".into()), TaskId("child".into()));
     let task = |id: &TaskId, above: Option<&TaskId>| Task::new(id.clone(), above.cloned(), "name", UnixMs(1));

@@ -39,7 +39,15 @@ impl World {
         let mut sharer = Sharer::new(Entropy::from_seed([1; 32]), now);
         let session = sharer.open(
             now,
-            SessionConfig { title, read_only: false, compress: true, window, source, announced: true },
+            SessionConfig {
+                title,
+                read_only: false,
+                compress: true,
+                window,
+                source,
+                announced: true,
+                keep: None,
+            },
         );
         let relay = Self::relay(now);
         let mut world = Self { ms: 0, sharer, session, relay, viewers: Vec::new(), peers: 10 };

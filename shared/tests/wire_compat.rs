@@ -11,6 +11,7 @@ use shared::orchestration::status::TaskState;
 use shared::wire::close::{EndedBecause, Refusal};
 use shared::wire::driver::{AskerToRelay, DriverToRelay, RelayToAsker, RelayToDriver};
 use shared::wire::hello::Greeting;
+use shared::wire::keeper::{KeeperToRelay, RelayToKeeper};
 use shared::wire::sharer::{RelayToSharer, SharerToRelay};
 use shared::wire::source::{SessionSource, SourceKind};
 use shared::wire::viewer::{RelayToViewer, ViewerToRelay};
@@ -46,6 +47,8 @@ fn golden_texts_of_every_direction_read_and_write_back() {
     golden::<RelayToDriver>("relay_to_driver");
     golden::<AskerToRelay>("asker_to_relay");
     golden::<RelayToAsker>("relay_to_asker");
+    golden::<KeeperToRelay>("keeper_to_relay");
+    golden::<RelayToKeeper>("relay_to_keeper");
 }
 
 #[test]
@@ -71,6 +74,7 @@ fn fields_of_a_later_version_default() {
         reason: EndedBecause::Sharer,
         end: None,
         final_number: 0,
+        kept_ms: None,
     };
     assert_eq!(decode::<RelayToViewer>(ended).unwrap(), read);
     let failed = r#"{"FailedToJoin":{"channel":1,"reason":{"NotFound":{}}}}"#;

@@ -17,6 +17,7 @@ mod reading;
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use shared::event::WindowSize;
@@ -112,6 +113,10 @@ pub struct ShareArgs {
     /// Show in the window's title how many watch, and say at the end how many did
     #[arg(long)]
     pub show_viewers: bool,
+    /// Have the relay keep it for so long when it has ended, such as 12h or 7d: last screen with scrollback, transcript, tasks,
+    /// all sealed; needs --relay, and `--data-dir` there
+    #[arg(long, value_name = "DURATION", value_parser = args::parse_duration)]
+    pub keep: Option<Duration>,
     /// Write a log (`SHARER_LOG=debug` for more); it never holds links or what is on the screen
     #[arg(long, value_name = "PATH", env = "SHARER_LOG_FILE")]
     pub log_file: Option<PathBuf>,
@@ -161,6 +166,15 @@ pub enum Other {
         /// As JSON
         #[arg(long)]
         json: bool,
+        /// What you have relays keep of sessions that have ended, instead
+        #[arg(long)]
+        kept: bool,
+    },
+    /// Remove a session from its relay's archive, with the tasks below it; of one that runs, have nothing kept
+    Rm {
+        /// Which: an id, or a beginning of one, from `sharer ls --kept`
+        #[arg(value_name = "ID")]
+        id: String,
     },
     /// Make a link useless at once; a new one takes its place
     Revoke {

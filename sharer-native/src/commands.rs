@@ -3,6 +3,7 @@
 pub mod emit;
 pub mod guide;
 pub mod join;
+pub mod kept;
 pub mod open;
 pub mod sessions;
 pub mod tasks;

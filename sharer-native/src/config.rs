@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::bail;
 use shared::event::WindowSize;
@@ -69,6 +70,8 @@ pub struct Config {
     pub quiet: bool,
     /// Say at the end how many watched.
     pub show_viewers: bool,
+    /// For how long the relay is to keep it when it has ended; `None`: not at all.
+    pub keep: Option<Duration>,
 }
 
 impl Config {
@@ -106,6 +109,7 @@ impl Config {
             open: args.open,
             quiet: args.quiet,
             show_viewers: args.show_viewers,
+            keep: args.keep.filter(|keep| !keep.is_zero()),
         })
     }
 }

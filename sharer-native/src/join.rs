@@ -326,9 +326,10 @@ impl Join {
 
     /// Says on the person's own screen how it ended, where that is no matter of course.
     fn goodbye(&self, left: Left) -> u8 {
-        let state = self.viewer.view().state;
+        let view = self.viewer.view();
+        let state = &view.state;
         let failed = matches!(state, State::Failed(_) | State::Diverged(_));
-        if let Some(sentence) = state.sentence().filter(|_| state.is_final()) {
+        if let Some(sentence) = view.sentence().filter(|_| state.is_final()) {
             // There is nobody to tell if this fails.
             drop(io::Write::write_all(&mut io::stderr(), format!("sharer: {sentence}\n").as_bytes()));
         }

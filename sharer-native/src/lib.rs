@@ -11,6 +11,7 @@ pub mod driver;
 pub mod events;
 pub mod exit;
 pub mod join;
+pub mod keeping;
 pub mod log;
 pub mod mcp;
 pub mod pty;

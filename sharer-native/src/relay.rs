@@ -2,6 +2,7 @@
 //!
 //! `sharer relay` runs it alone; `sharer` runs the very same thing inside itself.
 
+mod archive;
 pub mod args;
 mod assets;
 pub mod door;
@@ -19,6 +20,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use args::RelayArgs;
+use shared::relay::KeepLimits;
 
 /// The port that is tried first, so that viewer settings, which browsers keep per origin, persist.
 pub const DEFAULT_PORT: u16 = 4777;
@@ -50,6 +52,10 @@ pub struct Config {
     pub max_memory: u64,
     /// Connections of one address at most, besides loopback and `trusted_proxies`.
     pub max_per_address: usize,
+    /// Where ended sessions are kept: a directory, or a URL; `None`: nowhere.
+    pub data_dir: Option<String>,
+    /// What is kept there at most.
+    pub keep: KeepLimits,
     /// When it gives up on connections.
     pub timings: Timings,
 }
@@ -96,6 +102,13 @@ impl Default for Config {
             max_viewers: 1_000,
             max_memory: 1024 * 1024 * 1024,
             max_per_address: 1_000,
+            data_dir: None,
+            keep: KeepLimits {
+                for_ms: 30 * 24 * 3_600_000,
+                session: 16 * 1024 * 1024,
+                total: 2 * 1024 * 1024 * 1024,
+                sessions: 10_000,
+            },
             timings: Timings::default(),
         }
     }
@@ -122,6 +135,14 @@ pub enum ServeError {
     Tls {
         /// The file.
         path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Kept sessions cannot be where they were to be.
+    #[error("cannot keep sessions in {place:?}: {reason}")]
+    Archive {
+        /// The directory or URL.
+        place: String,
         /// What is wrong with it.
         reason: String,
     },

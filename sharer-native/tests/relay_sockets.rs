@@ -292,6 +292,7 @@ impl Room {
             }],
             latest: 0,
             source: SessionSource { kind: SourceKind::User, task_id: Some(TaskId(task.into())) },
+            keep: None,
         });
         let channel = Channel(1);
         say(&mut stream, &SharerToRelay::Initialize { channel, payload }).await;

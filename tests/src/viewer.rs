@@ -165,6 +165,11 @@ impl<S: Screen> Viewer<S> {
         self.machine.view().state
     }
 
+    /// What people are told of where it stands.
+    pub fn sentence(&self) -> Option<String> {
+        self.machine.view().sentence()
+    }
+
     /// The pill bar, once there is a child.
     pub fn bar(&self) -> Option<Arc<Bar>> {
         self.machine.view().bar

@@ -30,6 +30,7 @@ mod cuts;
 mod demo;
 mod guards;
 mod join;
+mod kept;
 mod lifecycle;
 mod marks;
 mod options;

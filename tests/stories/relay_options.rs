@@ -127,7 +127,7 @@ async fn wrong_options_get_one_sentence() {
         (&["--public-url", "relay.test"], 2, "looks like https://host/path"),
         (&["--listen", "127.0.0.1"], 2, "write 127.0.0.1:4777"),
         (&["--tls-cert", none], 2, "--tls-key"),
-        (&["--away-keep", "long"], 2, "90s, 10m or 2h"),
+        (&["--away-keep", "long"], 2, "90s, 10m, 2h or 7d"),
     ] {
         let output = sandbox.command(sharer_bin()).arg("relay").args(options).output().await.unwrap();
         let said = String::from_utf8_lossy(&output.stderr).into_owned();

@@ -210,6 +210,11 @@ impl Asker {
         &self.contact.base
     }
 
+    /// For how long the relay keeps what has ended at most, in milliseconds; 0: not at all, or it never greeted.
+    pub fn keep_ms(&self) -> u64 {
+        self.uplink.keep_ms
+    }
+
     /// Wants to know whether the driver is there: [`AskerEffect::Found`] or [`AskerEffect::Missing`].
     pub fn seek(&mut self, now: Now) {
         self.seeking = Some(now.mono);

@@ -6,6 +6,7 @@ use crate::card::Reach;
 use crate::encoding::from_json;
 use crate::id::TaskId;
 use crate::keys::grant::GrantSecret;
+use crate::keys::keeper::Keep;
 use crate::orchestration::task::{Name, is_good_id};
 use crate::wire::driver::MAX_ORDER;
 
@@ -65,6 +66,9 @@ pub struct Start {
     /// What the asker's links open of it.
     #[serde(default)]
     pub granted: Granted,
+    /// Whether the relay is to keep it when it has ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep: Option<Keep>,
 }
 
 impl core::fmt::Debug for Start {

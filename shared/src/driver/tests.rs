@@ -54,6 +54,7 @@ fn start(id: &str) -> Start {
         directory: None,
         environment: Vec::new(),
         read_only: false,
+        keep: None,
         granted: Granted::default(),
     }
 }

@@ -40,6 +40,8 @@ pub(super) struct Uplink {
     connection: Connection,
     phase: Phase,
     pub(super) host: String,
+    /// For how long the relay that greeted last keeps what has ended at most, in milliseconds.
+    pub(super) keep_ms: u64,
     out: VecDeque<String>,
 }
 
@@ -49,6 +51,7 @@ impl Uplink {
             connection: Connection::new(entropy, now),
             phase: Phase::Away,
             host: String::new(),
+            keep_ms: 0,
             out: VecDeque::new(),
         }
     }
@@ -117,7 +120,7 @@ impl Uplink {
             (Packet::Text(text), Phase::Greeted) => Ok(Came::Message(text.clone())),
             (Packet::Text(text), Phase::Greeting(_)) => match decode(text) {
                 Ok(Greeting::Hello(hello)) if hello.protocol == PROTOCOL_VERSION => {
-                    self.phase = Phase::Greeted;
+                    (self.phase, self.keep_ms) = (Phase::Greeted, hello.limits.keep_ms);
                     Ok(Came::Hello(hello.challenge))
                 }
                 Ok(Greeting::Hello(_)) => Err(CloseCode::VersionMismatch),

@@ -48,6 +48,10 @@ pub enum Purpose {
     DriverAnswer,
     /// A driver's word that it does not know the key it was asked with.
     DriverRefusal,
+    /// That a session is to be kept when it has ended, and by whom it may be removed.
+    Keep,
+    /// What somebody who kept sessions asks of a relay.
+    Keeper,
 }
 
 impl Purpose {
@@ -64,6 +68,8 @@ impl Purpose {
             Self::Driver => "driver",
             Self::DriverAnswer => "driver answer",
             Self::DriverRefusal => "driver refusal",
+            Self::Keep => "keep",
+            Self::Keeper => "keeper",
         }
     }
 }

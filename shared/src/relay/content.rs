@@ -98,6 +98,8 @@ pub(super) struct Content {
     pub(super) people: People,
     pub(super) away_since: Option<Moment>,
     pub(super) ended: Option<Ended>,
+    /// Until when it is in the archive, if it is.
+    pub(super) kept_until: Option<Moment>,
     /// The moment of the call that is being worked on.
     pub(super) clock: Moment,
     /// Since when somebody with credit waits for a snapshot.
@@ -128,6 +130,7 @@ impl Content {
             people: People::default(),
             away_since: None,
             ended: None,
+            kept_until: None,
             clock,
             waiting: None,
             awaited: None,
@@ -151,7 +154,7 @@ impl Content {
         self.pages = Pages::default();
         self.attestations.clear();
         self.beat = None;
-        self.ended = None;
+        (self.ended, self.kept_until) = (None, None);
         (self.waiting, self.awaited) = (None, None);
         self.has_no_history = false;
     }
@@ -212,6 +215,11 @@ impl Content {
             self.attestations.pop_front();
         }
         self.attestations.push_back(attested);
+    }
+
+    /// All that are kept, the oldest first.
+    pub(super) fn attestations(&self) -> impl Iterator<Item = &Attested> {
+        self.attestations.iter()
     }
 
     /// The newest attestation of an event in `base ..= cursor` that came after `order`.

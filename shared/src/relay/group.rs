@@ -35,12 +35,19 @@ impl Relay {
         }
         let session_ids = good.keys().copied().collect();
         for (session, (said, end)) in good {
+            let unshared = said.reason == EndReason::Unshared;
+            if unshared && self.archive.claim(session).is_some_and(|(epoch, _)| said.epoch >= epoch) {
+                self.unshared(session);
+            }
             let Some(room) = self.rooms.get_mut(&session) else { continue };
             // What has ended and stays, stays until its owner unshares it: its end everybody has, and may say again.
             let last = |ended: &Ended| ended.stays && said.reason == EndReason::Unshared;
             if said.epoch >= room.content.epoch && room.content.ended.as_ref().is_none_or(last) {
                 let final_number = said.point.number;
                 room.end(Ended { end, final_number, stays: false, at: self.clock }, &mut self.wakes);
+                if unshared {
+                    self.unshared(session);
+                }
                 self.touch(session);
             }
         }

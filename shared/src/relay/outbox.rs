@@ -582,6 +582,7 @@ impl Viewer {
             reason: EndedBecause::Sharer,
             end: Some(ended.end.clone()),
             final_number: ended.final_number,
+            kept_ms: content.kept_until.map(|until| until.since(content.clock)),
         };
         Some(Step::Send(Outgoing::Text(wire::encode(&message))))
     }

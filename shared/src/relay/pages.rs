@@ -71,6 +71,13 @@ impl Pages {
         Some((self.generation, *newest))
     }
 
+    /// Everything that counts, as its sharer said it.
+    pub(super) fn frames(&self, channel: Channel) -> impl Iterator<Item = Frame> {
+        let head = self.head.as_ref();
+        let pages = (1..=head.map_or(0, |(_, newest)| *newest)).filter_map(move |at| self.frame(channel, at));
+        pages.chain(head.map(|(head, _)| Frame::TranscriptHead { channel, head: head.clone() }))
+    }
+
     fn frame(&self, channel: Channel, index: u32) -> Option<Frame> {
         let (previous, body) = self.kept.get(index.checked_sub(1)? as usize)?.clone();
         let page = SealedPage { generation: self.generation, index, previous, body };

@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::id::Channel;
 use crate::keys::owner::Signed;
 use crate::snapshot::{MAX_PART_FRAMES, Manifest, PART_FRAME, Part};
+use crate::wire::frame::Frame;
 
 /// What sealing and packing may add to a frame of a part, generously.
 const FRAME_SLACK: usize = 1024;
@@ -85,6 +87,26 @@ impl Store {
     /// The event of the stored snapshot, if its history is whole too.
     pub(super) fn whole(&self) -> Option<u64> {
         self.stored.as_ref().filter(|stored| stored.full().is_some()).map(|stored| stored.generation.number)
+    }
+
+    /// The stored snapshot, with its history if that is whole, as its sharer said it.
+    pub(super) fn frames(&self, channel: Channel) -> Vec<Frame> {
+        let Some(stored) = &self.stored else { return Vec::new() };
+        let Generation { id, number, manifest, screen, .. } = &*stored.generation;
+        let (id, number, manifest) = (*id, *number, manifest.clone());
+        let mut frames = vec![Frame::SnapshotManifest { channel, id, number, manifest }];
+        for (part, bodies) in [(Part::Screen, &screen[..]), (Part::Full, stored.full().unwrap_or_default())] {
+            let last = bodies.len().saturating_sub(1);
+            frames.extend((0..).zip(bodies).map(|(index, body)| Frame::SnapshotPart {
+                channel,
+                id,
+                part,
+                index,
+                last: index as usize == last,
+                body: body.clone(),
+            }));
+        }
+        frames
     }
 
     /// Forgets everything.

@@ -4,6 +4,7 @@
     reason = "tests look for one thing among many"
 )]
 
+mod archive;
 mod budget;
 mod drivers;
 mod rows;
@@ -17,6 +18,7 @@ use crate::event::{EndReason, EventKind, WindowSize};
 use crate::id::ParticipantId;
 use crate::keys::epoch::{AgreementKey, ContentKey, EpochId, Scope};
 use crate::keys::grant::{Grant, GrantRow, Right, Token};
+use crate::keys::keeper::Keep;
 use crate::keys::owner::{Challenge, Claim, OwnerKey, Signed};
 use crate::seal::SealedEvent;
 use crate::snapshot::{Dump, Part, SnapshotSealer};
@@ -46,7 +48,7 @@ impl World {
     }
 
     fn now(&self) -> Now {
-        Now::new(self.ms, 0)
+        Now::new(self.ms, self.ms)
     }
 
     fn drain(&mut self) {
@@ -160,6 +162,7 @@ struct Sharer {
     /// The event that said the size last.
     resized: u64,
     snapshots: SnapshotSealer,
+    keep: Option<Keep>,
 }
 
 impl Sharer {
@@ -176,7 +179,18 @@ impl Sharer {
         let scope = Scope { session: owner.session_id(), epoch };
         let snapshots = SnapshotSealer::new(&ContentKey([5; 32]), scope);
         let source = SessionSource::default();
-        Self { owner, entropy, epoch, grants, source, claims: 0, number: 0, resized: 0, snapshots }
+        Self {
+            owner,
+            entropy,
+            epoch,
+            grants,
+            source,
+            claims: 0,
+            number: 0,
+            resized: 0,
+            snapshots,
+            keep: None,
+        }
     }
 
     fn header(&mut self) -> Signed {
@@ -226,6 +240,7 @@ impl Sharer {
             grants: self.rows(),
             latest: self.number,
             source: self.source.clone(),
+            keep: self.keep.map(|keep| keep.sign(&self.owner)),
         });
         world.text(peer, &SharerToRelay::Initialize { channel, payload });
     }

@@ -5,6 +5,7 @@ use crate::event::WindowSize;
 use crate::id::{SessionId, TaskId};
 use crate::orchestration::task::Task;
 use crate::wire::close::CloseCode;
+use crate::wire::sharer::NotKept;
 
 /// The connection to the relay, for people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,6 +73,8 @@ pub enum Effect {
         /// Those whose link may type.
         executors: u32,
     },
+    /// The relay has put the ended session into its archive, for so many milliseconds, or has not.
+    Kept(SessionId, Result<u64, NotKept>),
     /// The links changed: ask [`super::Sharer::links`].
     LinksChanged(SessionId),
     /// The session is over and everything about it was handed out: flush, and [`super::Sharer::forget`] it.

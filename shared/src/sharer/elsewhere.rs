@@ -23,6 +23,7 @@ impl Sharer {
             window: WindowSize { cols: 80, rows: 24 },
             source: SessionSource::default(),
             announced: true,
+            keep: None,
         };
         self.host_as(now, task, config, Runs::Elsewhere)
     }

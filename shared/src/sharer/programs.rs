@@ -358,10 +358,15 @@ impl Sharer {
         let (shared, typing) = (above.is_some(), above.is_some_and(Session::may_type));
         // A parent that exits lets the ends of its children arrive; one that is not shared any more does not.
         let stopped = self.leaving(parent).is_none();
+        // What is kept of one that exited still opens its children.
+        let kept =
+            self.programs.all.get(parent).is_some_and(|parent| parent.over && parent.config.keep.is_some());
         for id in self.programs.children(parent) {
             let Some(program) = self.programs.all.get(&id) else { continue };
             if program.runs == Runs::Elsewhere {
-                self.reach_elsewhere(&id, shared, typing);
+                if shared || stopped || !kept {
+                    self.reach_elsewhere(&id, shared, typing);
+                }
                 continue;
             }
             let session = self.session_of(&id);
@@ -490,8 +495,10 @@ impl Sharer {
         let Some(parent) = self.programs.all.get(id).and_then(|program| program.task.parent.clone()) else {
             return;
         };
-        let above = self.programs.all.get(&parent).map(|parent| parent.config.source.kind);
-        if let (Some(program), Some(kind)) = (self.programs.all.get_mut(id), above) {
+        let above =
+            self.programs.all.get(&parent).map(|parent| (parent.config.source.kind, parent.config.keep));
+        if let (Some(program), Some((kind, keep))) = (self.programs.all.get_mut(id), above) {
+            program.config.keep = program.config.keep.or(keep);
             // Whatever its parent is: nobody sits at what runs elsewhere.
             let kind = if program.runs == Runs::Elsewhere { SourceKind::AmbientAgent } else { kind };
             program.task.kind = kind;

@@ -29,6 +29,7 @@ use crate::entropy::Entropy;
 use crate::event::{Event, Note, WindowSize};
 use crate::id::SessionId;
 use crate::keys::grant::Right;
+use crate::keys::keeper::Keep;
 use crate::keys::owner::Signed;
 use crate::time::{Moment, Now};
 use crate::wire::close::Refusal;
@@ -53,6 +54,8 @@ pub struct SessionConfig {
     pub source: SessionSource,
     /// Whether its parent's transcript tells of it: not of a child that its parent's agent tells of itself.
     pub announced: bool,
+    /// Whether the relay is to keep it when it has ended; a child that says nothing is kept as its parent is.
+    pub keep: Option<Keep>,
 }
 
 /// See the module.
@@ -63,6 +66,7 @@ pub(super) struct Session {
     pub(super) epoch: Epoch,
     header: Signed,
     compress: bool,
+    keep: Option<Keep>,
     source: SessionSource,
     title: String,
     window: WindowSize,
@@ -131,6 +135,7 @@ impl Session {
             epoch,
             header,
             compress: config.compress,
+            keep: config.keep,
             source: config.source,
             title: title_text(&config.title),
             window: config.window,

@@ -22,6 +22,8 @@ pub(super) struct Step {
     pub(super) now: Now,
     /// Whether no relay is there, and none is being connected to.
     pub(super) alone: bool,
+    /// For how long the relay keeps what has ended at most, in milliseconds; `None`: none has said so yet.
+    pub(super) keep_ms: Option<u64>,
     pub(super) effects: VecDeque<Effect>,
     control: VecDeque<(Option<Channel>, String)>,
     /// The connection is to be given up, and made again not before so many milliseconds.

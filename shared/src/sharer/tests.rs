@@ -80,6 +80,7 @@ fn config() -> SessionConfig {
         window: WindowSize { cols: 80, rows: 24 },
         source: SessionSource::default(),
         announced: true,
+        keep: None,
     }
 }
 
@@ -144,6 +145,7 @@ impl World {
                 | Effect::Opened { .. }
                 | Effect::Task(_)
                 | Effect::LinksChanged(_)
+                | Effect::Kept(..)
                 | Effect::Reach(_) => {}
             }
         }

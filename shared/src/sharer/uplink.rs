@@ -53,6 +53,8 @@ pub(super) struct Uplink {
     pub(super) wanted_by_groups: bool,
     /// Of the events that leave.
     pub(super) numbering: Numbering,
+    /// For how long the relay that greeted last keeps what has ended at most, in milliseconds.
+    pub(super) keep_ms: Option<u64>,
     credit: u64,
     sent: u64,
     consumed: u64,
@@ -73,6 +75,7 @@ impl Uplink {
             wanting: BTreeSet::new(),
             wanted_by_groups: false,
             numbering: Numbering::default(),
+            keep_ms: None,
             credit: CREDIT,
             sent: 0,
             consumed: 0,
@@ -163,6 +166,7 @@ impl Uplink {
             return false;
         }
         self.credit = hello.limits.credit.min(CREDIT);
+        self.keep_ms = Some(hello.limits.keep_ms);
         self.phase = Phase::Greeted(hello.challenge);
         true
     }

@@ -50,7 +50,8 @@ impl Pane {
                 }
             }
             RelayToViewer::InputRefused { reason, .. } if joined => self.input_refused(uplink, reason),
-            RelayToViewer::SessionEnded { reason, end, .. } if joined => {
+            RelayToViewer::SessionEnded { reason, end, kept_ms, .. } if joined => {
+                self.kept_ms = kept_ms;
                 self.session_ended(uplink, &reason, end.as_ref());
             }
             // Out of its turn, or nothing that concerns a viewer of one session.

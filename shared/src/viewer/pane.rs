@@ -24,6 +24,8 @@ pub(super) const RESYNC_EVERY_MS: u64 = 1_000;
 /// What the sharer says is there, and does not come for this long, in milliseconds, is asked for. A relay that lost
 /// everything waits with us for events that nobody sends again.
 const STUCK_MS: u64 = 5_000;
+/// The transcript of a session that has ended is waited for so long, in milliseconds.
+const LINGER_MS: u64 = 60_000;
 /// Whoever looks again does not wait longer than this for a session that was not found, in milliseconds.
 const ASK_ON_WAKE_MS: u64 = 1_000;
 
@@ -91,6 +93,8 @@ pub(super) struct Pane {
     pub(super) viewers: u32,
     pub(super) viewers_revision: u64,
     pub(super) notice: Option<&'static str>,
+    /// For how long the relay keeps the session that has ended, in milliseconds, as it said then.
+    pub(super) kept_ms: Option<u64>,
 }
 
 impl Pane {
@@ -126,6 +130,7 @@ impl Pane {
             viewers: 0,
             viewers_revision: 0,
             notice: None,
+            kept_ms: None,
         }
     }
 
@@ -139,6 +144,11 @@ impl Pane {
         self.over.is_none()
     }
 
+    /// Whether its session has ended and its transcript is still on its way.
+    pub(super) fn lingers(&self) -> bool {
+        self.over.is_some() && self.stage == Stage::Joined
+    }
+
     /// Whether a healthy relay has a beat for it every 20 s.
     pub(super) fn expects_beats(&self) -> bool {
         self.is_active() && self.stage == Stage::Joined && self.away_since.is_none()
@@ -147,6 +157,7 @@ impl Pane {
     /// The connection broke.
     pub(super) fn broke(&mut self, uplink: &mut Uplink) {
         if self.over.is_some() {
+            self.stage = Stage::Out;
             return;
         }
         if self.stage == Stage::Joined || (self.lost_at.is_none() && self.filled) {
@@ -175,7 +186,8 @@ impl Pane {
         let later = |at: &Moment| *at > now.mono;
         let proof = self.proof_deadline().filter(later).map(|at| (at, "unconfirmed"));
         if self.over.is_some() {
-            return proof;
+            let transcript = self.talk.poll_timeout().filter(|_| self.lingers()).map(|at| (at, "transcript"));
+            return proof.into_iter().chain(transcript).min();
         }
         let joined = self.stage == Stage::Joined;
         let reply = match self.stage {
@@ -248,6 +260,10 @@ impl Pane {
         {
             uplink.send(&ViewerToRelay::FetchTranscript { channel: self.channel, page, most });
         }
+        let patience = self.over_since.0.saturating_add(LINGER_MS);
+        if self.lingers() && (!self.talk.waits() || uplink.now().wall.0 > patience) {
+            self.leave(uplink);
+        }
         self.was_live |= self.state(uplink.now()) == State::Live;
     }
 
@@ -296,7 +312,10 @@ impl Pane {
         self.keyboard.close(!matches!(state, State::Ended(_)));
         self.over = Some(state);
         self.over_since = uplink.now().wall;
-        self.leave(uplink);
+        let lingers = matches!(self.over, Some(State::Ended(_))) && self.stage == Stage::Joined;
+        if !lingers || !self.talk.waits() {
+            self.leave(uplink);
+        }
     }
 
     /// Leaves the room.

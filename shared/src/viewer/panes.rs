@@ -71,7 +71,7 @@ impl Panes {
 
     /// The one that is in, or asked to be let in, on a channel.
     pub(super) fn on_channel(&mut self, channel: Channel) -> Option<&mut Pane> {
-        self.iter_mut().find(|pane| pane.channel == channel && pane.is_active())
+        self.iter_mut().find(|pane| pane.channel == channel && (pane.is_active() || pane.lingers()))
     }
 
     /// All, the link's own first.

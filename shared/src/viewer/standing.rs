@@ -89,6 +89,7 @@ impl Pane {
             commands: if shown == Shown::Hidden { Arc::default() } else { Arc::clone(&self.commands) },
             transcript: if shown == Shown::Hidden { TranscriptView::default() } else { self.talk.view() },
             notice: self.notice,
+            kept_ms: self.kept_ms,
             attempts,
             bar,
         }

@@ -92,6 +92,11 @@ impl Talk {
         self.needs(need);
     }
 
+    /// Whether something of it is still to come.
+    pub(super) fn waits(&self) -> bool {
+        self.need.is_some()
+    }
+
     /// What to ask for now: from which page on, and how many.
     pub(super) fn poll_fetch(&mut self, now: Now) -> Option<(u32, u32)> {
         let need = self.need?;

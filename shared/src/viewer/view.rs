@@ -278,6 +278,8 @@ pub struct View {
     pub transcript: TranscriptView,
     /// Something the person should know, once.
     pub notice: Option<&'static str>,
+    /// For how long the relay said that it keeps the session, in milliseconds, if that has ended.
+    pub kept_ms: Option<u64>,
     /// How often connecting failed since it last worked: after the first, a sentence is due.
     pub attempts: u32,
     /// The pill bar, once there is a child.
@@ -285,6 +287,14 @@ pub struct View {
 }
 
 impl View {
+    /// A sentence that says where it stands, and for how long the relay keeps what has ended.
+    pub fn sentence(&self) -> Option<String> {
+        let sentence = self.state.sentence()?;
+        let kept = self.kept_ms.filter(|_| matches!(self.state, State::Ended(_)));
+        let kept = kept.map(|ms| format!(" The relay keeps it for {} more.", crate::time::in_words(ms)));
+        Some(sentence + &kept.unwrap_or_default())
+    }
+
     /// Nothing but a state.
     pub(super) fn nothing(state: State, title: Option<String>, bar: Option<Arc<Bar>>) -> Self {
         Self {
@@ -300,6 +310,7 @@ impl View {
             commands: Arc::default(),
             transcript: TranscriptView::default(),
             notice: None,
+            kept_ms: None,
             attempts: 0,
             bar,
         }

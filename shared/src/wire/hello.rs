@@ -44,6 +44,9 @@ pub struct Limits {
     pub rows: u64,
     /// The largest card of a row, in bytes.
     pub card: u64,
+    /// How long an ended session is kept at most, in milliseconds; 0: none is.
+    #[serde(skip_serializing_if = "crate::encoding::is_zero")]
+    pub keep_ms: u64,
 }
 
 impl Default for Limits {
@@ -58,6 +61,7 @@ impl Default for Limits {
             channels: MAX_CHANNELS as u64,
             rows: MAX_TASKS as u64,
             card: MAX_CARD as u64,
+            keep_ms: 0,
         }
     }
 }

@@ -30,6 +30,9 @@ pub struct InitPayload {
     /// The session's source.
     #[serde(flatten)]
     pub source: SessionSource,
+    /// A signed [`crate::keys::keeper::Keep`], if the session is to be kept when it has ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep: Option<Signed>,
 }
 
 /// From a sharer to a relay.
@@ -204,6 +207,59 @@ pub enum RelayToSharer {
         /// The session.
         channel: Channel,
     },
+    /// The ended session is in the relay's archive; said again when it was stored again.
+    SessionKept {
+        /// The session.
+        channel: Channel,
+        /// For how long from now, in milliseconds.
+        for_ms: u64,
+    },
+    /// It is not, although it was to be.
+    NotKept {
+        /// The session.
+        channel: Channel,
+        /// Why.
+        #[serde(deserialize_with = "crate::encoding::extensible")]
+        reason: NotKept,
+    },
+}
+
+/// Why an ended session is not kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum NotKept {
+    /// The relay has no archive.
+    NoArchive,
+    /// There is no screen of it that could be shown.
+    NoScreen,
+    /// It is larger than the relay keeps of one session.
+    TooLarge,
+    /// The relay keeps as much as it will.
+    Full,
+    /// The relay could not write it; it tries again while it has the session.
+    Failed,
+    /// It was removed from the archive by who had it kept.
+    Removed,
+    /// A reason of a later version.
+    Unknown,
+}
+
+impl NotKept {
+    /// What it means, for people.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::NoArchive => "the relay has no archive (`sharer relay --data-dir`)",
+            Self::NoScreen => "the relay was not given its last screen",
+            Self::TooLarge => "it is larger than the relay keeps of one session",
+            Self::Full => "the relay's archive is full",
+            Self::Failed => "the relay could not write it; it tries again while it has the session",
+            Self::Removed => "it was removed",
+            Self::Unknown => "the relay does not keep it",
+        }
+    }
+}
+
+impl Extensible for NotKept {
+    const UNKNOWN: Self = Self::Unknown;
 }
 
 impl RelayToSharer {
@@ -216,7 +272,9 @@ impl RelayToSharer {
             | Self::ParticipantJoined { channel, .. }
             | Self::ParticipantLeft { channel, .. }
             | Self::ParticipantListUpdated { channel, .. }
-            | Self::EndAcknowledged { channel } => Some(*channel),
+            | Self::EndAcknowledged { channel }
+            | Self::SessionKept { channel, .. }
+            | Self::NotKept { channel, .. } => Some(*channel),
             Self::GroupEnded { .. } => None,
         }
     }

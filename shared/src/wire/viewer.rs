@@ -189,6 +189,9 @@ pub enum RelayToViewer {
         /// Number of the last event.
         #[serde(default)]
         final_number: u64,
+        /// For how long the relay keeps it, in milliseconds, if it is in its archive.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        kept_ms: Option<u64>,
     },
 }
 

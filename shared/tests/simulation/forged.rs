@@ -105,6 +105,7 @@ fn ended(end: Option<Signed>) -> Packet {
         reason: EndedBecause::Sharer,
         end,
         final_number: 1,
+        kept_ms: None,
     })
 }
 

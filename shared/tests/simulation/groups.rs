@@ -54,6 +54,7 @@ fn spawn(world: &mut World<ByteLog>, at: usize) -> bool {
         window: WindowSize { cols: 80, rows: 24 },
         source: SessionSource::default(),
         announced: true,
+        keep: None,
     };
     world.with_program(0, |machine, now, _| machine.host(now, task(at, TaskState::Running), config))
 }

@@ -339,6 +339,7 @@ fn forged_titles_ends_and_headers_do_not_stand() {
                 reason: EndedBecause::Sharer,
                 end: None,
                 final_number: 9,
+                kept_ms: None,
             };
             world.inject(End::Viewer(0), Way::Down, text(&ended));
         } else if case == 2 {

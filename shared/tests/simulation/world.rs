@@ -200,6 +200,7 @@ impl<S: Screen> World<S> {
             window: WINDOW,
             source: SessionSource::default(),
             announced: true,
+            keep: None,
         };
         let now = self.now_of(End::Sharer(sharer));
         let id = self.sharers[sharer].machine.open(now, config);
@@ -744,6 +745,7 @@ impl<S: Screen> World<S> {
             | sharer::Effect::Viewers { .. }
             | sharer::Effect::LinksChanged(_)
             | sharer::Effect::Reach(_)
+            | sharer::Effect::Kept(..)
             | sharer::Effect::Opened { .. }
             | sharer::Effect::Task(_) => {}
         }

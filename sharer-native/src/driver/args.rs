@@ -2,10 +2,12 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
 use crate::relay;
+use crate::relay::args::parse_duration;
 use crate::ws::RelayUrl;
 
 const AFTER_HELP: &str = "\
@@ -92,6 +94,9 @@ pub struct RunArgs {
     /// Make no link that can type
     #[arg(long)]
     pub read_only: bool,
+    /// How long the relay keeps it when it has ended; 0: not at all
+    #[arg(long, value_name = "DURATION", default_value = "7d", value_parser = parse_duration)]
+    pub keep: Duration,
     /// The program and its arguments
     #[arg(last = true, required = true, value_name = "COMMAND")]
     pub command: Vec<OsString>,

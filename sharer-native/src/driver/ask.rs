@@ -17,6 +17,7 @@ use super::line::Line;
 use super::state;
 use crate::clock;
 use crate::exit;
+use crate::keeping::{self, Record};
 use crate::ws::RelayUrl;
 
 /// A driver that is looked for is waited for this long.
@@ -110,16 +111,22 @@ pub fn run(args: RunArgs) -> anyhow::Result<u8> {
     let reach = Reach { watch: watch.clone(), typing: typing.clone() };
     let task = new_id(&mut entropy);
     let base = contact.base.clone();
+    let name = args.name.unwrap_or_else(|| name_of(&command));
+    let mut record = match args.keep {
+        Duration::ZERO => None,
+        keep => Some(keeping::begin(&base, &name, keep, &mut entropy)?),
+    };
     let start = Start {
         task: task.clone(),
         parent: None,
-        name: args.name.unwrap_or_else(|| name_of(&command)).as_str().into(),
+        name: name.as_str().into(),
         prompt: args.prompt,
         command,
         directory: args.dir,
         environment: args.env,
         read_only: args.read_only,
         granted: Granted::new(1, Some(reach)),
+        keep: record.as_ref().and_then(Record::keep),
     };
     let mut line = line(contact, entropy)?;
     line.machine.start(clock::now(), start);
@@ -148,10 +155,21 @@ pub fn run(args: RunArgs) -> anyhow::Result<u8> {
     let session = match session {
         Ok(session) => session,
         Err(error) => {
+            if let Some(record) = &record {
+                record.forget();
+            }
             writeln!(std::io::stderr(), "sharer: {error:#}")?;
             return Ok(exit::NOT_EXECUTABLE);
         }
     };
+    // What becomes of it is said before anybody has a link.
+    if let Some(record) = &mut record {
+        record.is_of(session);
+        writeln!(std::io::stderr(), "sharer: {}", record.words(line.machine.keep_ms()))?;
+        if line.machine.keep_ms() == 0 {
+            record.forget();
+        }
+    }
     let link = |secret| Link { base: base.clone(), session, secret };
     // A terminal that is shared itself shows no secret, and an agent in it needs none.
     if std::env::var_os("SHARER_SESSION").is_some() {

@@ -55,6 +55,7 @@ pub fn prepare(args: &DriveArgs) -> anyhow::Result<(Config, Driving)> {
         open: false,
         quiet: true,
         show_viewers: false,
+        keep: None,
     };
     Ok((config, Driving { line: Line::new(machine, relay.clone()), allowed, _own: own.lock }))
 }

@@ -15,7 +15,7 @@ use shared::keys::driver::DriverKey;
 const LARGEST: u64 = 4_096;
 
 /// A directory of this user's, made if it is not there.
-fn directory(which: &str) -> io::Result<PathBuf> {
+pub(crate) fn directory(which: &str) -> io::Result<PathBuf> {
     let set = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let state = set("XDG_STATE_HOME").or_else(|| Some(set("HOME")?.join(".local/state")));
     let state = state.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "HOME is not set"))?;
@@ -34,14 +34,14 @@ fn checked(name: &str) -> anyhow::Result<&str> {
     Ok(name)
 }
 
-fn read(path: &Path) -> io::Result<Vec<u8>> {
+pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     File::open(path)?.take(LARGEST).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
 /// Writes a file that only its owner can read, whole or not at all.
-fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+pub(crate) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let fresh = path.with_extension("new");
     drop(std::fs::remove_file(&fresh));
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&fresh)?;

@@ -141,7 +141,7 @@ impl Picture<'_> {
         }
         // One broken connection is mended before anybody reads a sentence about it.
         let soon = matches!(self.view.state, State::Reconnecting { .. }) && self.view.attempts <= 1;
-        let away = self.view.state.sentence().filter(|_| !soon);
+        let away = self.view.sentence().filter(|_| !soon);
         away.or_else(|| self.view.notice.map(str::to_owned)).or_else(|| looks.said.clone())
     }
 

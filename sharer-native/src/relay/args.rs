@@ -4,6 +4,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use shared::relay::KeepLimits;
+
 use super::{Config, DEFAULT_PORT, TlsFiles};
 use crate::ws::RelayUrl;
 
@@ -34,7 +36,7 @@ pub struct RelayArgs {
     /// Address of a proxy whose X-Forwarded-For is believed
     #[arg(long = "trusted-proxy", value_name = "IP")]
     pub trusted_proxies: Vec<IpAddr>,
-    /// How long a session is kept while its sharer is away, such as 90s, 10m or 2h
+    /// How long a session is kept while its sharer is away, such as 90s, 10m, 2h or 7d
     #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = parse_duration)]
     pub away_keep: Duration,
     /// Sessions held at most
@@ -49,6 +51,18 @@ pub struct RelayArgs {
     /// Connections of one address at most (IPv6: of one /64); those of this computer and of a trusted proxy do not count
     #[arg(long, value_name = "N", default_value_t = 1_000)]
     pub max_per_address: usize,
+    /// Keep ended sessions in this directory, sealed as they were, for who asked for it [default: keep none]
+    #[arg(long, value_name = "DIR", env = "SHARER_DATA_DIR")]
+    pub data_dir: Option<String>,
+    /// How long a session is kept at most, such as 12h or 30d
+    #[arg(long, value_name = "DURATION", default_value = "30d", value_parser = parse_duration)]
+    pub max_keep: Duration,
+    /// Size at most of one kept session
+    #[arg(long, value_name = "SIZE", default_value = "16M", value_parser = parse_size)]
+    pub max_kept_session: u64,
+    /// Size at most of all kept sessions; beyond, none is added
+    #[arg(long, value_name = "SIZE", default_value = "2G", value_parser = parse_size)]
+    pub max_kept: u64,
 }
 
 impl From<RelayArgs> for Config {
@@ -66,6 +80,13 @@ impl From<RelayArgs> for Config {
             max_viewers: args.max_viewers,
             max_memory: args.max_memory,
             max_per_address: args.max_per_address,
+            data_dir: args.data_dir,
+            keep: KeepLimits {
+                for_ms: u64::try_from(args.max_keep.as_millis()).unwrap_or(u64::MAX),
+                session: args.max_kept_session,
+                total: args.max_kept,
+                ..Self::default().keep
+            },
             ..Self::default()
         }
     }
@@ -100,19 +121,20 @@ pub fn parse_relay(text: &str) -> Result<RelayUrl, String> {
         .ok_or_else(|| "a relay's URL looks like https://host, or http://host:port".to_owned())
 }
 
-/// Reads a duration: a number and `s`, `m` or `h`; a bare number is seconds.
+/// Reads a duration: a number and `s`, `m`, `h` or `d`; a bare number is seconds.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
     let (number, unit) = match text.char_indices().next_back() {
         Some((at, 's')) => (text.get(..at), 1),
         Some((at, 'm')) => (text.get(..at), 60),
         Some((at, 'h')) => (text.get(..at), 3600),
+        Some((at, 'd')) => (text.get(..at), 86_400),
         _ => (Some(text), 1),
     };
     number
         .and_then(|number| number.parse::<u64>().ok())
         .and_then(|number| number.checked_mul(unit))
         .map(Duration::from_secs)
-        .ok_or_else(|| "a duration looks like 90s, 10m or 2h".to_owned())
+        .ok_or_else(|| "a duration looks like 90s, 10m, 2h or 7d".to_owned())
 }
 
 /// Reads a size in bytes: a number and `K`, `M` or `G`.
@@ -165,10 +187,10 @@ mod tests {
 
     #[test]
     fn durations_are_read() {
-        for (text, seconds) in [("90s", 90), ("10m", 600), ("2h", 7200), ("5", 5)] {
+        for (text, seconds) in [("90s", 90), ("10m", 600), ("2h", 7200), ("7d", 604_800), ("5", 5)] {
             assert_eq!(parse_duration(text), Ok(Duration::from_secs(seconds)));
         }
-        for text in ["", "m", "1d", "-1s", "é"] {
+        for text in ["", "m", "1w", "-1s", "é"] {
             assert!(parse_duration(text).is_err(), "{text}");
         }
     }

@@ -11,13 +11,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::{Buf as _, Bytes};
-use shared::relay::{Outgoing, PeerId, PeerInfo, Relay, Runs, RunsError, RunsQuery, Stats};
+use shared::relay::{ArchiveOrder, Outgoing, PeerId, PeerInfo, Relay, Runs, RunsError, RunsQuery, Stats};
 use shared::time::{Moment, Now};
 use shared::wire::Packet;
 use shared::wire::close::CloseCode;
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
+use super::archive::Archive;
 use super::socket;
 use crate::clock;
 
@@ -191,13 +193,61 @@ impl Inner {
 pub(super) struct Hub {
     inner: Mutex<Inner>,
     timer: Notify,
+    /// What is to be written and removed in the archive, and what is to be read; the machine bounds both.
+    writes: UnboundedSender<ArchiveOrder>,
+    loads: UnboundedSender<ArchiveOrder>,
+}
+
+/// What the machine wants of the archive.
+pub(super) struct Orders {
+    writes: UnboundedReceiver<ArchiveOrder>,
+    loads: UnboundedReceiver<ArchiveOrder>,
+}
+
+impl Orders {
+    /// Does it, for ever: one thing after the other is written, beside what is read.
+    pub(super) async fn run(mut self, archive: Archive, hub: Arc<Hub>) {
+        // The machine may have wanted something before there was anybody to do it.
+        hub.with(|_| ());
+        let writing = async {
+            while let Some(order) = self.writes.recv().await {
+                hub.follow(&archive, order).await;
+            }
+        };
+        let loading = async {
+            while let Some(order) = self.loads.recv().await {
+                hub.follow(&archive, order).await;
+            }
+        };
+        tokio::join!(writing, loading);
+    }
 }
 
 impl Hub {
     /// Around a fresh machine.
-    pub(super) fn new(relay: Relay) -> Self {
+    pub(super) fn new(relay: Relay) -> (Self, Orders) {
         let inner = Inner { relay, sinks: BTreeMap::new(), armed: None, next_peer: 1 };
-        Self { inner: Mutex::new(inner), timer: Notify::new() }
+        let ((writes, to_write), (loads, to_load)) = (unbounded_channel(), unbounded_channel());
+        let hub = Self { inner: Mutex::new(inner), timer: Notify::new(), writes, loads };
+        (hub, Orders { writes: to_write, loads: to_load })
+    }
+
+    async fn follow(&self, archive: &Archive, order: ArchiveOrder) {
+        match order {
+            ArchiveOrder::Store(number, frozen) => {
+                let session = frozen.session();
+                let stored = archive.store(*frozen).await;
+                self.with(|inner| inner.relay.handle_stored(clock::now(), session, number, stored));
+            }
+            ArchiveOrder::Remove(session) => {
+                let gone = archive.remove(session).await;
+                self.with(|inner| inner.relay.handle_removed(clock::now(), session, gone));
+            }
+            ArchiveOrder::Load(session) => {
+                let loaded = archive.load(session).await;
+                self.with(|inner| inner.relay.handle_loaded(clock::now(), session, loaded));
+            }
+        }
     }
 
     /// What the machine counts.
@@ -221,10 +271,19 @@ impl Hub {
         let mut inner = lock(&self.inner);
         let result = call(&mut inner);
         inner.ready(&mut work);
+        self.order(&mut inner);
         self.arm(&mut inner);
         drop(inner);
         self.flush_all(work);
         result
+    }
+
+    fn order(&self, inner: &mut Inner) {
+        while let Some(order) = inner.relay.poll_archive() {
+            let queue = if matches!(order, ArchiveOrder::Load(_)) { &self.loads } else { &self.writes };
+            // Without an archive nothing is wanted of one.
+            drop(queue.send(order));
+        }
     }
 
     fn arm(&self, inner: &mut Inner) {
@@ -253,6 +312,7 @@ impl Hub {
             }
         }
         inner.ready(work);
+        self.order(&mut inner);
         self.arm(&mut inner);
         !waiting.chunks.is_empty()
     }

@@ -21,6 +21,7 @@ use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::server::TlsStream;
 
+use super::archive::{Archive, Found};
 use super::http::{Site, answer, plain};
 use super::hub::Hub;
 use super::peer::{self, Stream};
@@ -52,22 +53,45 @@ pub(super) async fn serve(config: Config) -> Result<Handle, ServeError> {
     let base_url = public_url.clone().unwrap_or_else(|| format!("{scheme}://{reached}"));
     let entropy = clock::entropy()
         .map_err(|error| ServeError::Bind { address, source: std::io::Error::other(error.to_string()) })?;
-    let relay = Relay::new(
+    let archive = config.data_dir.as_deref().map(Archive::open).transpose()?;
+    let mut relay = Relay::new(
         RelayConfig {
             away_keep_ms: u64::try_from(config.away_keep.as_millis()).unwrap_or(u64::MAX),
             max_sessions: config.max_sessions,
             max_viewers: config.max_viewers,
             max_held: config.max_memory,
             public_url,
+            keep: archive.is_some().then_some(config.keep),
         },
         entropy,
         clock::now(),
     );
+    if let Some(archive) = &archive {
+        let found = archive.found().await.map_err(|error| ServeError::Archive {
+            place: config.data_dir.clone().unwrap_or_default(),
+            reason: error.to_string(),
+        })?;
+        for Found { bytes, head } in found {
+            match head {
+                Some(head) => relay.handle_found(clock::now(), head, bytes),
+                None => relay.handle_damaged(),
+            }
+        }
+        relay.handle_timeout(clock::now());
+    }
     let crowd = Arc::new(Mutex::new(Crowd::new(config.max_per_address)));
-    let site = Arc::new(Site { hub: Arc::new(Hub::new(relay)), rules, crowd });
+    let (hub, orders) = Hub::new(relay);
+    let site = Arc::new(Site { hub: Arc::new(hub), rules, crowd });
+    let keeper = archive.map(|archive| tokio::spawn(orders.run(archive, Arc::clone(&site.hub))));
     let (stop, stopped) = watch::channel(false);
     let timings = config.timings;
-    tokio::spawn(accept(listener, tls, site, timings, stopped));
+    tokio::spawn(async move {
+        accept(listener, tls, site, timings, stopped).await;
+        // Whole files take their places by being renamed: nothing is half written.
+        if let Some(keeper) = keeper {
+            keeper.abort();
+        }
+    });
     Ok(Handle { address, scheme, base_url, stop })
 }
 

@@ -5,6 +5,7 @@ mod children;
 mod driven;
 mod elsewhere;
 mod histories;
+mod keeping;
 mod lines;
 mod requests;
 mod sharing;
@@ -21,6 +22,7 @@ use shared::event::WindowSize;
 use shared::id::{SessionId, TaskId};
 use shared::orchestration::task::{Task, new_id};
 use shared::sharer::{Begin, ModelInput, Sharer};
+use shared::wire::sharer::NotKept;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
@@ -43,6 +45,7 @@ use crate::config::{Config, RelayChoice};
 use crate::control::server::{Asked, Server};
 use crate::events::{Events, Line};
 use crate::exit;
+use crate::keeping::Record;
 use crate::pty::{self, Ended, Program};
 use crate::shutdown::{self, Told};
 use crate::tty;
@@ -94,6 +97,9 @@ pub(super) struct Host {
     quiet: bool,
     show_viewers: bool,
     most_viewers: u32,
+    /// What the relay is to keep of the first program's session, and what it last said about that.
+    keep: Option<Record>,
+    kept: Option<Result<u64, NotKept>>,
     headless: bool,
     /// Viewers change no sizes.
     fixed_size: bool,
@@ -146,6 +152,8 @@ impl Host {
             quiet: config.quiet,
             show_viewers: config.show_viewers,
             most_viewers: 0,
+            keep: None,
+            kept: None,
             headless,
             fixed_size: config.fixed_size,
             program: program.clone(),
@@ -160,6 +168,9 @@ impl Host {
         let mut value = Task::new(host.task.clone(), None, &host.title, clock::now().wall);
         value.command = program.title().as_str().into();
         host.tasks.add(FIRST, None, token, value);
+        if let Some(keep) = config.keep {
+            host.keep_first(keep)?;
+        }
         host.enter(FIRST, config.read_only, false);
         if let Some(agent) = Agent::of(program.path()) {
             host.recognise(agent);
@@ -210,6 +221,7 @@ impl Host {
             return Ok(0);
         }
         self.greet().await;
+        self.say_keeping();
         let environment = self.environment();
         let first = match Hosted::start(&self.program, &environment, self.hosting, self.bells.bell(FIRST)) {
             Ok(hosted) => hosted,
@@ -239,6 +251,7 @@ impl Host {
         if let (false, Some(links)) = (self.quiet, links) {
             let most = self.show_viewers.then_some(self.most_viewers);
             banner::show(&banner::after(&self.title, &links, most, banner::colour()));
+            self.say_kept();
             if let Some(trouble) = self.trouble() {
                 banner::show(&format!("sharer: at the end nobody could watch: {trouble}\n"));
             }

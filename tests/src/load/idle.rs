@@ -96,6 +96,7 @@ async fn run(url: String, counts: Arc<Counts>, ready: tokio::sync::oneshot::Send
         window: WINDOW,
         source: SessionSource::default(),
         announced: true,
+        keep: None,
     };
     let mut machine = Sharer::new(entropy(), now(start));
     let session = machine.open(now(start), config);
@@ -139,6 +140,7 @@ async fn run(url: String, counts: Arc<Counts>, ready: tokio::sync::oneshot::Send
                 | Effect::Task(_)
                 | Effect::LinksChanged(_)
                 | Effect::Reach(_)
+                | Effect::Kept(..)
                 | Effect::Ended(_) => {}
             }
         }

@@ -54,7 +54,7 @@ fn about(face: Face) -> About {
         return About::Unconfirmed;
     }
     if view.shown != Shown::Nothing
-        && let Some(sentence) = view.state.sentence()
+        && let Some(sentence) = view.sentence()
     {
         return About::State { sentence, again: view.state.is_final() };
     }

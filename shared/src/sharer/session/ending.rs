@@ -11,7 +11,13 @@ use crate::wire::task::OwnedEnd;
 
 /// How long the end waits for viewers, in milliseconds (DESIGN 4): the process ends with it.
 const END_WITHIN_MS: u64 = 1_000;
+/// How long it waits for the relay's archive, in milliseconds: a last screen with history, over a slow line and on a slow disk.
+const KEEP_WITHIN_MS: u64 = 10_000;
 
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "what is wanted of the relay, and what it said, each by itself"
+)]
 #[derive(Debug)]
 pub(super) struct Ending {
     reason: EndReason,
@@ -19,6 +25,8 @@ pub(super) struct Ending {
     pub(super) deadline: Option<Moment>,
     /// Its parent's share goes on, and shows it: it stays for those who come later, at this relay and at the next.
     in_company: bool,
+    /// The relay is to keep it, and has not said yet whether it does.
+    pub(super) keeping: bool,
     said: bool,
     pub(super) acknowledged: bool,
 }
@@ -26,7 +34,17 @@ pub(super) struct Ending {
 impl Ending {
     /// Whether those who come later are to find its last screen.
     pub(super) fn leaves_a_screen(&self) -> bool {
-        self.in_company
+        self.in_company || self.keeping
+    }
+
+    fn within_ms(&self) -> u64 {
+        if self.keeping { KEEP_WITHIN_MS } else { END_WITHIN_MS }
+    }
+
+    /// The relay has said whether it is kept; for good, it is not to be: nobody is to find it.
+    pub(super) fn is_settled(&mut self, for_good: bool) {
+        self.keeping = false;
+        self.in_company &= !for_good;
     }
 
     /// Whether the relay has said that it knows, and keeps it for nobody.
@@ -63,17 +81,25 @@ impl Session {
         }
         self.settle(step);
         self.seal(&Event::Note(Note::Ended(reason.clone())), step);
-        let deadline = (!in_company).then(|| step.mono().after(END_WITHIN_MS));
-        self.ending = Some(Ending { reason, deadline, in_company, said: false, acknowledged: false });
-        if in_company && self.room.is_open() {
+        if reason == EndReason::Unshared {
+            self.keep = None;
+        }
+        // One that ends before a relay has greeted may yet be kept there.
+        let keeping = self.keep.is_some() && step.keep_ms != Some(0);
+        let mut ending =
+            Ending { reason, deadline: None, in_company, keeping, said: false, acknowledged: false };
+        ending.deadline = (!in_company).then(|| step.mono().after(ending.within_ms()));
+        let leaves = ending.leaves_a_screen();
+        self.ending = Some(ending);
+        if leaves && self.room.is_open() {
             self.snapshots.want(true);
         }
     }
 
     /// Nobody keeps it any more.
     pub(in crate::sharer) fn hurry_end(&mut self, step: &mut Step) {
-        let soon = step.mono().after(END_WITHIN_MS);
         if let Some(ending) = &mut self.ending {
+            let soon = step.mono().after(ending.within_ms());
             ending.in_company = false;
             ending.deadline.get_or_insert(soon);
         }
@@ -112,7 +138,7 @@ impl Session {
 
     pub(super) fn finish(&mut self, step: &mut Step) {
         let Some(ending) = self.ending.as_ref().filter(|_| !self.ended) else { return };
-        let heard = ending.said && (ending.acknowledged || self.people.1 == 0);
+        let heard = ending.said && !ending.keeping && (ending.acknowledged || self.people.1 == 0);
         let alone = step.alone || self.room.is_refused();
         let late = ending.deadline.is_some_and(|at| at <= step.mono());
         if self.room == Room::Replaced || (!ending.in_company && (heard || alone || late)) {

@@ -11,7 +11,7 @@ use crate::sharer::step::{REFUSED_MS, Step};
 use crate::sharer::{Effect, RoomState};
 use crate::time::Moment;
 use crate::wire::close::{CloseCode, Refusal};
-use crate::wire::sharer::{InitPayload, RelayToSharer, SharerToRelay};
+use crate::wire::sharer::{InitPayload, NotKept, RelayToSharer, SharerToRelay};
 
 /// A relay that does not open a room within this time, in milliseconds, is left.
 const HANDSHAKE_MS: u64 = 10_000;
@@ -96,6 +96,7 @@ impl Session {
             grants: self.owner.rows(),
             latest: self.epoch.point().number,
             source: self.source.clone(),
+            keep: self.keep.map(|keep| keep.sign(&self.owner.key)),
         };
         self.room = Room::Claiming(channel, epoch, step.mono());
         self.claims = self.claims.saturating_add(1);
@@ -193,6 +194,8 @@ impl Session {
             {
                 self.count(Some(revision), viewers, executors, step);
             }
+            (R::SessionKept { for_ms, .. }, _) => self.settle_keeping(Ok(for_ms), step),
+            (R::NotKept { reason, .. }, _) => self.settle_keeping(Err(reason), step),
             (R::EndAcknowledged { .. }, _) => {
                 if let Some(ending) = &mut self.ending {
                     ending.acknowledged = true;
@@ -208,6 +211,17 @@ impl Session {
                 _,
             ) => {}
         }
+    }
+
+    fn settle_keeping(&mut self, kept: Result<u64, NotKept>, step: &mut Step) {
+        let removed = kept == Err(NotKept::Removed);
+        if removed {
+            self.keep = None;
+        }
+        if let Some(ending) = &mut self.ending {
+            ending.is_settled(removed);
+        }
+        step.effect(Effect::Kept(self.id, kept));
     }
 
     fn open_room(

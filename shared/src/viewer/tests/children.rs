@@ -202,6 +202,7 @@ fn a_session_that_ends_or_is_not_found_says_so_in_its_own_pane() {
         reason: EndedBecause::Sharer,
         end: Some(end.sign(&child.owner)),
         final_number: 1,
+        kept_ms: None,
     });
     let view = page.viewer.view();
     assert_eq!((view.state, view.shown), (State::Ended(reason), Shown::Screen));
@@ -249,6 +250,7 @@ fn a_parent_that_ends_leaves_its_children_to_be_seen() {
         reason: EndedBecause::Sharer,
         end: Some(end.sign(&parent.owner)),
         final_number: 0,
+        kept_ms: None,
     });
     assert_eq!(page.viewer.view().state, State::Live);
     assert_eq!(page.bar().unwrap().standing, Standing::Over);
@@ -411,6 +413,7 @@ fn grants_follow_the_cards() {
         reason: EndedBecause::Revoked,
         end: None,
         final_number: 0,
+        kept_ms: None,
     };
     page.control(&revoked);
     assert!(matches!(pill(&page, 1).session, Some(ChildSession::Unreachable { retry: true, .. })));
@@ -433,6 +436,7 @@ fn grants_follow_the_cards() {
         reason: EndedBecause::Revoked,
         end: None,
         final_number: 0,
+        kept_ms: None,
     });
     assert_eq!(pill(&page, 1).status, Status::Unreachable);
     assert_eq!((page.viewer.watch_link(), page.text_of(pane)), (None, "\x1bcanew".into()));

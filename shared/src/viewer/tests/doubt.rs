@@ -55,6 +55,7 @@ fn what_was_told_unsigned_is_forgotten_with_its_chain() {
             channel,
             reason: EndedBecause::Relay,
             final_number: 0,
+            kept_ms: None,
             end: None,
         });
         let by_owner = matches!(page.viewer.view().state, State::Ended(_));

@@ -508,6 +508,7 @@ fn ends_are_told_apart() {
         reason: EndedBecause::Sharer,
         end: Some(end.sign(&sharer.owner)),
         final_number: 1,
+        kept_ms: None,
     };
     page.control(&message);
     assert_eq!(page.viewer.view().state, State::Ended(reason));

@@ -99,6 +99,7 @@ impl Host {
             window: HEADLESS,
             source: SessionSource::default(),
             announced: false,
+            keep: start.keep,
         };
         self.machine.host_for_others(clock::now(), task.value.clone(), config);
         self.share(place, Begin::Fresh).map_err(|error| format!("{error:#}"))?;

@@ -14,6 +14,7 @@ use crate::clock;
 use crate::control::request::{On, Reply, Spawn, Word};
 use crate::driver::ask::name_of;
 use crate::exit;
+use crate::keeping::{self, Record};
 use crate::pty::Ended;
 
 /// Somebody who waits to hear whether a task began.
@@ -22,19 +23,23 @@ pub(super) struct Starting {
     place: Place,
     answer: oneshot::Sender<Reply>,
     notices: Vec<String>,
+    /// What the relay is to keep of it.
+    record: Option<Record>,
 }
 
 impl Host {
     /// Asks a driver for a task. The answer goes out when the driver has said whether it began.
     pub(super) fn spawn_elsewhere(&mut self, by: Place, spawn: Spawn, answer: oneshot::Sender<Reply>) {
         match self.ask_for(by, spawn) {
-            Ok((place, notices)) => self.starting.push(Starting { place, answer, notices }),
+            Ok((place, notices, record)) => {
+                self.starting.push(Starting { place, answer, notices, record });
+            }
             // Whoever asked may be gone.
             Err(why) => drop(answer.send(Reply::Refused(why))),
         }
     }
 
-    fn ask_for(&mut self, by: Place, spawn: Spawn) -> Result<(Place, Vec<String>), String> {
+    fn ask_for(&mut self, by: Place, spawn: Spawn) -> Result<(Place, Vec<String>, Option<Record>), String> {
         let words = |error: TaskError| error.to_string();
         let On { driver, dir, environment } = spawn.on.ok_or("no driver is named")?;
         let text = |word| if let Word::Text(text) = word { Some(text) } else { None };
@@ -71,6 +76,8 @@ impl Host {
         let name = value.name.clone();
         self.machine.host_elsewhere(clock::now(), value, self.read_only);
         let (revision, reach) = self.machine.granted(&id);
+        // Without a place for its key nobody could remove it.
+        let record = keeping::begin(line.machine.base(), &name, keeping::USUAL, &mut self.entropy).ok();
         let start = Start {
             task: id,
             parent: Some(parent),
@@ -81,9 +88,10 @@ impl Host {
             environment,
             read_only: self.read_only,
             granted: Granted::new(revision, reach),
+            keep: record.as_ref().and_then(Record::keep),
         };
         line.machine.start(clock::now(), start);
-        Ok((place, notices))
+        Ok((place, notices, record))
     }
 
     /// A driver tells something.
@@ -124,17 +132,23 @@ impl Host {
     /// Answers those whose tasks have begun, or will not.
     fn answer_starting(&mut self) {
         for starting in std::mem::take(&mut self.starting) {
-            let Starting { place, answer, notices } = starting;
+            let Starting { place, answer, mut notices, mut record } = starting;
             let id = self.tasks.get(place).map(|task| task.value.id.clone());
+            let line = id.as_ref().and_then(|id| self.line_of(id));
+            let keep_ms = line.map_or(0, |line| line.machine.keep_ms());
             let task = id.and_then(|id| self.machine.task(&id));
             let Some((task, row)) = task.zip(self.row(place)) else { continue };
-            if task.session.is_some() {
+            if let Some(session) = task.session {
+                if let Some(record) = &mut record {
+                    record.is_of(session);
+                    notices.push(record.words(keep_ms));
+                }
                 drop(answer.send(Reply::Spawned { task: Box::new(row), notices }));
             } else if task.state.is_final() {
                 let why = task.reason.to_string();
                 drop(answer.send(Reply::NotStarted { why, status: exit::NOT_EXECUTABLE }));
             } else if !answer.is_closed() {
-                self.starting.push(Starting { place, answer, notices });
+                self.starting.push(Starting { place, answer, notices, record });
             }
         }
     }

@@ -17,6 +17,7 @@ use super::{FIRST, Host};
 use crate::clock;
 use crate::control::request::Row;
 use crate::events::{Line, LinkTexts};
+use crate::keeping::Record;
 use crate::tty;
 
 /// What goes into the machine.
@@ -33,6 +34,8 @@ impl Host {
             window: crate::term::clamped(window),
             source: SessionSource::default(),
             announced,
+            // Its children are kept as it is.
+            keep: self.keep.as_ref().filter(|_| place == FIRST).and_then(Record::keep),
         };
         let taken = self.machine.host(clock::now(), task.value.clone(), config);
         debug_assert!(taken, "no more tasks are recorded than the machine takes");
@@ -50,6 +53,9 @@ impl Host {
         let was_shared = self.machine.session_of(&id).is_some();
         let session = self.machine.share(clock::now(), &id, begin).context("the program has ended")?;
         self.tasks.has_session(place, Some(session));
+        if let Some(record) = self.keep.as_mut().filter(|_| place == FIRST) {
+            record.is_of(session);
+        }
         if let (FIRST, false, Some(links)) = (place, was_shared, self.links_of(place)) {
             self.event(&Line::Shared { session_id: session.to_string(), title: self.title.clone(), links });
         }
@@ -208,6 +214,15 @@ impl Host {
                 Effect::Room(session, _) => {
                     if self.places.get(&session) == Some(&FIRST) {
                         self.tell_standing();
+                    }
+                }
+                Effect::Kept(session, kept) => {
+                    match kept {
+                        Ok(for_ms) => tracing::info!(%session, for_ms, "kept"),
+                        Err(reason) => tracing::warn!(%session, reason = reason.words(), "not kept"),
+                    }
+                    if self.places.get(&session) == Some(&FIRST) {
+                        self.kept = Some(kept);
                     }
                 }
                 Effect::Reach(task) => self.tell_reach(&task),
