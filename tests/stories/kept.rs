@@ -8,7 +8,7 @@ use e2e::harness::driver::{home_that_knows, sharer};
 use e2e::harness::http::get;
 use e2e::harness::process::Process;
 use e2e::harness::server::free_address;
-use e2e::harness::{Driver, LONG, Log, Relay, Sandbox, Sharer, sharer_bin, until};
+use e2e::harness::{Driver, LONG, Log, Relay, Sandbox, Seat, Sharer, sharer_bin, until};
 use e2e::viewer::Viewer;
 use shared::event::EndReason;
 use shared::viewer::{ChildSession, Event, State, Status};
@@ -108,6 +108,30 @@ async fn an_ended_session_is_shown_with_all_it_was_by_a_relay_that_was_killed() 
             assert!(!object.windows(word.len()).any(|part| part == word.as_bytes()), "{word}");
         }
     }
+}
+
+#[tokio::test]
+async fn a_kept_session_is_joined_in_a_terminal() {
+    let sandbox = Sandbox::new();
+    let mut relay = keeping_relay(&sandbox).await;
+    let (sharer_process, _) = lived(&sandbox, &relay.url(), "2d", PROGRAM).await;
+    relay.kill().await;
+    relay.restart(&sandbox).await;
+    let seat = Seat::sharer(&sandbox, &["join", &sharer_process.read_link()]);
+    let shows = async |words: &str| {
+        let look = async || {
+            let screen = seat.screen();
+            if screen.contains(words) { Ok(()) } else { Err(screen) }
+        };
+        until(words, LONG, look).await;
+    };
+    shows("shown-42").await;
+    shows("finished with status 3").await;
+    seat.types("t");
+    shows("said-at-the-end").await;
+    seat.types("tq");
+    assert_eq!(seat.ended().await.code, Some(0));
+    seat.got("The relay keeps it for 2 days more.").await;
 }
 
 #[tokio::test]
