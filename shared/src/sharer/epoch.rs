@@ -68,6 +68,11 @@ impl Epoch {
         self.scope.epoch
     }
 
+    /// The newest header's revision.
+    pub(super) fn revision(&self) -> u32 {
+        self.revision
+    }
+
     /// Signs the next revision of the header, with a box for each of `grants`.
     pub(super) fn header(&mut self, owner: &Owner, entropy: &mut Entropy) -> Signed {
         self.revision = self.revision.saturating_add(1);

@@ -102,6 +102,8 @@ pub(super) struct Session {
     ended: bool,
     /// How often its room was claimed: after the first time some relay may know of it.
     claims: u32,
+    /// The revision of the header that it was claimed with.
+    claimed_as: u32,
     pub(super) known: Known,
 }
 
@@ -161,6 +163,7 @@ impl Session {
             ending: None,
             ended: false,
             claims: 0,
+            claimed_as: 0,
             known: Known { deadline: None, shared: true },
         };
         if begin == Begin::Fresh {

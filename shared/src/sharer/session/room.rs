@@ -100,6 +100,7 @@ impl Session {
         };
         self.room = Room::Claiming(channel, epoch, step.mono());
         self.claims = self.claims.saturating_add(1);
+        self.claimed_as = self.epoch.revision();
         step.say(&SharerToRelay::Initialize { channel, payload: Box::new(payload) });
     }
 
@@ -246,6 +247,10 @@ impl Session {
             // Somebody else numbered events of this epoch: it is not ours alone.
             self.begin_epoch(step);
         } else {
+            if self.claimed_as != self.epoch.revision() {
+                // Somebody was let in while the relay opened the room.
+                self.send_header(step);
+            }
             self.buffer.resume(acknowledged, latest);
             // What the relay lost and is kept no more, what was left out, or lines wrapped anew: only a snapshot brings it;
             // and those who come after the end get nothing else.

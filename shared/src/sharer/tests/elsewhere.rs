@@ -138,3 +138,27 @@ fn a_driver_lets_in_who_asked_and_out_again() {
     sharer.let_in(NOW, &id("far"), Some(last.clone()));
     assert_eq!(stands(&sharer).0, Some(last));
 }
+
+#[test]
+fn who_is_let_in_while_the_relay_opens_the_room_is_let_in() {
+    let mut sharer = Sharer::new(Entropy::from_seed([6; 32]), NOW);
+    let config = SessionConfig { read_only: false, ..config() };
+    sharer.host_for_others(NOW, task("far", Some("elsewhere")), config);
+    sharer.share(NOW, &id("far"), Begin::Fresh).unwrap();
+    greet(&mut sharer, NOW);
+    let channel = *claims(&mut sharer).keys().next().unwrap();
+    let headers = |sharer: &mut Sharer| {
+        let said = std::iter::from_fn(|| sharer.poll_transmit());
+        said.filter(|packet| matches!(packet, Packet::Text(text) if text.contains("UpdateHeader"))).count()
+    };
+    sharer.let_in(NOW, &id("far"), Some(Reach { watch: GrantSecret([1; 16]), typing: None }));
+    assert_eq!(headers(&mut sharer), 0, "there is no room to say it in");
+    tell(&mut sharer, 1_000, &opened(channel));
+    assert_eq!(headers(&mut sharer), 1, "once there is one, it is said");
+    sharer.let_in(
+        NOW,
+        &id("far"),
+        Some(Reach { watch: GrantSecret([1; 16]), typing: Some(GrantSecret([2; 16])) }),
+    );
+    assert_eq!(headers(&mut sharer), 1, "the control: in an open room at once");
+}
