@@ -8,12 +8,15 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use messages::{Line, Messages};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
+
+pub mod messages;
 
 /// One read, and so the smallest unit of delay.
 const CHUNK: usize = 16 * 1024;
@@ -33,6 +36,8 @@ pub struct Path {
     pub rate: Option<u64>,
     /// Nothing passes and nobody is told: packets are lost, and the connection looks alive.
     pub silent: bool,
+    /// What happens to whole WebSocket messages.
+    pub messages: Messages,
 }
 
 /// What the network does at the moment.
@@ -54,6 +59,12 @@ impl Faults {
         let silent = Path { silent: true, ..Path::default() };
         Self { up: silent, down: silent, half_open: true, refuse: false }
     }
+
+    /// WebSocket messages are lost, doubled and late in both directions.
+    pub fn garbled() -> Self {
+        let path = Path { messages: Messages::all(), ..Path::default() };
+        Self { up: path, down: path, ..Self::default() }
+    }
 }
 
 /// The proxy; it ends with all its connections when dropped.
@@ -72,6 +83,7 @@ struct Counts {
     connections: std::sync::atomic::AtomicU64,
     up: std::sync::atomic::AtomicU64,
     down: std::sync::atomic::AtomicU64,
+    hurt: std::sync::atomic::AtomicU64,
 }
 
 impl Proxy {
@@ -121,6 +133,11 @@ impl Proxy {
     pub fn delivered(&self) -> (u64, u64) {
         let load = |count: &std::sync::atomic::AtomicU64| count.load(std::sync::atomic::Ordering::Relaxed);
         (load(&self.counts.up), load(&self.counts.down))
+    }
+
+    /// WebSocket messages so far that were lost, doubled or late.
+    pub fn hurt(&self) -> u64 {
+        self.counts.hurt.load(std::sync::atomic::Ordering::Relaxed)
     }
 }
 
@@ -181,8 +198,9 @@ async fn forward(
             far_write,
             faults.clone(),
             |faults| faults.up,
-            |n| {
+            |n, hurt| {
                 counts.up.fetch_add(n, std::sync::atomic::Ordering::Relaxed);
+                counts.hurt.fetch_add(hurt, std::sync::atomic::Ordering::Relaxed);
             }
         ),
         direction(
@@ -190,8 +208,9 @@ async fn forward(
             near_write,
             faults,
             |faults| faults.down,
-            |n| {
+            |n, hurt| {
                 counts.down.fetch_add(n, std::sync::atomic::Ordering::Relaxed);
+                counts.hurt.fetch_add(hurt, std::sync::atomic::Ordering::Relaxed);
             }
         ),
     );
@@ -210,7 +229,7 @@ async fn direction(
     mut to: OwnedWriteHalf,
     mut faults: watch::Receiver<Faults>,
     path: fn(&Faults) -> Path,
-    delivered: impl Fn(u64),
+    delivered: impl Fn(u64, u64),
 ) {
     let (send, mut receive) = mpsc::channel::<(Instant, Vec<u8>)>(IN_FLIGHT);
     let read = async move {
@@ -230,7 +249,22 @@ async fn direction(
     let write = async move {
         // When the line is free again, at the current rate.
         let mut free = Instant::now();
-        while let Some((arrived, piece)) = receive.recv().await {
+        let mut line = Line::new();
+        loop {
+            // What a fault has kept passes when it ends.
+            let (arrived, piece) = tokio::select! {
+                received = receive.recv() => match received {
+                    Some(received) => received,
+                    None => break,
+                },
+                changed = faults.changed() => {
+                    if changed.is_err() {
+                        return;
+                    }
+                    (Instant::now(), Vec::new())
+                }
+            };
+            let faulty: Messages;
             // Bytes on the way feel a change at once: look again whenever the faults change.
             loop {
                 let now = *faults.borrow_and_update();
@@ -244,14 +278,17 @@ async fn direction(
                             let nanos = bytes.saturating_mul(1_000_000_000) / rate.max(1);
                             free = Instant::now() + Duration::from_nanos(nanos);
                         }
+                        faulty = path.messages;
                         break;
                     }
                 }
             }
-            if to.write_all(&piece).await.is_err() {
+            let before = line.hurt;
+            let passed = line.pass(&piece, faulty);
+            if to.write_all(&passed).await.is_err() {
                 return;
             }
-            delivered(u64::try_from(piece.len()).unwrap_or(u64::MAX));
+            delivered(u64::try_from(passed.len()).unwrap_or(u64::MAX), line.hurt - before);
         }
         // The end of the stream passes the fault as well: it waits behind a silence.
         if faults.wait_for(|faults| !path(faults).silent).await.is_ok() {

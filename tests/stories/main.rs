@@ -8,12 +8,14 @@
 )]
 
 mod acp;
+mod alone;
 mod browser_commands;
 mod browser_control;
 mod browser_errors;
 mod browser_hello;
 mod browser_input;
 mod browser_look;
+mod browser_matrix;
 mod browser_open;
 mod browser_pills;
 mod browser_programs;
@@ -33,6 +35,7 @@ mod join;
 mod kept;
 mod lifecycle;
 mod marks;
+mod matrix;
 mod options;
 mod proxy;
 mod reach;

@@ -1,4 +1,5 @@
-//! Remote agents: relay, driver and sharer as processes with homes of their own and no file in common.
+//! Remote agents: relay, driver and sharer as processes with homes of their own and no file in common. The eight permutations
+//! are in `matrix`; here is what they leave.
 
 use e2e::harness::driver::{home_that_knows, sharer};
 use e2e::harness::{Driver, LONG, Log, Relay, Sandbox, Sharer, until};
@@ -116,60 +117,6 @@ async fn what_is_no_variable_of_the_askers_is_refused_before_anything_is_asked()
     );
 }
 
-/// Permutations 3 and 4.
-#[tokio::test]
-async fn a_local_parents_link_opens_a_remote_child_until_its_share_stops() {
-    let sandbox = Sandbox::new();
-    let relay = Relay::start(&sandbox, [""; 0]).await;
-    let driver = Driver::start(&relay, [""; 0]).await;
-    let home = home_that_knows("box", &driver.key).await;
-    let sharer_process = parent(&home, &relay).await;
-    let (mut reader, mut writer) =
-        (viewer(&sharer_process.read_link()), viewer(&sharer_process.write_link()));
-    reader.live().await;
-    writer.live().await;
-    let said = asks(&home, &format!(r#""$SHARER_BIN" spawn --on box --name far -- sh -c '{FAR}'"#)).await;
-    assert!(said.ends_with("status:0\n"), "{said}");
-    for viewer in [&mut reader, &mut writer] {
-        select(viewer, "far").await;
-        viewer
-            .until("its screen", |viewer| viewer.state() == State::Live && sees(viewer, "far-says-42"))
-            .await;
-        let pill = pill(viewer, "far").unwrap();
-        assert_eq!((pill.driver.as_deref(), pill.status), (Some("box"), Status::Running));
-    }
-    reader.act(Event::StartTyping).await;
-    assert!(!reader.types(), "no more than the parent's link may");
-    writer.act(Event::StartTyping).await;
-    writer.until("typing to begin", Viewer::types).await;
-    writer.keys(b"hello\r").await;
-    reader.until("the answer", |viewer| sees(viewer, "far:hello")).await;
-
-    // Its own link: the child alone, and not what the parent's card holds.
-    let task = driver.task("far", |task| task["read"].is_string()).await;
-    let (own, copied) = (link(&task, "read"), reader.watch_link().unwrap());
-    assert_eq!(own.session, copied.session);
-    assert_ne!(own.secret, copied.secret);
-    let mut child = viewer(&own);
-    child.live().await;
-    assert!(child.bar().is_none());
-    let mut through = viewer(&copied);
-    through.live().await;
-
-    let stopped = sharer(&home, &["unshare"]).await;
-    assert!(stopped.status.success(), "{}", String::from_utf8_lossy(&stopped.stderr));
-    through.until("no way in", |viewer| viewer.state() == State::ClosedByRelay(Closed::Revoked)).await;
-    child.act(Event::Select(Selection::Own)).await;
-    let mut typing = viewer(&link(&task, "write"));
-    typing.typing().await;
-    typing.keys(b"still\r").await;
-    child.until("it to run on", |viewer| viewer.screen.has("far:still")).await;
-    let mut late = viewer(&copied);
-    let shut = |viewer: &Viewer<Log>| matches!(viewer.state(), State::Seeking { .. } | State::Failed(_));
-    late.until("a refusal", shut).await;
-    assert!(late.screen.bytes.is_empty());
-}
-
 #[tokio::test]
 async fn a_parent_that_ends_takes_its_links_out_of_a_remote_child_that_runs_on() {
     let sandbox = Sandbox::new();
@@ -192,39 +139,6 @@ async fn a_parent_that_ends_takes_its_links_out_of_a_remote_child_that_runs_on()
     own.typing().await;
     own.keys(b"still\r").await;
     own.until("it to run on", |viewer| viewer.screen.has("far:still")).await;
-}
-
-/// Permutations 5 and 6.
-#[tokio::test]
-async fn a_remote_orchestrators_link_opens_the_children_on_its_driver() {
-    let sandbox = Sandbox::new();
-    let relay = Relay::start(&sandbox, [""; 0]).await;
-    let driver = Driver::start(&relay, [""; 0]).await;
-    let home = home_that_knows("box", &driver.key).await;
-    let script = format!(
-        r#"stty -echo; "$SHARER_BIN" spawn --name far -- sh -c '{FAR}'; echo top-says-$((40+2)); read line"#
-    );
-    let run = sharer(&home, &["run", "--on", "box", "--name", "top", "--", "sh", "-c", &script]).await;
-    let said = String::from_utf8_lossy(&run.stdout).into_owned();
-    assert!(run.status.success(), "{said}{}", String::from_utf8_lossy(&run.stderr));
-    let links: Vec<&str> = said.lines().filter_map(|line| line.split_whitespace().next()).collect();
-    let [read, write] = links.as_slice() else { panic!("{said}") };
-    for (link, types) in [(read, false), (write, true)] {
-        let mut top = viewer(link);
-        top.until("its screen", |viewer| viewer.screen.has("top-says-42")).await;
-        select(&mut top, "far").await;
-        top.until("the child", |viewer| viewer.state() == State::Live && sees(viewer, "far-says-42")).await;
-        assert_eq!(pill(&top, "far").unwrap().driver, None, "local to its driver");
-        top.act(Event::StartTyping).await;
-        if types {
-            top.until("typing to begin", Viewer::types).await;
-        }
-        assert_eq!(top.types(), types);
-    }
-    let task = driver.task("far", |task| task["read"].is_string()).await;
-    let mut child = viewer(&link(&task, "read"));
-    child.until("its screen", |viewer| viewer.screen.has("far-says-42")).await;
-    assert!(child.bar().is_none());
 }
 
 #[tokio::test]
@@ -302,54 +216,6 @@ async fn a_driver_starts_what_it_allows_where_it_allows_it() {
     }
 }
 
-#[tokio::test]
-async fn a_child_whose_driver_dies_is_unreachable_and_gone_once_another_boot_says_so() {
-    let sandbox = Sandbox::new();
-    let relay = Relay::start(&sandbox, [""; 0]).await;
-    let mut driver = Driver::start(&relay, [""; 0]).await;
-    let home = home_that_knows("box", &driver.key).await;
-    let sharer_process = parent(&home, &relay).await;
-    let mut reader = viewer(&sharer_process.read_link());
-    reader.live().await;
-    asks(&home, &format!(r#""$SHARER_BIN" spawn --on box --name far -- sh -c '{FAR}'"#)).await;
-    select(&mut reader, "far").await;
-    reader.until("its screen", |viewer| viewer.state() == State::Live && sees(viewer, "far-says-42")).await;
-    driver.kill().await;
-    reader.until("the sharer to be away", |viewer| matches!(viewer.state(), State::SharerAway { .. })).await;
-    let left = pill(&reader, "far").unwrap();
-    assert!(!matches!(left.status, Status::Cancelled | Status::Error | Status::Done), "{:?}", left.status);
-    assert!(sees(&reader, "far-says-42"), "what was seen stays");
-    driver.restart().await;
-    reader
-        .until("the truth", |viewer| pill(viewer, "far").is_some_and(|pill| pill.status == Status::Error))
-        .await;
-    let reason = pill(&reader, "far").unwrap().details.unwrap().reason;
-    assert!(reason.contains("what ran on it is gone"), "{reason}");
-}
-
-/// Permutations 7 and 8.
-#[tokio::test]
-async fn a_remote_orchestrator_starts_a_child_on_another_driver() {
-    let sandbox = Sandbox::new();
-    let relay = Relay::start(&sandbox, [""; 0]).await;
-    let (here, there) = (Driver::start(&relay, [""; 0]).await, Driver::start(&relay, [""; 0]).await);
-    let home = home_that_knows("box", &here.key).await;
-    let added = sharer(&here.home, &["driver", "add", "other", &there.key]).await;
-    assert!(added.status.success());
-    let script = format!(r#""$SHARER_BIN" spawn --on other --name far -- sh -c '{FAR}'; read line"#);
-    let run = sharer(&home, &["run", "--on", "box", "--name", "top", "--", "sh", "-c", &script]).await;
-    let said = String::from_utf8_lossy(&run.stdout).into_owned();
-    let mut top = viewer(&said.split_whitespace().next().unwrap());
-    top.live().await;
-    select(&mut top, "far").await;
-    top.until("the child", |viewer| viewer.state() == State::Live && sees(viewer, "far-says-42")).await;
-    assert_eq!(pill(&top, "far").unwrap().driver.as_deref(), Some("other"));
-    let task = there.task("far", |task| task["read"].is_string()).await;
-    let mut child = viewer(&link(&task, "read"));
-    child.until("its screen", |viewer| viewer.screen.has("far-says-42")).await;
-    assert!(child.bar().is_none());
-}
-
 /// What is over stays, with its end and all that it showed; and the relay may forget everything meanwhile.
 #[tokio::test]
 async fn a_remote_task_that_is_over_stays_with_its_screen() {
@@ -379,4 +245,36 @@ async fn a_remote_task_that_is_over_stays_with_its_screen() {
     select(&mut late, "far").await;
     late.until("its last screen", |viewer| sees(viewer, "far-says-42")).await;
     driver.end().await;
+}
+
+/// As many as it takes, at once; one more is refused with the reason.
+#[tokio::test]
+async fn a_hundred_remote_tasks_run_at_once_on_one_driver() {
+    let sandbox = Sandbox::new();
+    let relay = Relay::start(&sandbox, [""; 0]).await;
+    let driver = Driver::start(&relay, [""; 0]).await;
+    let home = home_that_knows("box", &driver.key).await;
+    let sharer_process = parent(&home, &relay).await;
+    let mut reader = viewer(&sharer_process.read_link());
+    reader.live().await;
+    let said = asks(
+        &home,
+        r#"for n in $(seq 100); do "$SHARER_BIN" spawn --on box --name task-$n -- sh -c "stty -echo; echo says-$n-x; read line" > /dev/null || exit 9; done
+"$SHARER_BIN" spawn --on box --name more -- true"#,
+    )
+    .await;
+    assert!(said.contains("as many tasks") && said.ends_with("status:126\n"), "{said}");
+    let runs = |viewer: &Viewer<Log>, name: &str| {
+        pill(viewer, name).is_some_and(|pill| pill.session == Some(ChildSession::Live))
+    };
+    reader.until("all pills", |viewer| (1..=100).all(|n| runs(viewer, &format!("task-{n}")))).await;
+    for n in [1, 50, 100] {
+        select(&mut reader, &format!("task-{n}")).await;
+        reader.until("its screen", |viewer| sees(viewer, &format!("says-{n}-x"))).await;
+    }
+    let tasks = e2e::harness::driver::tasks(&driver.home).await;
+    let runs_there = |task: &serde_json::Value| {
+        task["state"] == "running" && task["name"].as_str().is_some_and(|name| name.starts_with("task-"))
+    };
+    assert_eq!(tasks.iter().filter(|task| runs_there(task)).count(), 100);
 }

@@ -4,6 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::process::Output;
 
 use rustix::process::Signal;
+use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, BufReader};
 
 use super::process::{Process, Sandbox};
@@ -26,9 +27,13 @@ pub struct Driver {
 impl Driver {
     /// Starts `sharer driver --relay … --name box ARGUMENTS` and waits until it can be asked.
     pub async fn start<S: AsRef<OsStr>>(relay: &Relay, arguments: impl IntoIterator<Item = S>) -> Self {
+        Self::at(&relay.url(), arguments).await
+    }
+
+    /// As [`Self::start`], at the relay that is reached under this URL.
+    pub async fn at<S: AsRef<OsStr>>(relay: &str, arguments: impl IntoIterator<Item = S>) -> Self {
         let home = Sandbox::new();
-        let mut all: Vec<OsString> =
-            ["driver", "--relay", &relay.url(), "--name", "box"].map(OsString::from).into();
+        let mut all: Vec<OsString> = ["driver", "--relay", relay, "--name", "box"].map(OsString::from).into();
         all.extend(arguments.into_iter().map(|text| text.as_ref().to_owned()));
         let (process, key) = launch(&home, &all).await;
         let driver = Self { process, home, key: key.expect("a new driver prints its key"), arguments: all };
@@ -63,32 +68,35 @@ impl Driver {
         until("the driver to be asked", LONG, look).await;
     }
 
-    /// What its own user is told of what runs there, links included.
-    pub async fn status(&self) -> serde_json::Value {
-        let output = sharer(&self.home, &["status", "--json", "--secrets"]).await;
-        serde_json::from_slice(&output.stdout).unwrap_or_default()
-    }
-
-    /// A task there, once it is as wanted.
-    pub async fn task(&self, name: &str, wanted: impl Fn(&serde_json::Value) -> bool) -> serde_json::Value {
-        let look = async || {
-            let status = self.status().await;
-            let tasks = status.pointer("/0/tasks").or_else(|| status.pointer("/tasks"));
-            let found = tasks
-                .and_then(|tasks| tasks.as_array())
-                .and_then(|tasks| tasks.iter().find(|task| task["name"] == name && wanted(task)).cloned());
-            found.ok_or(status)
-        };
-        until(name, LONG, look).await
+    /// A task there, links included, once it is as wanted.
+    pub async fn task(&self, name: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        task(&self.home, name, wanted).await
     }
 }
 
+/// A task that runs under a home, as its user is told of it, links included, once it is as wanted.
+pub async fn task(home: &Sandbox, name: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+    let look = async || {
+        let tasks = tasks(home).await;
+        tasks.iter().find(|task| task["name"] == name && wanted(task)).cloned().ok_or(tasks)
+    };
+    until(name, LONG, look).await
+}
+
+/// All tasks that run under a home, as its user is told of them, links included.
+pub async fn tasks(home: &Sandbox) -> Vec<Value> {
+    let output = sharer(home, &["status", "--json", "--secrets"]).await;
+    let status: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+    let tasks = status.pointer("/0/tasks").or_else(|| status.pointer("/tasks"));
+    tasks.and_then(Value::as_array).cloned().unwrap_or_default()
+}
+
 async fn launch(home: &Sandbox, arguments: &[OsString]) -> (Process, Option<String>) {
+    let known = home.path().join(".local/state/sharer/driver/box.key").exists();
     let mut command = home.command(sharer_bin());
     command.args(arguments);
     let (process, stdout) = Process::start("driver", home, command);
     let mut lines = BufReader::new(stdout).lines();
-    let known = home.path().join(".local/state/sharer/driver/box.key").exists();
     let key = if known { None } else { within("the key", LONG, lines.next_line()).await.expect("a pipe") };
     tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
     (process, key)

@@ -67,10 +67,7 @@ impl Recording {
 
     /// Every byte written to the terminal so far, without the lines that `script` adds to its file.
     pub fn bytes(&self) -> Vec<u8> {
-        let all = std::fs::read(&self.bytes).unwrap_or_default();
-        let start = all.iter().position(|&byte| byte == b'\n').map_or(all.len(), |at| at + 1);
-        let end = find(&all, b"\nScript done on ").filter(|end| *end >= start).unwrap_or(all.len());
-        all[start..end].to_vec()
+        recorded(&self.bytes)
     }
 
     /// Whether the terminal was given this text.
@@ -93,6 +90,14 @@ impl Recording {
         let bytes = self.bytes();
         String::from_utf8_lossy(&bytes[bytes.len().saturating_sub(400)..]).into_owned()
     }
+}
+
+/// What `script` has kept in its file so far, without the lines that it adds.
+pub fn recorded(file: &Path) -> Vec<u8> {
+    let all = std::fs::read(file).unwrap_or_default();
+    let start = all.iter().position(|&byte| byte == b'\n').map_or(all.len(), |at| at + 1);
+    let end = find(&all, b"\nScript done on ").filter(|end| *end >= start).unwrap_or(all.len());
+    all[start..end].to_vec()
 }
 
 impl Browser {

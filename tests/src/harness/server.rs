@@ -166,8 +166,16 @@ impl Relay {
         I: IntoIterator<Item = S>,
         S: AsRef<OsStr>,
     {
-        let arguments = arguments.into_iter().map(|text| text.as_ref().to_owned()).collect();
-        let address = free_address();
+        Self::listening(sandbox, free_address(), arguments).await
+    }
+
+    /// As [`Self::start`], on this address.
+    pub async fn listening<I, S>(sandbox: &Sandbox, address: SocketAddr, arguments: I) -> Self
+    where
+        I: IntoIterator<Item = S>,
+        S: AsRef<OsStr>,
+    {
+        let arguments: Vec<OsString> = arguments.into_iter().map(|text| text.as_ref().to_owned()).collect();
         let process = launch(sandbox, address, &arguments);
         let mut relay = Self { process, address, arguments };
         relay.answers().await;
@@ -182,6 +190,31 @@ impl Relay {
     /// Starts it again after [`Self::kill`], on the same port, knowing nothing.
     pub async fn restart(&mut self, sandbox: &Sandbox) {
         self.process = launch(sandbox, self.address, &self.arguments);
+        self.answers().await;
+    }
+
+    /// As [`Self::restart`], with steady clocks so many days ahead; as they are where the kernel has no time namespaces.
+    pub async fn restart_days_ahead(&mut self, sandbox: &Sandbox, days: u32) {
+        let seconds = (days * 86_400).to_string();
+        let ahead = [
+            "--user",
+            "--map-root-user",
+            "--time",
+            "--fork",
+            "--kill-child",
+            "--boottime",
+            &seconds,
+            "--monotonic",
+            &seconds,
+        ];
+        let there = std::process::Command::new("unshare").args(ahead).arg("true").output();
+        let prefix = if there.is_ok_and(|ran| ran.status.success()) {
+            [&["unshare"], &ahead[..]].concat()
+        } else {
+            eprintln!("no time namespaces here: the relay's clocks stay as they are");
+            Vec::new()
+        };
+        self.process = launch_behind(&prefix, sandbox, self.address, &self.arguments);
         self.answers().await;
     }
 
@@ -213,8 +246,14 @@ impl Relay {
     }
 }
 
-fn launch(sandbox: &Sandbox, address: SocketAddr, arguments: &Vec<OsString>) -> Process {
-    let mut command = sandbox.command(sharer_bin());
+fn launch(sandbox: &Sandbox, address: SocketAddr, arguments: &[OsString]) -> Process {
+    launch_behind(&[], sandbox, address, arguments)
+}
+
+fn launch_behind(prefix: &[&str], sandbox: &Sandbox, address: SocketAddr, arguments: &[OsString]) -> Process {
+    let mut words = prefix.iter().map(OsString::from).chain([sharer_bin().into()]);
+    let mut command = sandbox.command(words.next().unwrap_or_default());
+    command.args(words);
     command.arg("relay").arg("--listen").arg(address.to_string()).args(arguments);
     let (process, mut stdout) = Process::start("relay", sandbox, command);
     // A pipe nobody reads would stop a relay that prints.

@@ -100,6 +100,12 @@ impl Tape {
         self.end.windows(word.len()).any(|part| part == word)
     }
 
+    /// Whether this was written since the last beginning, or with it.
+    pub fn has(&self, text: &str) -> bool {
+        let within = |bytes: &[u8]| bytes.windows(text.len()).any(|part| part == text.as_bytes());
+        within(&self.base) || within(&self.bytes)
+    }
+
     /// Forgets what was written so far, and goes on.
     pub fn restart(&mut self) {
         *self = Self { keep: self.keep, ..Self::default() };
