@@ -532,7 +532,11 @@ impl Asker {
             (asked.kill, asked.newest) = (true, Some(report));
             return;
         }
-        asked.stage = Stage::Taken(boot.id);
+        if !matches!(asked.stage, Stage::Taken(_)) {
+            asked.stage = Stage::Taken(boot.id);
+            // Texts were held back until now.
+            asked.unsaid |= !asked.texts.is_empty();
+        }
         if asked.newest.as_ref().is_none_or(|known| report.is_newer_than(known)) {
             asked.newest = Some(report.clone());
             let told = report.told;
