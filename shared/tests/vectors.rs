@@ -22,7 +22,7 @@ use shared::keys::owner::{Challenge, Claim, OwnerKey, Purpose};
 use shared::orchestration::task::Task;
 use shared::seal::{BeatSealer, EventOpener, EventSealer, open_beat};
 use shared::time::UnixMs;
-use shared::wire::frame::Frame;
+use shared::wire::frame::{Frame, low_bits};
 use shared::wire::task::{OwnedEnd, TaskRow};
 
 fn vectors() -> Value {
@@ -66,7 +66,12 @@ fn vectors() -> Value {
 
     let claim = Claim::sign(&owner, epoch, 7, &Challenge([0x55; 32]), "relay.example:443");
     let event_frame = Frame::Event { channel: Channel(1), event: first.clone() };
-    let next_frame = Frame::NextEvent { channel: Channel(1), kind: first.kind, body: first.body.clone() };
+    let next_frame = Frame::NextEvent {
+        channel: Channel(1),
+        kind: first.kind,
+        low: low_bits(first.number),
+        body: first.body.clone(),
+    };
     let input_from = Frame::InputFrom {
         channel: Channel(1),
         participant: ParticipantId(300),

@@ -11,6 +11,7 @@ mod acp;
 mod alone;
 mod browser_commands;
 mod browser_control;
+mod browser_controls;
 mod browser_errors;
 mod browser_hello;
 mod browser_input;

@@ -65,8 +65,6 @@ struct Participant {
     opener: Option<InputOpener>,
     unreported: Unreported,
     paste: Option<Paste>,
-    /// It was told that its input is not taken.
-    refused: bool,
 }
 
 impl Participant {
@@ -87,9 +85,9 @@ pub(super) enum Taken {
     Type(Vec<u8>),
     /// Its author would like a terminal of this size.
     Size(WindowSize),
-    /// It is part of something larger, asks for nothing, or its connection is over already.
+    /// It is part of something larger, or asks for nothing.
     Nothing,
-    /// It ended its input connection.
+    /// It ended its input connection, or that is over already.
     Refused(InputRefusal),
 }
 
@@ -137,8 +135,7 @@ impl Inputs {
         }
         let opener = agreement.and_then(|key| self.open(epoch, key));
         let input = opener.is_some();
-        let participant =
-            Participant { agreement, opener, unreported: Unreported::default(), paste: None, refused: false };
+        let participant = Participant { agreement, opener, unreported: Unreported::default(), paste: None };
         self.participants.insert(id, participant);
         (taken, input)
     }
@@ -226,8 +223,8 @@ impl Inputs {
             Ok(Asked::Nothing) => Taken::Nothing,
             Err(reason) => {
                 self.end(&mut participant);
-                let told = std::mem::replace(&mut participant.refused, true);
-                if told { Taken::Nothing } else { Taken::Refused(reason) }
+                // Each frame again: the author may not have heard it, and has credit for a bounded number of them.
+                Taken::Refused(reason)
             }
         };
         self.participants.insert(id, participant);

@@ -1,11 +1,12 @@
 //! Numbers of events that go without saying: on a channel, events follow each other.
 //!
 //! A keystroke is one event, and its number would be two bytes of thirty. The number stays what seal and chain are bound
-//! to; whoever put another one back would hold an event that does not open.
+//! to; whoever put another one back would hold an event that does not open. Three bits of it travel for nothing: a message
+//! that was said twice, or before another, is noticed where it arrives, and not by every viewer.
 
 use std::collections::BTreeMap;
 
-use super::frame::{Frame, Malformed};
+use super::frame::{Frame, Malformed, low_bits};
 use crate::id::Channel;
 use crate::seal::SealedEvent;
 
@@ -22,17 +23,17 @@ impl Numbering {
         let Frame::Event { channel, event } = frame else { return frame };
         let newest = self.newest.insert(channel, event.number).unwrap_or(0);
         if newest.checked_add(1) == Some(event.number) {
-            Frame::NextEvent { channel, kind: event.kind, body: event.body }
+            Frame::NextEvent { channel, kind: event.kind, low: low_bits(event.number), body: event.body }
         } else {
             Frame::Event { channel, event }
         }
     }
 
-    /// Puts it back; an error if no number follows the last one.
+    /// Puts it back; an error if no number follows the last one, or it is not the one that was left out.
     pub fn put_back(&mut self, frame: Frame) -> Result<Frame, Malformed> {
-        if let Frame::NextEvent { channel, kind, body } = frame {
+        if let Frame::NextEvent { channel, kind, low, body } = frame {
             let newest = self.newest.entry(channel).or_insert(0);
-            let number = newest.checked_add(1).ok_or(Malformed)?;
+            let number = newest.checked_add(1).filter(|number| low_bits(*number) == low).ok_or(Malformed)?;
             *newest = number;
             return Ok(Frame::Event { channel, event: SealedEvent { number, kind, body } });
         }
@@ -90,9 +91,26 @@ mod tests {
     #[test]
     fn nothing_follows_the_last_number() {
         let mut numbering = Numbering::default();
-        let next = Frame::NextEvent { channel: Channel(1), kind: EventKind::Note, body: vec![1].into() };
-        assert!(numbering.put_back(next.clone()).is_ok(), "the control");
+        let next =
+            |low| Frame::NextEvent { channel: Channel(1), kind: EventKind::Note, low, body: vec![1].into() };
+        assert!(numbering.put_back(next(1)).is_ok(), "the control");
         numbering.put_back(event(1, u64::MAX)).unwrap();
-        assert_eq!(numbering.put_back(next), Err(Malformed));
+        for low in 0..8 {
+            assert_eq!(numbering.put_back(next(low)), Err(Malformed));
+        }
+    }
+
+    #[test]
+    fn what_is_said_twice_or_in_another_order_is_noticed() {
+        let mut here = Numbering::default();
+        let said: Vec<Frame> = (1..=20).map(|number| here.leave_out(event(1, number))).collect();
+        let there = |order: &[usize]| {
+            let mut there = Numbering::default();
+            order.iter().map(|at| there.put_back(said[*at].clone()).is_ok()).collect::<Vec<_>>()
+        };
+        assert_eq!(there(&[0, 1, 2, 3]), [true; 4], "the control");
+        assert_eq!(there(&[0, 1, 1]), [true, true, false]);
+        assert_eq!(there(&[0, 2]), [true, false]);
+        assert_eq!(there(&[0, 1, 2, 3, 0]), [true, true, true, true, false]);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use e2e::harness::{SHORT, until};
+use e2e::harness::{LONG, until};
 use e2e::load::screen::{Tape, after, picture};
 use e2e::proxy::Proxy;
 use e2e::viewer::Viewer;
@@ -190,7 +190,7 @@ pub(crate) async fn refused(family: &Family, link: &Link, by: By) {
             Err((state, shown))
         }
     };
-    until("a refusal", SHORT, look).await;
+    until("a refusal", LONG, look).await;
 }
 
 fn pill(viewer: &Viewer<Tape>, name: &str) -> Option<Pill> {

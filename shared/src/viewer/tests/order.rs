@@ -38,11 +38,12 @@ fn id(n: u8) -> TaskId {
     TaskId(format!("{n}"))
 }
 
-/// Each child's revisions: no session, a session, final without a word, final with its session.
-fn rows(parent: &mut Sharer, children: &[Sharer]) -> Vec<Vec<TaskRow>> {
+/// Each child's revisions: no session, a session, final without a word, final with its session; all under this driver.
+fn rows(parent: &mut Sharer, children: &[Sharer], driver: Option<&str>) -> Vec<Vec<TaskRow>> {
     let row = |n: u8, child: &Sharer, revision: u64, parent: &mut Sharer| {
         let mut task = Task::new(id(n), None, &format!("{n}"), UnixMs(n.into()));
         task.revision = revision + 1;
+        task.driver = driver.map(Into::into);
         task.state = [TaskState::Starting, TaskState::Running, TaskState::Done, TaskState::Error]
             [usize::try_from(revision).unwrap()];
         let reached = revision > 0;
@@ -53,60 +54,95 @@ fn rows(parent: &mut Sharer, children: &[Sharer]) -> Vec<Vec<TaskRow>> {
     all.map(|(n, child)| (0..4).map(|revision| row(n, child, revision, parent)).collect()).collect()
 }
 
+type Look<'a> = dyn FnMut(&Page, &[Option<u8>]) -> Result<(), TestCaseError> + 'a;
+
+/// Does all this, and looks at the page after each; `known` has the newest revision of each child that was said.
+fn play(acts: &[Act], driver: Option<&str>, look: &mut Look<'_>) -> Result<(), TestCaseError> {
+    let mut parent = Sharer::new(70);
+    let mut children: Vec<Sharer> = (0..CHILDREN).map(|n| Sharer::new(100 + n)).collect();
+    let rows = rows(&mut parent, &children, driver);
+    let mut page = live(&mut parent, 0);
+    let mut known = [None::<u8>; CHILDREN as usize];
+    for act in acts.iter().cloned() {
+        page.turn_to(&parent);
+        match act {
+            Act::Card(n, revision, under) => {
+                let mut row = rows[usize::from(n)][usize::from(revision)].clone();
+                if let Some(other) = under {
+                    row.task_id = id(other);
+                }
+                let joined = page.viewer.panes.own().stage == Stage::Joined;
+                page.rows(vec![row]);
+                if joined && under.is_none_or(|other| other == n) {
+                    let newest = &mut known[usize::from(n)];
+                    *newest = (*newest).max(Some(revision));
+                }
+            }
+            Act::Select(n) => {
+                page.give(Event::Select(n.map_or(Selection::Own, |n| Selection::Child(id(n)))));
+            }
+            Act::Serve(n) => {
+                let child = &mut children[usize::from(n)];
+                page.turn_to(child);
+                if page.newest_join().is_some() {
+                    page.joined(child, false);
+                    let snapshot = child.snapshot(&format!("\x1bcI am {n}"), None);
+                    page.snapshot(&snapshot, Part::Screen);
+                    page.answer(child);
+                }
+            }
+            Act::Break => {
+                page.give(Event::Disconnected { code: None });
+                page.pass(1_000);
+                page.greet();
+                page.joined(&parent, true);
+                page.answer(&parent);
+            }
+            Act::Pass(ms) => page.pass(ms),
+            Act::Attest => {
+                let word = parent.attest(parent.events.point());
+                page.frame(&word);
+            }
+            Act::Order(attention) => {
+                page.give(Event::Order(if attention { Order::Attention } else { Order::Started }));
+            }
+        }
+        look(&page, &known)?;
+    }
+    Ok(())
+}
+
 proptest! {
     #[test]
     fn whatever_the_order_a_pill_shows_its_own_session(acts in proptest::collection::vec(act(), 0..60)) {
-        let mut parent = Sharer::new(70);
-        let mut children: Vec<Sharer> = (0..CHILDREN).map(|n| Sharer::new(100 + n)).collect();
-        let rows = rows(&mut parent, &children);
-        let mut page = live(&mut parent, 0);
-        let mut known = [None::<u8>; CHILDREN as usize];
-        let mut before: Vec<Selection> = Vec::new();
-        for act in acts {
-            page.turn_to(&parent);
-            match act {
-                Act::Card(n, revision, under) => {
-                    let mut row = rows[usize::from(n)][usize::from(revision)].clone();
-                    if let Some(other) = under {
-                        row.task_id = id(other);
-                    }
-                    let joined = page.viewer.panes.own().stage == Stage::Joined;
-                    page.rows(vec![row]);
-                    if joined && under.is_none_or(|other| other == n) {
-                        let newest = &mut known[usize::from(n)];
-                        *newest = (*newest).max(Some(revision));
-                    }
+        let mut before = Vec::new();
+        play(&acts, None, &mut |page, known| check(page, known, &mut before))?;
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn where_a_child_runs_is_a_label_and_changes_nothing_else(acts in proptest::collection::vec(act(), 0..30)) {
+        let seen = |driver| {
+            let mut views = Vec::new();
+            let mut labels = 0;
+            play(&acts, driver, &mut |page, _| {
+                let mut view = page.viewer.view();
+                for pill in view.bar.iter_mut().flat_map(|bar| &mut Arc::make_mut(bar).pills) {
+                    labels += usize::from(pill.driver.take().is_some());
                 }
-                Act::Select(n) => {
-                    page.give(Event::Select(n.map_or(Selection::Own, |n| Selection::Child(id(n)))));
-                }
-                Act::Serve(n) => {
-                    let child = &mut children[usize::from(n)];
-                    page.turn_to(child);
-                    if page.newest_join().is_some() {
-                        page.joined(child, false);
-                        let snapshot = child.snapshot(&format!("\x1bcI am {n}"), None);
-                        page.snapshot(&snapshot, Part::Screen);
-                        page.answer(child);
-                    }
-                }
-                Act::Break => {
-                    page.give(Event::Disconnected { code: None });
-                    page.pass(1_000);
-                    page.greet();
-                    page.joined(&parent, true);
-                    page.answer(&parent);
-                }
-                Act::Pass(ms) => page.pass(ms),
-                Act::Attest => {
-                    let word = parent.attest(parent.events.point());
-                    page.frame(&word);
-                }
-                Act::Order(attention) => {
-                    page.give(Event::Order(if attention { Order::Attention } else { Order::Started }));
-                }
-            }
-            check(&page, &known, &mut before)?;
+                views.push((view, page.text()));
+                Ok(())
+            })?;
+            Ok::<_, TestCaseError>((views, labels))
+        };
+        let ((here, none), (there, some)) = (seen(None)?, seen(Some("elsewhere"))?);
+        let children: usize = here.iter().flat_map(|(view, _)| &view.bar).map(|bar| bar.pills.len() - 1).sum();
+        prop_assert_eq!((none, some), (0, children), "each child is labelled, and only there");
+        for (here, there) in here.into_iter().zip(there) {
+            prop_assert_eq!(here, there);
         }
     }
 }
