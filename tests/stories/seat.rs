@@ -231,6 +231,7 @@ async fn a_nested_sharer_follows_the_window_and_survives_being_stopped() {
     // The nested sharer itself, as its own shell stops it, and by `fg` again.
     seat.types("kill -TSTP $PPID\r");
     stopped("nest", true).await;
+    parent.until("the shell above to know", |viewer| viewer.screen.has("Stopped")).await;
     seat.types("echo above-$((3+4))\r");
     parent.until("the shell above", |viewer| viewer.screen.has("above-7")).await;
     seat.types("fg\r");

@@ -126,7 +126,7 @@ impl Hosted {
     ) -> std::io::Result<Self> {
         let remote = Remote::default();
         let typist = Typist::new(Typing::through(Box::new(ToRemote(stream.try_clone()?))), bell.clone());
-        let output = Output::start(Box::new(remote.output(stream)), false, bell.clone())?;
+        let output = Output::start(Box::new(remote.output(stream, bell.clone())), false, bell.clone())?;
         let model = scrollback.map(|lines| Model::start(window, lines, false, bell.clone()));
         Ok(Self {
             pid,

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use shared::event::WindowSize;
 
+use super::bell::Bell;
 use crate::control::nested::Frame;
 use crate::pty::Ended;
 
@@ -36,9 +37,9 @@ impl Remote {
         said.ended.or_else(|| said.gone.then_some(Ended { code: None, signal: None }))
     }
 
-    /// Its output, to be read like a PTY's.
-    pub(super) fn output(&self, stream: UnixStream) -> impl Read + Send + use<> {
-        Output { stream, said: Arc::clone(&self.0), rest: Vec::new() }
+    /// Its output, to be read like a PTY's; `bell` rings for what else it says.
+    pub(super) fn output(&self, stream: UnixStream, bell: Bell) -> impl Read + Send + use<> {
+        Output { stream, said: Arc::clone(&self.0), rest: Vec::new(), bell }
     }
 }
 
@@ -46,6 +47,7 @@ struct Output {
     stream: UnixStream,
     said: Arc<Mutex<Said>>,
     rest: Vec<u8>,
+    bell: Bell,
 }
 
 impl Drop for Output {
@@ -60,7 +62,11 @@ impl Read for Output {
             let said = || self.said.lock().unwrap_or_else(PoisonError::into_inner);
             match Frame::read(&mut self.stream)? {
                 Some(Frame::Output(bytes)) => self.rest = bytes,
-                Some(Frame::Resized(window)) => said().resized = Some(window),
+                Some(Frame::Resized(window)) => {
+                    said().resized = Some(window);
+                    // Its program may have nothing to say to that.
+                    self.bell.ring();
+                }
                 Some(Frame::Ended(ended)) => said().ended = Some(ended),
                 Some(Frame::Typed(_)) | None => return Ok(0),
             }
