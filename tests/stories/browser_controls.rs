@@ -22,11 +22,11 @@ const WATCH: &str = r"
   window.__focus = document.activeElement;
 ";
 
-/// Buttons that can be pressed now, by what they are called.
+/// Buttons that can be pressed now, by what they are called. The whole screen is given to nobody but a person.
 const BUTTONS: &str = r"
   const name = (one) => one.getAttribute('aria-label') || one.innerText.trim();
   const buttons = [...document.querySelectorAll('button, [role=tab]')]
-    .filter((one) => one.checkVisibility() && !one.disabled && one.ariaDisabled !== 'true' && one.ariaSelected !== 'true');
+    .filter((one) => one.checkVisibility() && !one.disabled && one.ariaDisabled !== 'true' && one.ariaSelected !== 'true' && !/full ?screen|whole screen/i.test(name(one)));
 ";
 
 /// The pill of that name.
@@ -62,7 +62,7 @@ async fn answers(browser: &Browser, name: &str) -> bool {
 async fn whatever_can_be_pressed_does_something() {
     let sandbox = Sandbox::new();
     let sharer = family(&sandbox).await;
-    let mut browser = Browser::watching(&sharer.write_link()).await;
+    let browser = Browser::watching(&sharer.write_link()).await;
     browser.until("the child's pill", &format!("Boolean({})", pill("child"))).await;
     browser.cell("parent-says-42").await;
     // The control: one that does nothing is found out.
@@ -86,8 +86,6 @@ async fn whatever_can_be_pressed_does_something() {
         pressed.push(name.to_owned());
     }
     assert!(pressed.len() >= 8, "the scan is broken: {pressed:?}");
-    // The whole screen is not given to a script, and the console says so.
-    drop(browser.console().await);
     browser.close().await;
 }
 
