@@ -60,9 +60,9 @@ impl Faults {
         Self { up: silent, down: silent, half_open: true, refuse: false }
     }
 
-    /// WebSocket messages are lost, doubled and late in both directions.
+    /// WebSocket messages are doubled and late in both directions.
     pub fn garbled() -> Self {
-        let path = Path { messages: Messages::all(), ..Path::default() };
+        let path = Path { messages: Messages { lost: 0, ..Messages::all() }, ..Path::default() };
         Self { up: path, down: path, ..Self::default() }
     }
 }

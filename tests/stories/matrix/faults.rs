@@ -102,7 +102,7 @@ async fn garbled(row: Row) {
 }
 
 #[tokio::test]
-async fn messages_that_are_lost_doubled_and_reordered_harm_nothing_that_lasts() {
+async fn messages_that_are_doubled_and_reordered_harm_nothing_that_lasts() {
     core(|row| Box::pin(garbled(row))).await;
 }
 
