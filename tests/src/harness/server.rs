@@ -1,22 +1,32 @@
 //! The programs under test: `sharer` without a local terminal, and `sharer relay`.
 
 use std::ffi::{OsStr, OsString};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::process::ExitStatus;
+use std::sync::Mutex;
 
 use rustix::process::Signal;
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::net::TcpSocket;
 use tokio::sync::mpsc;
 
 use super::process::{Process, Sandbox};
 use super::sharer_bin;
 use super::wait::{LONG, SHORT, until, within};
 
-/// A port that was free a moment ago, on loopback.
+/// A loopback port for one program to listen on, as often as it is started again.
+///
+/// A socket that is bound and never listens keeps it as long as the test lives: no connection and no other test is given
+/// the port meanwhile, and who asks for it by number, with `SO_REUSEADDR` as all listeners here, gets it.
 pub fn free_address() -> SocketAddr {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback has free ports");
-    listener.local_addr().expect("a bound socket has an address")
+    static KEPT: Mutex<Vec<TcpSocket>> = Mutex::new(Vec::new());
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.set_reuseaddr(true).expect("sockets have options");
+    socket.bind((Ipv4Addr::LOCALHOST, 0).into()).expect("loopback has free ports");
+    let address = socket.local_addr().expect("a bound socket has an address");
+    KEPT.lock().expect("nobody panics with it").push(socket);
+    address
 }
 
 /// `sharer --headless --events -`, and the events it has told.
