@@ -9,7 +9,7 @@
 //!  4  connection
 //!  3  wire     card    pages    snapshot    seal    chain    input
 //!  2  event    orchestration    keys    link
-//!  1  conversation   command   id
+//!  1  conversation   command   id   checkpoint
 //!  0  markdown   time   entropy   encoding   platform
 //! ```
 //!
@@ -23,6 +23,7 @@
 
 pub mod card;
 pub mod chain;
+pub mod checkpoint;
 pub mod command;
 pub mod connection;
 pub mod conversation;
