@@ -10,5 +10,6 @@ pub mod layout;
 pub mod metadata;
 pub mod plan;
 pub mod record;
+pub mod redact;
 pub mod settings;
 pub mod trailer;
