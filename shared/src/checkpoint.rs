@@ -1,6 +1,6 @@
 //! Sessions kept with a git commit: ids, files and records of the checkpoint formats v1 and v2, and what an attach changes.
 //!
-//! The formats are those of Entire's CLI (`entireio/cli`, public), as `docs/checkpoints.md` restates them. Nothing here
+//! The formats are those of Entire's CLI (`entireio/cli`, public), `docs/checkpoints.md` says which parts. Nothing here
 //! knows git: [`layout`] names files in a tree, [`record`] keeps a stranger's JSON as it came, [`plan`] says which
 //! files change, and the shell that holds objects and refs does it.
 

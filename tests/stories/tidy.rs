@@ -11,7 +11,7 @@ use e2e::harness::root;
 const ROWS: [&[&str]; 10] = [
     &["time", "entropy", "ordered", "encoding", "platform", "markdown"],
     &["id"],
-    &["keys", "wire::source", "conversation", "command"],
+    &["keys", "wire::source", "conversation", "command", "checkpoint"],
     &["event", "link", "orchestration"],
     &["chain"],
     &["seal", "input"],

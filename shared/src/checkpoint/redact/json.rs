@@ -7,15 +7,23 @@ use serde::de::IgnoredAny;
 
 use super::words;
 
+/// What the next string of an open object or list is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Next {
+    /// A key.
+    Key,
+    /// A name of something: an id, a path, a signature.
+    Name,
+    /// What stands under `type`.
+    Type,
+    /// Text.
+    Text,
+}
+
 /// An object or list that is open.
 struct Open {
     is_object: bool,
-    /// The next string is a key.
-    wants_key: bool,
-    /// What stands here is a name of something: an id, a path, a signature.
-    is_name: bool,
-    /// The present key is `type`.
-    is_type: bool,
+    next: Next,
     /// It is a picture: what was found in it does not count.
     is_picture: bool,
     /// Replacements there were when it was opened.
@@ -40,15 +48,13 @@ pub(super) fn redact(json: &[u8]) -> Option<Cow<'_, [u8]>> {
             b'{' | b'[' => {
                 let is_object = *byte == b'{';
                 // A list's strings are under the list's own key.
-                let is_name = !is_object && open.last().is_some_and(|around| around.is_name);
-                open.push(Open {
-                    is_object,
-                    wants_key: is_object,
-                    is_name,
-                    is_type: false,
-                    is_picture: false,
-                    before: changes.len(),
-                });
+                let inherited = open.last().map_or(Next::Text, |around| around.next);
+                let next = match inherited {
+                    _ if is_object => Next::Key,
+                    Next::Name => Next::Name,
+                    Next::Key | Next::Type | Next::Text => Next::Text,
+                };
+                open.push(Open { is_object, next, is_picture: false, before: changes.len() });
             }
             b'}' | b']' => {
                 if let Some(closed) = open.pop().filter(|closed| closed.is_picture) {
@@ -56,8 +62,8 @@ pub(super) fn redact(json: &[u8]) -> Option<Cow<'_, [u8]>> {
                 }
             }
             b',' => {
-                if let Some(top) = open.last_mut() {
-                    top.wants_key = top.is_object;
+                if let Some(top) = open.last_mut().filter(|top| top.is_object) {
+                    top.next = Next::Key;
                 }
             }
             b'"' => {
@@ -100,18 +106,17 @@ fn end_of_string(json: &[u8], start: usize) -> Option<usize> {
 fn string(json: &[u8], place: Range<usize>, around: Option<&mut Open>) -> Option<Change> {
     let token = json.get(place.clone())?;
     if let Some(around) = around {
-        if std::mem::take(&mut around.wants_key) {
-            let key: String = serde_json::from_slice(token).unwrap_or_default();
-            around.is_name = is_name(&key);
-            around.is_type = key == "type";
-            return None;
-        }
-        if around.is_type {
-            let kind: String = serde_json::from_slice(token).unwrap_or_default();
-            around.is_picture |= kind.starts_with("image") || kind == "base64";
-        }
-        if around.is_name {
-            return None;
+        match around.next {
+            Next::Key => {
+                around.next = after(&serde_json::from_slice::<String>(token).unwrap_or_default());
+                return None;
+            }
+            Next::Name => return None,
+            Next::Type => {
+                let kind: String = serde_json::from_slice(token).unwrap_or_default();
+                around.is_picture |= kind.starts_with("image") || kind == "base64";
+            }
+            Next::Text => {}
         }
     }
     let inner = token.get(1..token.len() - 1)?;
@@ -130,9 +135,15 @@ fn string(json: &[u8], place: Range<usize>, around: Option<&mut Open>) -> Option
     }
 }
 
-/// Whether what stands under this key is a name (CHECKPOINTS 1.8).
-fn is_name(key: &str) -> bool {
-    let key = key.to_ascii_lowercase();
+/// What stands under this key (CHECKPOINTS 1.8).
+fn after(key: &str) -> Next {
     let names = ["signature", "filepath", "file_path", "cwd", "root", "directory", "dir", "path"];
-    names.contains(&key.as_str()) || key.ends_with("id") || key.ends_with("ids")
+    let lower = key.to_ascii_lowercase();
+    if key == "type" {
+        Next::Type
+    } else if names.contains(&lower.as_str()) || lower.ends_with("id") || lower.ends_with("ids") {
+        Next::Name
+    } else {
+        Next::Text
+    }
 }

@@ -217,7 +217,7 @@ mod tests {
     use super::*;
 
     fn found(text: &str) -> Vec<&str> {
-        find(text.as_bytes()).into_iter().map(|range| &text[range]).collect()
+        find(text.as_bytes()).into_iter().map(|range| text.get(range).unwrap()).collect()
     }
 
     #[test]
