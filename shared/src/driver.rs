@@ -7,6 +7,7 @@
 //! is good once, for 45 s. What comes back are *reports*: whole values with a revision, so that repeated, late and
 //! reordered ones are harmless. All that is of a boot ends with it.
 
+mod asked;
 mod asker;
 mod contact;
 mod machine;
@@ -18,7 +19,8 @@ mod sealing;
 mod tests;
 mod uplink;
 
-pub use self::asker::{Asker, AskerEffect, Failure};
+pub use self::asked::Failure;
+pub use self::asker::{Asker, AskerEffect};
 pub use self::contact::{Contact, ContactError};
 pub use self::machine::{Driver, DriverEffect};
 pub use self::order::{Granted, Order, Start};

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use super::asked::{Asked, Failure, GIVE_UP_MS, Stage, Text};
 use super::contact::Contact;
 use super::machine::BEAT_MS;
 use super::order::{Granted, Order, Start};
@@ -25,8 +26,6 @@ use crate::wire::{ControlError, Packet, decode, encode};
 const AGAIN_MS: u64 = 3_000;
 /// A beat is used for further orders for so long, in milliseconds: less than [`BEAT_MS`], by far more than the way takes.
 const FRESH_MS: u64 = 15_000;
-/// A start that could not be said to the driver within this time is given up, in milliseconds.
-const GIVE_UP_MS: u64 = 15_000;
 
 /// Texts that wait for one task; more are not taken.
 const MOST_TEXTS: usize = 16;
@@ -48,114 +47,6 @@ pub enum AskerEffect {
     Told(TaskId, Result<(), Failure>),
     /// Asking in vain, for who asks nothing of a task.
     Missing(Failure),
-}
-
-/// Why something came of nothing, for people.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Failure {
-    /// There is no way to the relay.
-    #[error("the relay of the driver cannot be reached")]
-    NoRelay,
-    /// The relay knows no such driver now.
-    #[error("the driver is not at its relay: is `sharer driver` running there?")]
-    Away,
-    /// It does not answer.
-    #[error("the driver does not answer")]
-    Silent,
-    /// It was asked with another secret than its own.
-    #[error(
-        "the driver does not accept this key: it has another one by now, which `sharer driver` printed there"
-    )]
-    WrongKey,
-    /// It restarted before it said whether the task began.
-    #[error("the driver restarted before it said whether the task began")]
-    Restarted,
-    /// It restarted, and its tasks ended with it.
-    #[error("the driver was restarted: what ran on it is gone")]
-    Gone,
-    /// It did not say in time whether a text was typed.
-    #[error("the driver has not said whether it was told: it may be, or not")]
-    Untold,
-    /// The task's program did not take a text.
-    #[error("the task does not read what it is told, or has ended")]
-    NotReading,
-    /// The order is longer than any may be.
-    #[error("the command, the prompt and what is added to the environment are too long together (128 KiB)")]
-    TooLong,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stage {
-    /// Never said.
-    New,
-    /// Said to this boot, which may still take it until then.
-    Said(EpochId, Moment),
-    /// This boot has it.
-    Taken(EpochId),
-    /// Given up, or gone.
-    Lost,
-}
-
-/// A text to be typed, and when somebody wanted that.
-struct Text {
-    number: u64,
-    words: String,
-    since: Moment,
-    said: bool,
-}
-
-struct Asked {
-    start: Start,
-    stage: Stage,
-    begun: Moment,
-    /// Order to end it, until it has.
-    kill: bool,
-    /// Texts to be typed, the oldest first, with the number of the first one: only that one is said.
-    texts: VecDeque<Text>,
-    /// Texts that there were.
-    told: u64,
-    /// Something of it was never said.
-    unsaid: bool,
-    newest: Option<Report>,
-}
-
-impl Asked {
-    fn is_over(&self) -> bool {
-        self.newest.as_ref().is_some_and(|report| report.task.state.is_final())
-    }
-
-    /// What is to be said now.
-    fn orders(&self) -> Vec<Order> {
-        let task = || self.start.task.clone();
-        let mut orders = Vec::new();
-        match self.stage {
-            Stage::New | Stage::Said(..) => orders.push(Order::Start(Box::new(self.start.clone()))),
-            Stage::Taken(_) => {
-                let granted = &self.start.granted;
-                if self.newest.as_ref().is_some_and(|report| report.granted < granted.revision) {
-                    orders.push(Order::Reach { task: task(), granted: granted.clone() });
-                }
-            }
-            Stage::Lost => {}
-        }
-        if let (Some(first), false, Stage::Taken(_)) = (self.texts.front(), self.is_over(), self.stage) {
-            orders.push(Order::Tell { task: task(), number: first.number, text: first.words.clone() });
-        }
-        if self.kill && !self.is_over() && self.newest.is_some() {
-            orders.push(Order::Kill { task: task() });
-        }
-        orders
-    }
-
-    /// Nothing more is typed into it.
-    fn drop_texts(&mut self, id: &TaskId, why: Failure, effects: &mut VecDeque<AskerEffect>) {
-        effects.extend(self.texts.drain(..).map(|_| AskerEffect::Told(id.clone(), Err(why))));
-    }
-
-    /// Whether there is nothing to say and nothing to hear.
-    fn rests(&self) -> bool {
-        self.orders().is_empty() && (self.stage == Stage::Lost || self.is_over())
-    }
 }
 
 /// The driver's boot that answered last, and the newest beat of it.
@@ -336,7 +227,7 @@ impl Asker {
         let wanted = self.is_wanted() || self.uplink.is_busy();
         let uplink = self.uplink.poll_timeout().filter(|_| wanted);
         let again = self.again.map(|at| (at, "ask again"));
-        let starts = self.tasks.values().filter_map(Self::given_up_at);
+        let starts = self.tasks.values().filter_map(Asked::given_up_at);
         let texts =
             self.tasks.values().filter_map(|asked| Some(asked.texts.front()?.since.after(GIVE_UP_MS)));
         let seeking = self.seeking.map(|since| since.after(GIVE_UP_MS));
@@ -556,16 +447,6 @@ impl Asker {
         }
     }
 
-    /// When a start that the driver has not said a word about is given up.
-    fn given_up_at(asked: &Asked) -> Option<Moment> {
-        match asked.stage {
-            Stage::New => Some(asked.begun.after(GIVE_UP_MS)),
-            // Before that it might still begin.
-            Stage::Said(_, until) => Some(until),
-            Stage::Taken(_) | Stage::Lost => None,
-        }
-    }
-
     fn give_up(&mut self, now: Now) {
         let why = match self.here {
             _ if !self.uplink.is_greeted() => Failure::NoRelay,
@@ -573,7 +454,7 @@ impl Asker {
             Some(true) | None => Failure::Silent,
         };
         for (id, asked) in &mut self.tasks {
-            if Self::given_up_at(asked).is_some_and(|at| at <= now.mono) {
+            if asked.given_up_at().is_some_and(|at| at <= now.mono) {
                 asked.stage = Stage::Lost;
                 asked.drop_texts(id, why, &mut self.effects);
                 self.effects.push_back(AskerEffect::Failed(id.clone(), why));
