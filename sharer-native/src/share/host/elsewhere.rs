@@ -76,8 +76,14 @@ impl Host {
         let name = value.name.clone();
         self.machine.host_elsewhere(clock::now(), value, self.read_only);
         let (revision, reach) = self.machine.granted(&id);
-        // Without a place for its key nobody could remove it.
-        let record = keeping::begin(line.machine.base(), &name, keeping::USUAL, &mut self.entropy).ok();
+        // With a session here that is kept at that relay it is kept, and removed. Else by itself; without a place for its key
+        // nobody could remove it.
+        let base = line.machine.base();
+        let own = self.keep.as_ref().filter(|own| own.relay == base).and_then(Record::keep);
+        let record = match own {
+            Some(_) => None,
+            None => keeping::begin(base, &name, keeping::USUAL, &mut self.entropy).ok(),
+        };
         let start = Start {
             task: id,
             parent: Some(parent),
@@ -88,7 +94,7 @@ impl Host {
             environment,
             read_only: self.read_only,
             granted: Granted::new(revision, reach),
-            keep: record.as_ref().and_then(Record::keep),
+            keep: own.or_else(|| record.as_ref().and_then(Record::keep)),
         };
         line.machine.start(clock::now(), start);
         Ok((place, notices, record))
