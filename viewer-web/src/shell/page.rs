@@ -144,7 +144,15 @@ pub(crate) fn toggle_full_screen() {
     if document.fullscreen_element().is_some() {
         document.exit_fullscreen();
     } else if let Some(root) = document.document_element() {
-        drop(root.request_fullscreen());
+        // Its promise is asked for by name: one that a frame around the page has rejected is an error in the console, unless
+        // somebody hears of it.
+        let ask = js_sys::Reflect::get(&root, &JsValue::from_str("requestFullscreen")).ok();
+        let asked = ask.and_then(|ask| ask.dyn_into::<js_sys::Function>().ok()?.call0(&root).ok());
+        if let Some(promise) = asked.and_then(|asked| asked.dyn_into::<js_sys::Promise>().ok()) {
+            wasm_bindgen_futures::spawn_local(async move {
+                drop(wasm_bindgen_futures::JsFuture::from(promise).await);
+            });
+        }
     }
 }
 
