@@ -11,6 +11,7 @@ use shared::event::WindowSize;
 use shared::link::Link;
 use shared::time::Now;
 use shared::viewer::{Bar, Effect, Event, PaneId, State, Typing, Viewer as Machine};
+use shared::wire::frame::Frame;
 use shared::wire::{NATIVE_SUBPROTOCOL, Packet};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
@@ -121,6 +122,26 @@ pub struct Viewer<S> {
     pub rebuilds: u64,
     /// Bytes given to the terminal, rebuilds included.
     pub drawn: u64,
+    signed: Option<Signed>,
+}
+
+/// How far the events that came are covered by signatures that came too.
+#[derive(Debug, Default)]
+struct Signed {
+    newest: u64,
+    through: u64,
+}
+
+impl Signed {
+    fn frame(&mut self, bytes: &Bytes) {
+        match Frame::decode(bytes) {
+            Ok(Frame::Event { event, .. }) => self.newest = self.newest.max(event.number),
+            Ok(Frame::Attestation { number, .. } | Frame::SnapshotManifest { number, .. }) => {
+                self.through = self.through.max(number);
+            }
+            Ok(_) | Err(_) => {}
+        }
+    }
 }
 
 impl<S: Screen> Viewer<S> {
@@ -147,6 +168,7 @@ impl<S: Screen> Viewer<S> {
             passed: Passed::default(),
             rebuilds: 0,
             drawn: 0,
+            signed: None,
         }
     }
 
@@ -163,6 +185,17 @@ impl<S: Screen> Viewer<S> {
     /// Where the machine stands.
     pub fn state(&self) -> State {
         self.machine.view().state
+    }
+
+    /// Opens the link and waits for a text, and until all that came of its one session is signed by frames that the relay has.
+    ///
+    /// # Panics
+    /// When it does not come.
+    pub async fn signed(&mut self, what: &str, there: impl Fn(&Self) -> bool) {
+        self.signed = Some(Signed::default());
+        let all =
+            |viewer: &Self| viewer.signed.as_ref().is_some_and(|signed| signed.through >= signed.newest);
+        self.until(what, |viewer| there(viewer) && all(viewer)).await;
     }
 
     /// What people are told of where it stands.
@@ -244,6 +277,9 @@ impl<S: Screen> Viewer<S> {
             message = message => match message {
                 Some(Ok(Message::Binary(bytes))) => {
                     self.arrived(bytes.len());
+                    if let Some(signed) = &mut self.signed {
+                        signed.frame(&bytes);
+                    }
                     Some(Event::Packet(Packet::Binary(bytes)))
                 }
                 Some(Ok(Message::Text(text))) => {

@@ -4,7 +4,7 @@ use e2e::harness::Browser;
 use serde_json::json;
 
 use crate::matrix::family::{Family, Kind, Right};
-use crate::matrix::watch::{By, Watch};
+use crate::matrix::watch::{By, Watch, refused};
 
 const FAR: &str = "[...document.querySelectorAll('[role=tab]')].find((pill) => pill.querySelector('.name').textContent === 'far')";
 
@@ -43,8 +43,12 @@ async fn in_a_page(kind: Kind) {
     } else {
         browser.says("The owner has stopped sharing").await;
     }
-    browser.open(&family.parent_link(Right::Watch).to_string()).await;
+    let stopped = family.parent_link(Right::Watch);
+    refused(&family, &stopped, By::Parent).await;
+    browser.open(&stopped.to_string()).await;
     browser.says("The owner has stopped sharing").await;
+    let seen = browser.run("return document.body.innerText").await;
+    assert!(!seen.to_string().contains("top-says"), "who comes late is shown nothing: {seen}");
     browser.close().await;
 }
 

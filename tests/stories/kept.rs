@@ -5,16 +5,18 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use e2e::harness::driver::{home_that_knows, sharer};
-use e2e::harness::http::get;
+use e2e::harness::http::{ask, get, status};
 use e2e::harness::process::Process;
 use e2e::harness::server::free_address;
 use e2e::harness::{Driver, LONG, Log, Relay, Sandbox, Seat, Sharer, sharer_bin, until};
 use e2e::viewer::Viewer;
 use shared::event::EndReason;
-use shared::viewer::{ChildSession, Event, State, Status};
+use shared::id::SessionId;
+use shared::link::Link;
+use shared::viewer::{ChildSession, Closed, Event, State, Status};
 
 /// More than a screen, a word in its transcript, and an exit of its own.
-const PROGRAM: &str = r#"i=0; while [ $i -lt 90 ]; do i=$((i+1)); echo "line-$i"; done
+pub(crate) const PROGRAM: &str = r#"i=0; while [ $i -lt 90 ]; do i=$((i+1)); echo "line-$i"; done
 echo '{"sessionUpdate":"agent_message_chunk","content":{"type":"text","text":"said-at-the-end"}}' | "$SHARER_BIN" emit
 echo shown-$((40+2)); exit 3"#;
 
@@ -22,7 +24,7 @@ fn archive(sandbox: &Sandbox) -> PathBuf {
     sandbox.path().join("archive")
 }
 
-async fn keeping_relay(sandbox: &Sandbox) -> Relay {
+pub(crate) async fn keeping_relay(sandbox: &Sandbox) -> Relay {
     Relay::start(sandbox, ["--data-dir", archive(sandbox).to_str().unwrap()]).await
 }
 
@@ -40,7 +42,7 @@ fn objects(sandbox: &Sandbox) -> BTreeMap<String, Vec<u8>> {
 }
 
 /// Shares a program that ends by itself; when its `sharer` has ended, what that said.
-async fn lived(sandbox: &Sandbox, relay: &str, keep: &str, program: &str) -> (Sharer, String) {
+pub(crate) async fn lived(sandbox: &Sandbox, relay: &str, keep: &str, program: &str) -> (Sharer, String) {
     let arguments = ["--relay", relay, "--keep", keep, "--", "sh", "-c", program];
     let mut sharer = Sharer::share(sandbox, arguments).await;
     sharer.exit().await;
@@ -74,11 +76,11 @@ async fn shows_its_end(link: &impl ToString, text: &str) -> Viewer<Log> {
 async fn an_ended_session_is_shown_with_all_it_was_by_a_relay_that_was_killed() {
     let sandbox = Sandbox::new();
     let mut relay = keeping_relay(&sandbox).await;
-    let (sharer_process, said) = lived(&sandbox, &relay.url(), "2d", PROGRAM).await;
+    let (sharer_process, said) = lived(&sandbox, &relay.url(), "3d", PROGRAM).await;
     let short = short(&sharer_process);
-    let before = format!("kept for 2 days when it has ended, sealed, at {}", relay.url());
+    let before = format!("kept for 3 days when it has ended, sealed, at {}", relay.url());
     assert!(said.contains(&before) && said.contains(&format!("`sharer rm {short}`")), "{said}");
-    assert!(said.contains("kept for 2 days: the links show how it ended"), "{said}");
+    assert!(said.contains("kept for 3 days: the links show how it ended"), "{said}");
     relay.kill().await;
     relay.restart(&sandbox).await;
     let begun = Instant::now();
@@ -97,7 +99,7 @@ async fn an_ended_session_is_shown_with_all_it_was_by_a_relay_that_was_killed() 
         late.idle(Duration::from_millis(20)).await;
     }
     let sentence = late.sentence().unwrap();
-    assert!(sentence.ends_with("The relay keeps it for 2 days more."), "{sentence}");
+    assert!(sentence.ends_with("The relay keeps it for 3 days more."), "{sentence}");
     late.act(Event::StartTyping).await;
     assert!(!late.types());
     // Nothing that a reader could use stands in the archive.
@@ -114,7 +116,7 @@ async fn an_ended_session_is_shown_with_all_it_was_by_a_relay_that_was_killed() 
 async fn a_kept_session_is_joined_in_a_terminal() {
     let sandbox = Sandbox::new();
     let mut relay = keeping_relay(&sandbox).await;
-    let (sharer_process, _) = lived(&sandbox, &relay.url(), "2d", PROGRAM).await;
+    let (sharer_process, _) = lived(&sandbox, &relay.url(), "3d", PROGRAM).await;
     relay.kill().await;
     relay.restart(&sandbox).await;
     let seat = Seat::sharer(&sandbox, &["join", &sharer_process.read_link()]);
@@ -131,7 +133,7 @@ async fn a_kept_session_is_joined_in_a_terminal() {
     shows("said-at-the-end").await;
     seat.types("tq");
     assert_eq!(seat.ended().await.code, Some(0));
-    seat.got("The relay keeps it for 2 days more.").await;
+    seat.got("The relay keeps it for 3 days more.").await;
 }
 
 #[tokio::test]
@@ -312,6 +314,103 @@ async fn what_has_expired_is_gone_also_if_no_relay_ran_meanwhile() {
     shows_its_end(&long.read_link(), "long-42").await;
 }
 
+fn is_lost(viewer: &Viewer<Log>) -> bool {
+    viewer.state() == State::ClosedByRelay(Closed::SharerAway)
+}
+
+#[tokio::test]
+async fn a_session_whose_sharer_never_comes_back_is_kept_too() {
+    let sandbox = Sandbox::new();
+    let archive = archive(&sandbox);
+    let options = ["--away-keep", "1s", "--data-dir", archive.to_str().unwrap()];
+    let mut relay = Relay::start(&sandbox, options).await;
+    let program = ["--", "sh", "-c", "echo seen-$((40+2)); exec cat"];
+    let share = async |keep: &[&str]| {
+        let url = relay.url();
+        let arguments = [&["--relay", &url][..], keep, &program].concat();
+        Sharer::share(&sandbox, arguments).await
+    };
+    let (mut kept, mut other) = (share(&["--keep", "3d"]).await, share(&[]).await);
+    for process in [&mut kept, &mut other] {
+        let mut watching = viewer(&process.read_link());
+        watching.signed("its screen", |viewer| viewer.screen.has("seen-42")).await;
+        process.process.kill().await;
+        watching.until("word that it is lost", is_lost).await;
+    }
+    until("it to be kept", LONG, async || match objects(&sandbox).len() {
+        1 => Ok(()),
+        count => Err(count),
+    })
+    .await;
+    relay.kill().await;
+    relay.restart(&sandbox).await;
+    let mut late = viewer(&kept.read_link());
+    late.until("what there was of it", |viewer| is_lost(viewer) && viewer.screen.has("seen-42")).await;
+    let sentence = late.sentence().unwrap();
+    assert!(
+        sentence.contains("the sharer did not come back. This is the last that arrived of it."),
+        "{sentence}"
+    );
+    assert!(sentence.ends_with("The relay keeps it for 3 days more."), "{sentence}");
+    is_refused(&other.read_link()).await;
+    let removed = sharer(&sandbox, &["rm", &short(&kept)]).await;
+    assert!(removed.status.success(), "{}", String::from_utf8_lossy(&removed.stderr));
+    is_refused(&kept.read_link()).await;
+}
+
+/// A parent here that has exited and is kept, and its child on a driver: reached through the parent's link, live and kept.
+#[tokio::test]
+async fn a_kept_parents_link_goes_on_reaching_its_child_on_a_driver() {
+    let sandbox = Sandbox::new();
+    let mut relay = keeping_relay(&sandbox).await;
+    let mut driver = Driver::start(&relay, [""; 0]).await;
+    let home = home_that_knows("box", &driver.key).await;
+    let script =
+        r#""$SHARER_BIN" spawn --on box --name far -- sh -c 'echo far-says-$((40+2)); read line'; read line"#;
+    let arguments = ["--relay", &relay.url(), "--keep", "1d", "--", "sh", "-c", script];
+    let mut parent = Sharer::share(&home, arguments).await;
+    let far = |viewer: &Viewer<Log>, session: &ChildSession| {
+        let is_far =
+            |pill: &&shared::viewer::Pill| pill.name == "far" && pill.session.as_ref() == Some(session);
+        Some(viewer.bar()?.pills.iter().find(is_far)?.selects.clone())
+    };
+    let sees = |viewer: &Viewer<Log>| {
+        viewer.child().is_some_and(|bytes| bytes.windows(11).any(|part| part == b"far-says-42"))
+    };
+    let mut typist = viewer(&parent.write_link());
+    typist.until("the child", |viewer| far(viewer, &ChildSession::Live).is_some()).await;
+    typist.typing().await;
+    typist.keys(b"\r").await;
+    parent.exit().await;
+    relay.kill().await;
+    relay.restart(&sandbox).await;
+    let mut top = viewer(&parent.read_link());
+    top.until("its end and its child", |viewer| {
+        has_ended(viewer) && far(viewer, &ChildSession::Live).is_some()
+    })
+    .await;
+    top.act(Event::Select(far(&top, &ChildSession::Live).unwrap())).await;
+    top.until("the child, live", |viewer| viewer.state() == State::Live && sees(viewer)).await;
+    driver.end().await;
+    top.until("the child's end", has_ended).await;
+    until("both to be kept", LONG, async || match objects(&sandbox).len() {
+        2 => Ok(()),
+        count => Err(count),
+    })
+    .await;
+    relay.kill().await;
+    relay.restart(&sandbox).await;
+    let mut later = viewer(&parent.read_link());
+    later.until("the pill", |viewer| far(viewer, &ChildSession::Live).is_some()).await;
+    later.act(Event::Select(far(&later, &ChildSession::Live).unwrap())).await;
+    later.until("the child's end from the archive", |viewer| has_ended(viewer) && sees(viewer)).await;
+    let own = later.watch_link().unwrap();
+    let removed = sharer(&home, &["rm", &short(&parent)]).await;
+    assert!(removed.status.success(), "{}", String::from_utf8_lossy(&removed.stderr));
+    is_refused(&parent.read_link()).await;
+    is_refused(&own).await;
+}
+
 #[tokio::test]
 async fn two_relays_do_not_share_a_directory() {
     let sandbox = Sandbox::new();
@@ -339,7 +438,7 @@ async fn a_remote_group_is_kept_by_itself_and_removed_with_its_driver_gone() {
     let short = said.split("`sharer rm ").nth(1).and_then(|rest| rest.split('`').next()).unwrap().to_owned();
     let link = links.split_whitespace().next().unwrap().to_owned();
     let wanted = |task: &serde_json::Value| task["state"] == "done";
-    driver.task("top", wanted).await;
+    let top_task = driver.task("top", wanted).await["task_id"].as_str().unwrap().to_owned();
     until("both to be kept", LONG, async || match objects(&sandbox).len() {
         2 => Ok(()),
         count => Err(count),
@@ -348,6 +447,18 @@ async fn a_remote_group_is_kept_by_itself_and_removed_with_its_driver_gone() {
     driver.end().await;
     relay.kill().await;
     relay.restart(&sandbox).await;
+    // Its rows are told before anybody has opened it.
+    let opens = Link::parse(&link).unwrap();
+    let bearer = |link: &Link| format!("Bearer {}", link.secret.token(link.session).to_base64());
+    let runs = async |bearer: &str| {
+        let host = relay.address().to_string();
+        let path = format!("/api/v1/agent/runs?ancestor_run_id={top_task}");
+        ask(relay.address(), &path, &[("Host", &host), ("Authorization", bearer)]).await
+    };
+    let told = runs(&bearer(&opens)).await;
+    assert!(status(&told) == "200" && told.matches(r#""task_id""#).count() == 1, "{told}");
+    let session = SessionId([7; 16]);
+    assert_eq!(status(&runs(&bearer(&Link { session, ..opens })).await), "404", "another's token");
     let mut top = viewer(&link);
     top.until("its end", |viewer| has_ended(viewer) && viewer.screen.has("top-says-42")).await;
     let far = |viewer: &Viewer<Log>| {

@@ -15,6 +15,7 @@ mod browser_controls;
 mod browser_errors;
 mod browser_hello;
 mod browser_input;
+mod browser_kept;
 mod browser_look;
 mod browser_matrix;
 mod browser_open;

@@ -12,7 +12,7 @@ use super::room::Room;
 use super::{PeerId, Relay};
 use crate::id::{Channel, SessionId};
 use crate::keys::epoch::EpochId;
-use crate::keys::grant::GrantRow;
+use crate::keys::grant::{GrantRow, Token};
 use crate::keys::keeper::{Keep, is_asked};
 use crate::keys::owner::{OwnerPublic, Signature, Signed};
 use crate::time::{Moment, Now, UnixMs};
@@ -294,13 +294,34 @@ impl Relay {
             return Err(Refusal::RelayFull);
         }
         let session = payload.session_id;
-        let waiting = self.archive.loading.entry(session).or_default();
-        if waiting.is_empty() {
-            self.archive.orders.push_back(ArchiveOrder::Load(session));
+        self.load_kept(session);
+        if let Some(waiting) = self.archive.loading.get_mut(&session) {
+            waiting.push(Waiting { peer, channel, payload: payload.clone() });
+            self.archive.waiting += 1;
         }
-        waiting.push(Waiting { peer, channel, payload: payload.clone() });
-        self.archive.waiting += 1;
         Ok(())
+    }
+
+    /// Has a kept session read, once.
+    pub(super) fn load_kept(&mut self, session: SessionId) {
+        self.archive.loading.entry(session).or_insert_with(|| {
+            self.archive.orders.push_back(ArchiveOrder::Load(session));
+            Vec::new()
+        });
+    }
+
+    /// The kept session without a room that a token opens.
+    pub(super) fn kept_for(&self, token: &Token) -> Option<SessionId> {
+        // Hashes are compared: how long that takes tells nothing of a token.
+        let hash = token.hash();
+        let opens = |head: &KeptHead| !head.removed && head.grants.iter().any(|row| row.token_hash == hash);
+        let mut kept = self.archive.entries.iter().filter(|(session, _)| !self.rooms.contains_key(session));
+        kept.find(|(_, entry)| opens(&entry.head)).map(|(session, _)| *session)
+    }
+
+    /// Whether a kept session is being read.
+    pub fn is_loading(&self, session: SessionId) -> bool {
+        self.archive.loading.contains_key(&session)
     }
 
     /// Somebody who waits to come in does not want to any more.
@@ -365,6 +386,19 @@ impl Relay {
         {
             self.drop_kept(session);
         }
+    }
+
+    /// Keeps what there is of a session whose sharer did not come back, if it was to be kept; whether it does.
+    pub(super) fn lose(&mut self, session: SessionId) -> bool {
+        let Some(room) = self.rooms.get_mut(&session).filter(|_| self.archive.limits.is_some()) else {
+            return false;
+        };
+        room.content.clock = self.clock;
+        let lost = room.lose(self.config.away_keep_ms, &mut self.wakes);
+        if lost {
+            self.touch(session);
+        }
+        lost
     }
 
     /// Writes a session that has ended, if it is to be kept and it is time.

@@ -28,6 +28,9 @@ const SERVED_TAIL: u64 = 16 * 1024;
 pub(super) const PATIENCE_MS: u64 = 1_000;
 /// Attestations kept: of them a viewer gets the newest that it has the events for.
 const MAX_ATTESTATIONS: usize = 8;
+/// What its owner stopped sharing is dropped after so long, in milliseconds, if somebody who was there is still being given
+/// the rest of it: as long as a sharer waits for its end to be seen.
+const WITHDRAWN_MS: u64 = 1_000;
 
 /// An attestation as it came.
 #[derive(Debug, Clone)]
@@ -70,13 +73,16 @@ pub(super) struct People {
     pub(super) executors: u32,
 }
 
-/// The sharer said that the session is over.
+/// The session is over.
 #[derive(Debug)]
 pub(super) struct Ended {
-    pub(super) end: Signed,
+    /// Its owner's word; `None`: its sharer never came back to say one.
+    pub(super) end: Option<Signed>,
     pub(super) final_number: u64,
     /// Whether the room stays while the sharer is connected.
     pub(super) stays: bool,
+    /// Whether its owner stopped sharing: who comes later hears that and is shown nothing.
+    pub(super) withdrawn: bool,
     pub(super) at: Moment,
 }
 
@@ -147,6 +153,12 @@ impl Content {
     /// Forgets everything of the epoch before.
     pub(super) fn begin_epoch(&mut self, epoch: EpochId) {
         self.epoch = epoch;
+        (self.ended, self.kept_until) = (None, None);
+        self.forget();
+    }
+
+    /// Forgets everything that can be seen of the session.
+    pub(super) fn forget(&mut self) {
         self.known = false;
         self.rows.clear();
         self.log.restart(0);
@@ -154,20 +166,31 @@ impl Content {
         self.pages = Pages::default();
         self.attestations.clear();
         self.beat = None;
-        (self.ended, self.kept_until) = (None, None);
         (self.waiting, self.awaited) = (None, None);
         self.has_no_history = false;
+    }
+
+    /// Whether its owner stopped sharing it.
+    pub(super) fn is_withdrawn(&self) -> bool {
+        self.ended.as_ref().is_some_and(|ended| ended.withdrawn)
+    }
+
+    /// Until when it holds what its owner stopped sharing, at most; `None`: there is no such thing.
+    pub(super) fn forgets_at(&self) -> Option<Moment> {
+        let ended = self.ended.as_ref().filter(|ended| ended.withdrawn && self.shows() > 0)?;
+        Some(ended.at.after(WITHDRAWN_MS))
+    }
+
+    /// Bytes of all that can be seen of the session.
+    fn shows(&self) -> u64 {
+        self.log.held() + self.store.held() + self.pages.held() + self.rows.bytes() as u64
     }
 
     /// Bytes of all that a sharer may make large.
     pub(super) fn held(&self) -> u64 {
         let signed = |signed: &Signed| signed.body.0.len() as u64;
-        signed(&self.header)
-            + self.ended.as_ref().map_or(0, |ended| signed(&ended.end))
-            + self.log.held()
-            + self.store.held()
-            + self.pages.held()
-            + self.rows.bytes() as u64
+        let end = self.ended.as_ref().and_then(|ended| ended.end.as_ref());
+        signed(&self.header) + end.map_or(0, signed) + self.shows()
     }
 
     /// Milliseconds since the sharer's connection broke.

@@ -76,7 +76,9 @@ pub(super) struct Standing {
     pub(super) header: Signed,
     #[serde(flatten)]
     pub(super) source: SessionSource,
-    pub(super) end: Signed,
+    /// The owner's word on the end; nothing: its sharer never came back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) end: Option<Signed>,
     pub(super) final_number: u64,
 }
 

@@ -40,11 +40,14 @@ impl Relay {
                 self.unshared(session);
             }
             let Some(room) = self.rooms.get_mut(&session) else { continue };
-            // What has ended and stays, stays until its owner unshares it: its end everybody has, and may say again.
-            let last = |ended: &Ended| ended.stays && said.reason == EndReason::Unshared;
+            // What has ended can be seen until its owner stops sharing it: that is the last word, and may be said again.
+            let last = |ended: &Ended| (unshared && !ended.withdrawn) || ended.end.is_none();
             if said.epoch >= room.content.epoch && room.content.ended.as_ref().is_none_or(last) {
                 let final_number = said.point.number;
-                room.end(Ended { end, final_number, stays: false, at: self.clock }, &mut self.wakes);
+                room.end(
+                    Ended { end: Some(end), final_number, stays: false, withdrawn: unshared, at: self.clock },
+                    &mut self.wakes,
+                );
                 if unshared {
                     self.unshared(session);
                 }

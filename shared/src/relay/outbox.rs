@@ -112,6 +112,7 @@ struct RowsSent {
 }
 
 /// A participant of a room, as the relay sees it.
+#[allow(clippy::struct_excessive_bools, reason = "each is something that happened once, by itself")]
 #[derive(Debug)]
 pub(super) struct Viewer {
     pub(super) peer: PeerId,
@@ -143,6 +144,8 @@ pub(super) struct Viewer {
     beat: u64,
     rows: RowsSent,
     pub(super) pages: PagesDue,
+    /// It came when the owner had stopped sharing.
+    late: bool,
     end_told: bool,
 }
 
@@ -158,7 +161,8 @@ impl Viewer {
     ) -> Self {
         let resume = payload
             .resume
-            .filter(|resume| resume.epoch == content.epoch && content.resumes(resume.number, BOUND));
+            .filter(|resume| resume.epoch == content.epoch && content.resumes(resume.number, BOUND))
+            .filter(|_| !content.is_withdrawn());
         let at = resume.map(|resume| resume.number);
         Self {
             peer,
@@ -183,8 +187,14 @@ impl Viewer {
             beat: 0,
             rows: RowsSent::default(),
             pages: PagesDue::default(),
+            late: content.is_withdrawn(),
             end_told: false,
         }
+    }
+
+    /// Whether nothing is shown to it: its owner had stopped sharing when it came.
+    pub(super) fn is_shut_out(&self, content: &Content) -> bool {
+        self.late && content.is_withdrawn()
     }
 
     /// The newest event it was sent, if the log must go on from there.
@@ -303,6 +313,9 @@ impl Viewer {
         for _ in 0..8 {
             if let Some(message) = self.control(content) {
                 return Step::Send(Outgoing::Text(wire::encode(&message)));
+            }
+            if self.is_shut_out(content) || (content.is_withdrawn() && content.forgets_at().is_none()) {
+                return self.end(content).unwrap_or(Step::Idle);
             }
             if !self.rows.went_last
                 && let Some(step) = self.tasks(content)
@@ -579,8 +592,8 @@ impl Viewer {
         self.end_told = true;
         let message = RelayToViewer::SessionEnded {
             channel: self.channel,
-            reason: EndedBecause::Sharer,
-            end: Some(ended.end.clone()),
+            reason: if ended.end.is_some() { EndedBecause::Sharer } else { EndedBecause::SharerAway },
+            end: ended.end.clone(),
             final_number: ended.final_number,
             kept_ms: content.kept_until.map(|until| until.since(content.clock)),
         };

@@ -3,30 +3,25 @@
 use std::collections::BTreeMap;
 
 use super::PeerId;
-use super::archive::{Keeping, PUT_AWAY_MS, SETTLE_MS};
+use super::archive::{Keeping, PUT_AWAY_MS};
 use super::content::{Attested, Content, Ended, MAX_TAIL, NewestBeat, PATIENCE_MS};
-use super::frozen::{Frozen, KeptHead, Standing};
 use super::holder::{Holder, QueuedInput};
 use super::outbox::{BOUND, Viewer};
 use super::pace::Pace;
 use super::pages::Pages;
-use crate::chain::End;
 use crate::id::{Channel, ParticipantId};
-use crate::keys::epoch::{EpochId, Header};
+use crate::keys::epoch::EpochId;
 use crate::keys::grant::{GrantRow, Right};
 use crate::keys::owner::{OwnerPublic, Signed};
 use crate::orchestration::task::MAX_TASKS;
 use crate::pages::Head;
 use crate::seal::SealedEvent;
 use crate::snapshot::{Manifest, Part};
-use crate::time::{Moment, UnixMs};
-use crate::wire::frame::Frame;
+use crate::time::Moment;
 use crate::wire::hello::{ACKNOWLEDGED_AT_ONCE, EVENT_COST};
-use crate::wire::sharer::{InputRefusal, NotKept, RelayToSharer};
+use crate::wire::sharer::{InputRefusal, RelayToSharer};
 use crate::wire::source::SessionSource;
 use crate::wire::task::TaskRow;
-use crate::wire::viewer::RelayToViewer;
-use crate::wire::{self, Packet};
 
 /// A snapshot is asked for when so much follows the stored one, in bytes.
 const TAIL_WANTED: u64 = 256 * 1024;
@@ -81,15 +76,15 @@ pub(super) struct Room {
     full_tried: Option<u64>,
     flood_until: Moment,
     last_event: Moment,
-    unacknowledged: usize,
-    acknowledge_at: Option<Moment>,
+    pub(super) unacknowledged: usize,
+    pub(super) acknowledge_at: Option<Moment>,
     people_due: bool,
     people_next: Moment,
     end_acknowledged: bool,
     /// Whether it is to be kept when it has ended.
     pub(super) keeping: Option<Keeping>,
     /// It was made of an archive's object.
-    frozen: bool,
+    pub(super) frozen: bool,
     /// What [`super::Relay`] has in its budget.
     pub(super) held: u64,
     /// What [`super::Relay`] has in its table of deadlines.
@@ -433,6 +428,17 @@ impl Room {
         }
     }
 
+    /// What its owner stopped sharing goes once those who were there have the rest of it: they leave, with its last screen.
+    fn forget_withdrawn(&mut self, now: Moment, wakes: &mut Wakes) {
+        let Some(at) = self.content.forgets_at() else { return };
+        if now >= at || self.viewers.values().all(|viewer| viewer.is_shut_out(&self.content)) {
+            self.content.forget();
+            for viewer in self.viewers.values() {
+                wakes.viewer(viewer, true);
+            }
+        }
+    }
+
     /// The sharer says that the session is over.
     pub(super) fn end(&mut self, ended: Ended, wakes: &mut Wakes) {
         self.content.ended = Some(ended);
@@ -546,137 +552,11 @@ impl Room {
         }
     }
 
-    // The archive.
-
-    /// Something of it changed: if it has ended and is kept, it is written again.
-    pub(super) fn keep_again(&mut self) {
-        let settled = self.content.clock.after(SETTLE_MS);
-        if let Some(keeping) = self.keeping.as_mut().filter(|_| self.content.ended.is_some()) {
-            keeping.due = keeping.due.or(Some(settled));
-        }
-    }
-
-    /// Whether it was made of an archive's object.
-    pub(super) fn is_frozen(&self) -> bool {
-        self.frozen
-    }
-
-    /// What the archive is to know of it, if it is to be kept.
-    pub(super) fn kept_head(&self, wall: UnixMs) -> Option<KeptHead> {
-        let keeping = self.keeping.as_ref()?;
-        let from_now = UnixMs(wall.0.saturating_add(keeping.keep.for_ms));
-        Some(KeptHead {
-            session: self.owner.session_id(),
-            owner: self.owner,
-            epoch: self.claim.0,
-            claim: self.claim.1,
-            grants: self.grants.clone(),
-            keep: keeping.signed.clone(),
-            until: keeping.until.unwrap_or(from_now),
-            removed: false,
-        })
-    }
-
-    /// Everything that somebody who comes late would be given, and its size; not more than `most` bytes.
-    pub(super) fn freeze(&self, until: UnixMs, most: u64) -> Result<(Frozen, u64), NotKept> {
-        let content = &self.content;
-        let head = self.kept_head(until).ok_or(NotKept::Unknown)?;
-        let head = KeptHead { until, epoch: content.epoch, ..head };
-        let ended = content.ended.as_ref().ok_or(NotKept::NoScreen)?;
-        let number = content.store.number().filter(|number| content.log.continues(*number));
-        let number = number.ok_or(NotKept::NoScreen)?;
-        if content.held() > most {
-            return Err(NotKept::TooLarge);
-        }
-        let standing = Standing {
-            header: content.header.clone(),
-            source: content.source.clone(),
-            end: ended.end.clone(),
-            final_number: ended.final_number,
-        };
-        let mut packets = vec![Packet::Text(wire::encode(&standing))];
-        let channel = Channel(0);
-        let binary = |frame: Frame| Packet::Binary(frame.encode());
-        packets.extend(content.store.frames(channel).into_iter().map(binary));
-        for number in number + 1..=content.log.latest() {
-            let entry = content.log.get(number).ok_or(NotKept::NoScreen)?;
-            let event = SealedEvent { number, kind: entry.kind, body: entry.body.clone() };
-            packets.push(binary(Frame::Event { channel, event }));
-        }
-        packets.extend(content.pages.frames(channel).map(binary));
-        packets.extend(content.attestations().map(|attested| binary(attested.frame(channel))));
-        if let Some(beat) = &content.beat {
-            packets.push(binary(Frame::Beat { channel, number: beat.number, body: beat.body.clone() }));
-        }
-        let mut position = 0;
-        while let Some(rows) = content.rows.message(channel, &mut position) {
-            packets.push(Packet::Text(rows));
-        }
-        Ok((Frozen { head, packets }, content.held()))
-    }
-
-    /// The room that was frozen, without its sharer; `None`: it is not what its owner signed.
-    pub(super) fn thaw(frozen: Frozen, clock: Moment, until: Moment) -> Option<Self> {
-        let Frozen { head, packets } = frozen;
-        let mut packets = packets.into_iter();
-        let Some(Packet::Text(standing)) = packets.next() else { return None };
-        let Standing { header, source, end, final_number } = wire::decode(&standing).ok()?;
-        let genuine = Header::verify(&header, head.session).is_ok_and(|header| header.epoch == head.epoch);
-        End::verify(&end, &head.owner).filter(|end| genuine && end.epoch == head.epoch)?;
-        let content = Content::new(header, head.epoch, source, clock);
-        let mut room = Self::new(head.owner, (head.epoch, head.claim), content);
-        room.grants = head.grants;
-        let mut wakes = Wakes::default();
-        for packet in packets {
-            match packet {
-                Packet::Text(text) => {
-                    let RelayToViewer::TasksUpdated { rows, .. } = wire::decode(&text).ok()? else {
-                        return None;
-                    };
-                    if !room.update_rows(&rows, &mut wakes) {
-                        return None;
-                    }
-                }
-                Packet::Binary(bytes) => room.take(clock, Frame::decode(&bytes).ok()?, &mut wakes)?,
-            }
-        }
-        room.content.store.stored()?;
-        room.content.ended = Some(Ended { end, final_number, stays: false, at: clock });
-        (room.content.kept_until, room.frozen) = (Some(until), true);
-        // Nobody is to be told that anything arrived.
-        (room.unacknowledged, room.acknowledge_at) = (0, None);
-        Some(room)
-    }
-
-    /// Takes a frame of the archive's as it was taken from the sharer.
-    fn take(&mut self, clock: Moment, frame: Frame, wakes: &mut Wakes) -> Option<()> {
-        match frame {
-            Frame::SnapshotManifest { manifest, .. } => self.manifest(manifest),
-            Frame::SnapshotPart { id, part, index, body, .. } => {
-                self.part(clock, id, part, index, body, wakes);
-            }
-            Frame::Event { event, .. } => self.event(clock, event, wakes),
-            Frame::Attestation { number, beat, hash, cards, signature, .. } => {
-                self.attest(Attested { order: 0, number, beat, hash, cards, signature }, wakes);
-            }
-            Frame::Beat { number, body, .. } => self.beat(NewestBeat { number, body }, wakes),
-            Frame::TranscriptPage { page, .. } => self.content.pages.page(page),
-            Frame::TranscriptHead { head, .. } => self.transcript_head(head, wakes),
-            Frame::NextEvent { .. }
-            | Frame::Input { .. }
-            | Frame::InputFrom { .. }
-            | Frame::TakenFor { .. }
-            | Frame::Taken { .. }
-            | Frame::Acknowledged { .. }
-            | Frame::Credit { .. } => return None,
-        }
-        Some(())
-    }
-
-    // Time.
+    // Time. What concerns the archive is in `keeping`.
 
     /// Does what is due now.
     pub(super) fn tick(&mut self, now: Moment, wakes: &mut Wakes) {
+        self.forget_withdrawn(now, wakes);
         if self.acknowledge_at.is_some_and(|at| now >= at) {
             self.acknowledge(wakes);
             self.trim();
@@ -757,7 +637,8 @@ impl Room {
             .filter(|&at| at > content.clock)
             .map(|at| (at, "older snapshot will do"));
         let request = self.request_deadline().map(|at| (at, "snapshot"));
-        [expiry, keep, acknowledge, people, give_up, patience, request].into_iter().flatten().min()
+        let forget = content.forgets_at().map(|at| (at, "what is not shared any more goes"));
+        [expiry, keep, acknowledge, people, give_up, patience, request, forget].into_iter().flatten().min()
     }
 
     fn request_deadline(&self) -> Option<Moment> {

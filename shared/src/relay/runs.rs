@@ -59,6 +59,9 @@ pub enum RunsError {
     /// Too many attempts; try again after so many milliseconds.
     #[error("too many requests")]
     RateLimited(u64),
+    /// It is read from the archive; ask again when [`Relay::is_loading`] says that it was.
+    #[error("not yet")]
+    Later(SessionId),
 }
 
 impl Relay {
@@ -74,10 +77,16 @@ impl Relay {
             .filter(|(_, room)| access::find(Some(&room.grants), &query.token).is_some());
         let found = opened.next().map(|(session, _)| *session);
         let nobody = access::find(None, &query.token);
-        let cost = if found.is_some() && nobody.is_none() { Cost::Join } else { Cost::Failure };
+        let kept = if found.is_none() { self.kept_for(&query.token) } else { None };
+        let opens = found.is_some() || kept.is_some();
+        let cost = if opens && nobody.is_none() { Cost::Join } else { Cost::Failure };
         self.limits
             .spend(self.clock, address, place(&query.ancestor), cost)
             .map_err(RunsError::RateLimited)?;
+        if let Some(session) = kept {
+            self.load_kept(session);
+            return Err(RunsError::Later(session));
+        }
         let room = found.and_then(|session| Some((session, self.rooms.get(&session)?)));
         let (session_id, room) = room.ok_or(RunsError::NotFound)?;
         let page = room.content.rows.page(query.after.as_ref(), query.limit);

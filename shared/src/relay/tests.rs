@@ -8,6 +8,7 @@ mod archive;
 mod budget;
 mod drivers;
 mod rows;
+mod withdrawn;
 
 use bytes::Bytes;
 use proptest::prelude::*;
@@ -16,7 +17,7 @@ use super::*;
 use crate::chain::{ChainPoint, End, ViewerChallenge};
 use crate::event::{EndReason, EventKind, WindowSize};
 use crate::id::ParticipantId;
-use crate::keys::epoch::{AgreementKey, ContentKey, EpochId, Scope};
+use crate::keys::epoch::{AgreementKey, ContentKey, EpochId, Header, PROTOCOL_VERSION, Scope};
 use crate::keys::grant::{Grant, GrantRow, Right, Token};
 use crate::keys::keeper::Keep;
 use crate::keys::owner::{Challenge, Claim, OwnerKey, Signed};
@@ -24,8 +25,9 @@ use crate::seal::SealedEvent;
 use crate::snapshot::{Dump, Part, SnapshotSealer};
 use crate::time::UnixMs;
 use crate::wire::hello::{CREDIT, MAX_CHANNELS};
-use crate::wire::sharer::InputRefusal;
-use crate::wire::viewer::Resume;
+use crate::wire::sharer::{InitPayload, InputRefusal, RelayToSharer, SharerToRelay};
+use crate::wire::source::SessionSource;
+use crate::wire::viewer::{JoinPayload, Resume, ViewerToRelay};
 
 const HOST: &str = "127.0.0.1:4777";
 const CH: Channel = Channel(1);
@@ -593,7 +595,8 @@ fn the_end_reaches_those_present_and_late_openers_until_the_room_goes() {
         number: 1,
         ..ChainPoint::start(Scope { session: sharer.owner.session_id(), epoch: sharer.epoch })
     };
-    let end = End { epoch: sharer.epoch, point, reason: EndReason::Unshared }.sign(&sharer.owner);
+    let reason = EndReason::Exited { code: Some(0), signal: None };
+    let end = End { epoch: sharer.epoch, point, reason }.sign(&sharer.owner);
     world.text(1, &SharerToRelay::EndSession { channel: CH, end, final_number: 1, stays: false });
     let ended = |heard: &[Heard]| {
         heard.iter().any(|h| {

@@ -312,7 +312,11 @@ impl Pane {
         self.keyboard.close(!matches!(state, State::Ended(_)));
         self.over = Some(state);
         self.over_since = uplink.now().wall;
-        let lingers = matches!(self.over, Some(State::Ended(_))) && self.stage == Stage::Joined;
+        let last = matches!(
+            self.over,
+            Some(State::Ended(_) | State::ClosedByRelay(super::view::Closed::SharerAway))
+        );
+        let lingers = last && self.stage == Stage::Joined;
         if !lingers || !self.talk.waits() {
             self.leave(uplink);
         }

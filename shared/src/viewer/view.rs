@@ -158,9 +158,9 @@ impl State {
             Self::SharerAway { .. } => {
                 "The relay reports that the sharer is not connected. The session may still come back.".into()
             }
-            Self::Ended(reason) => ended(reason),
+            Self::Ended(reason) => format!("{} This is its last screen.", ended(reason)),
             Self::ClosedByRelay(Closed::SharerAway) => {
-                "The relay closed this session, because it reports the sharer away for too long.".into()
+                "The relay closed this session: it reports that the sharer did not come back.".into()
             }
             Self::ClosedByRelay(Closed::Revoked) => {
                 "The relay closed this session for you: it reports that the link was revoked.".into()
@@ -183,19 +183,16 @@ impl State {
 
 fn ended(reason: &EndReason) -> String {
     match reason {
-        EndReason::Exited { code: Some(0), .. } => {
-            "The program has finished. This is its last screen.".into()
+        EndReason::Exited { code: Some(code), .. } if *code != 0 => {
+            format!("The program has finished with status {code}.")
         }
-        EndReason::Exited { code: Some(code), .. } => {
-            format!("The program has finished with status {code}. This is its last screen.")
-        }
-        EndReason::Exited { signal: Some(signal), .. } => {
+        EndReason::Exited { code: None, signal: Some(signal), .. } => {
             let signal = super::text::readable(signal, super::text::MAX_TITLE);
-            format!("The program was ended by {signal}. This is its last screen.")
+            format!("The program was ended by {signal}.")
         }
-        EndReason::Exited { .. } => "The program has finished. This is its last screen.".into(),
-        EndReason::Unshared => "The owner has stopped sharing. This is the last screen.".into(),
-        EndReason::Unknown => "The session has ended. This is its last screen.".into(),
+        EndReason::Exited { .. } => "The program has finished.".into(),
+        EndReason::Unshared => "The owner has stopped sharing.".into(),
+        EndReason::Unknown => "The session has ended.".into(),
     }
 }
 
@@ -289,8 +286,16 @@ pub struct View {
 impl View {
     /// A sentence that says where it stands, and for how long the relay keeps what has ended.
     pub fn sentence(&self) -> Option<String> {
-        let sentence = self.state.sentence()?;
-        let kept = self.kept_ms.filter(|_| matches!(self.state, State::Ended(_)));
+        let nothing = self.shown == Shown::Nothing;
+        let sentence = if let (true, State::Ended(reason)) = (nothing, &self.state) {
+            ended(reason)
+        } else {
+            self.state.sentence()?
+        };
+        let lost = matches!(self.state, State::ClosedByRelay(Closed::SharerAway));
+        let sentence =
+            if lost && !nothing { sentence + " This is the last that arrived of it." } else { sentence };
+        let kept = self.kept_ms.filter(|_| lost || matches!(self.state, State::Ended(_)));
         let kept = kept.map(|ms| format!(" The relay keeps it for {} more.", crate::time::in_words(ms)));
         Some(sentence + &kept.unwrap_or_default())
     }

@@ -57,10 +57,14 @@ impl Archive {
             place: place.to_owned(),
             reason: error.to_string(),
         };
-        if place.contains("://") {
+        if let Some((scheme, _)) = place.split_once("://") {
+            back_end(scheme).map_err(|reason| wrong(&reason))?;
             let url = place.parse().map_err(|error| wrong(&error))?;
+            // What is not text is no option of a store's.
+            let options = std::env::vars_os()
+                .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
             let (store, folder) =
-                object_store::parse_url_opts(&url, std::env::vars()).map_err(|error| wrong(&error))?;
+                object_store::parse_url_opts(&url, options).map_err(|error| wrong(&error))?;
             let folder = folder.join(FOLDER);
             return Ok(Self { store: store.into(), folder, dir: None, _own: None });
         }
@@ -174,6 +178,25 @@ impl Archive {
     }
 }
 
+/// Whether this binary was built for the stores of this scheme; if not, what to do.
+fn back_end(scheme: &str) -> Result<(), String> {
+    let (feature, built) = match scheme {
+        "s3" | "s3a" => ("aws", cfg!(feature = "aws")),
+        "gs" => ("gcp", cfg!(feature = "gcp")),
+        "az" | "adl" | "azure" | "abfs" | "abfss" => ("azure", cfg!(feature = "azure")),
+        "http" | "https" => ("http", cfg!(feature = "http")),
+        "file" => return Err("for a directory, give its path".to_owned()),
+        _ => return Err("a directory, or a URL that begins with s3://, gs://, az:// or https://".to_owned()),
+    };
+    if built {
+        return Ok(());
+    }
+    Err(format!(
+        "this binary keeps sessions in directories only: for {scheme}:// build it with \
+         `cargo build --release -p sharer-native --features {feature}`"
+    ))
+}
+
 /// Removes what was not finished when a relay died.
 fn sweep(folder: &Path) -> std::io::Result<()> {
     for entry in std::fs::read_dir(folder)? {
@@ -188,6 +211,27 @@ fn sweep(folder: &Path) -> std::io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_a_store_that_this_binary_was_not_built_for_it_is_said_which_feature_is_missing() {
+        let refused = |place: &str| Archive::open(place).unwrap_err().to_string();
+        for (scheme, feature, built) in [
+            ("s3", "aws", cfg!(feature = "aws")),
+            ("gs", "gcp", cfg!(feature = "gcp")),
+            ("az", "azure", cfg!(feature = "azure")),
+            ("https", "http", cfg!(feature = "http")),
+        ] {
+            let place = format!("{scheme}://somewhere/in/it");
+            if built {
+                // With the store's own complaint, if it has one; nothing is asked of the network.
+                assert!(Archive::open(&place).is_ok() || !refused(&place).contains("--features"), "{scheme}");
+            } else {
+                assert!(refused(&place).contains(&format!("--features {feature}")), "{}", refused(&place));
+            }
+        }
+        assert!(refused("file:///tmp/x").contains("give its path"));
+        assert!(refused("memory://").contains("s3://"));
+    }
 
     #[test]
     fn every_id_is_a_name_in_the_folder() {

@@ -175,3 +175,36 @@ where
         _ended = up => {}
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    use super::*;
+
+    async fn ask(stream: &mut TcpStream, host: SocketAddr) -> std::io::Result<usize> {
+        let request = format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n");
+        stream.write_all(request.as_bytes()).await?;
+        stream.read(&mut [0; 1024]).await
+    }
+
+    #[tokio::test]
+    async fn one_connection_too_many_waits_for_a_place() {
+        let door = Door::open(RelayUrl::parse("http://127.0.0.1:9").unwrap()).await.unwrap();
+        let host = door.address;
+        let served = tokio::spawn(door.serve());
+        let mut open = Vec::new();
+        for _ in 0..MAX_CONNECTIONS {
+            let mut stream = TcpStream::connect(host).await.unwrap();
+            assert!(ask(&mut stream, host).await.unwrap() > 0);
+            open.push(stream);
+        }
+        let mut more = TcpStream::connect(host).await.unwrap();
+        let mut waits = Box::pin(ask(&mut more, host));
+        assert!(timeout(Duration::from_millis(300), &mut waits).await.is_err(), "no place is left");
+        // The control: one goes.
+        open.pop();
+        assert!(waits.await.unwrap() > 0);
+        served.abort();
+    }
+}

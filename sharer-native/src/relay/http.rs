@@ -24,10 +24,14 @@ pub(super) struct Site {
     pub(super) crowd: Arc<Mutex<Crowd>>,
 }
 
-/// The answer to a request, and whether it opens a socket.
-pub(super) struct Answer {
-    pub(super) response: Response<Body>,
-    pub(super) socket: bool,
+/// The answer to a request.
+pub(super) enum Answer {
+    /// This.
+    Whole(Response<Body>),
+    /// This, and the connection becomes a socket.
+    Socket(Response<Body>),
+    /// What [`runs::Asked::answer`] finds.
+    Runs(runs::Asked),
 }
 
 pub(super) fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
@@ -36,11 +40,12 @@ pub(super) fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
 
 /// Answers a request from `peer`.
 pub(super) fn answer(site: &Site, peer: IpAddr, request: &Request<Incoming>) -> Answer {
-    let (response, socket) = match route(site, peer, request) {
-        Ok(found) => found,
-        Err((status, reason)) => (plain(status, reason), false),
-    };
-    Answer { response: dressed(response), socket }
+    match route(site, peer, request) {
+        Ok(Answer::Whole(response)) => Answer::Whole(dressed(response)),
+        Ok(Answer::Socket(response)) => Answer::Socket(dressed(response)),
+        Ok(Answer::Runs(asked)) => Answer::Runs(asked),
+        Err((status, reason)) => Answer::Whole(dressed(plain(status, reason))),
+    }
 }
 
 /// A response with the headers that all have (DESIGN 6).
@@ -67,7 +72,7 @@ pub(super) fn dressed(mut response: Response<Body>) -> Response<Body> {
 /// Why a request is not answered with what it asks for.
 pub(super) type Refused = (StatusCode, &'static str);
 
-fn route(site: &Site, peer: IpAddr, request: &Request<Incoming>) -> Result<(Response<Body>, bool), Refused> {
+fn route(site: &Site, peer: IpAddr, request: &Request<Incoming>) -> Result<Answer, Refused> {
     let headers = request.headers();
     let one_host = headers.get_all(header::HOST).iter().count() == 1;
     let host = text(headers, header::HOST).filter(|_| one_host).unwrap_or_default();
@@ -83,16 +88,16 @@ fn route(site: &Site, peer: IpAddr, request: &Request<Incoming>) -> Result<(Resp
         return Err((StatusCode::FORBIDDEN, "not for pages of other origins"));
     }
     if path == SOCKET_PATH {
-        return socket(request, caller).map(|response| (response, true));
+        return socket(request, caller).map(Answer::Socket);
     }
     let reads = request.method() == Method::GET || request.method() == Method::HEAD;
     let response = match path {
-        RUNS_PATH if reads => runs::answer(site, peer, request),
+        RUNS_PATH if reads => return Ok(Answer::Runs(runs::Asked::new(site, peer, request))),
         "/healthz" if reads => plain(StatusCode::OK, "ok\n"),
         "/metrics" if reads && site.rules.is_local(host, peer) => metrics(site),
         _ => viewer(request)?,
     };
-    Ok((response, false))
+    Ok(Answer::Whole(response))
 }
 
 /// The viewer's files.

@@ -193,6 +193,8 @@ impl Inner {
 pub(super) struct Hub {
     inner: Mutex<Inner>,
     timer: Notify,
+    /// Something of the archive was read, or could not be.
+    read: Notify,
     /// What is to be written and removed in the archive, and what is to be read; the machine bounds both.
     writes: UnboundedSender<ArchiveOrder>,
     loads: UnboundedSender<ArchiveOrder>,
@@ -228,7 +230,7 @@ impl Hub {
     pub(super) fn new(relay: Relay) -> (Self, Orders) {
         let inner = Inner { relay, sinks: BTreeMap::new(), armed: None, next_peer: 1 };
         let ((writes, to_write), (loads, to_load)) = (unbounded_channel(), unbounded_channel());
-        let hub = Self { inner: Mutex::new(inner), timer: Notify::new(), writes, loads };
+        let hub = Self { inner: Mutex::new(inner), timer: Notify::new(), read: Notify::new(), writes, loads };
         (hub, Orders { writes: to_write, loads: to_load })
     }
 
@@ -246,6 +248,7 @@ impl Hub {
             ArchiveOrder::Load(session) => {
                 let loaded = archive.load(session).await;
                 self.with(|inner| inner.relay.handle_loaded(clock::now(), session, loaded));
+                self.read.notify_waiters();
             }
         }
     }
@@ -256,8 +259,20 @@ impl Hub {
     }
 
     /// The rows of a task's children.
-    pub(super) fn runs(&self, address: &str, query: &RunsQuery) -> Result<Runs, RunsError> {
-        lock(&self.inner).relay.runs(clock::now(), address, query)
+    pub(super) async fn runs(&self, address: &str, query: &RunsQuery) -> Result<Runs, RunsError> {
+        let ask = || self.with(|inner| inner.relay.runs(clock::now(), address, query));
+        let session = match ask() {
+            Err(RunsError::Later(session)) => session,
+            answer => return answer,
+        };
+        loop {
+            // Registered before it is looked, or the word could come in between.
+            let read = self.read.notified();
+            if !lock(&self.inner).relay.is_loading(session) {
+                return ask();
+            }
+            read.await;
+        }
     }
 
     /// The largest control message and the largest frame.

@@ -13,18 +13,35 @@ use percent_encoding::percent_decode_str;
 use shared::id::TaskId;
 use shared::keys::grant::Token;
 use shared::orchestration::task::MAX_TASKS;
-use shared::relay::{RunsError, RunsQuery, neighbourhood};
+use shared::relay::{Runs, RunsError, RunsQuery, neighbourhood};
 
-use super::http::{Site, plain, text};
+use super::http::{Site, dressed, plain, text};
 
 /// Rows of a page when nobody says how many.
 const DEFAULT_LIMIT: usize = 100;
 
-/// Answers a request from `peer`.
-pub(super) fn answer(site: &Site, peer: IpAddr, request: &Request<Incoming>) -> Response<Body> {
-    let address = neighbourhood(site.rules.sender(peer, request.headers()));
-    let query = query(request.uri().query().unwrap_or_default(), token(request.headers()));
-    match site.hub.runs(&address, &query) {
+/// What somebody asked.
+pub(super) struct Asked {
+    address: String,
+    query: RunsQuery,
+}
+
+impl Asked {
+    /// By a request from `peer`.
+    pub(super) fn new(site: &Site, peer: IpAddr, request: &Request<Incoming>) -> Self {
+        let address = neighbourhood(site.rules.sender(peer, request.headers()));
+        let query = query(request.uri().query().unwrap_or_default(), token(request.headers()));
+        Self { address, query }
+    }
+
+    /// The answer; of a kept session once it was read.
+    pub(super) async fn answer(&self, site: &Site) -> Response<Body> {
+        dressed(answer(site.hub.runs(&self.address, &self.query).await))
+    }
+}
+
+fn answer(runs: Result<Runs, RunsError>) -> Response<Body> {
+    match runs {
         Ok(runs) => {
             let mut response = Response::new(Body::from(runs.to_json()));
             let json = HeaderValue::from_static("application/json");
@@ -32,13 +49,17 @@ pub(super) fn answer(site: &Site, peer: IpAddr, request: &Request<Incoming>) -> 
             response
         }
         Err(RunsError::NotFound) => plain(StatusCode::NOT_FOUND, "nothing here\n"),
-        Err(RunsError::RateLimited(ms)) => {
-            let mut response = plain(StatusCode::TOO_MANY_REQUESTS, "too many requests\n");
-            let after = HeaderValue::from(ms.div_ceil(1_000));
-            response.headers_mut().insert(header::RETRY_AFTER, after);
-            response
-        }
+        Err(RunsError::RateLimited(ms)) => later(ms),
+        // There was no place for it.
+        Err(RunsError::Later(_)) => later(1_000),
     }
+}
+
+fn later(ms: u64) -> Response<Body> {
+    let mut response = plain(StatusCode::TOO_MANY_REQUESTS, "too many requests\n");
+    let after = HeaderValue::from(ms.div_ceil(1_000));
+    response.headers_mut().insert(header::RETRY_AFTER, after);
+    response
 }
 
 /// The token that a request shows. One that shows none, or more than one, shows one that opens nothing, so that it

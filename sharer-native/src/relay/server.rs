@@ -22,7 +22,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::server::TlsStream;
 
 use super::archive::{Archive, Found};
-use super::http::{Site, answer, plain};
+use super::http::{Answer, Site, answer, plain};
 use super::hub::Hub;
 use super::peer::{self, Stream};
 use super::rules::Rules;
@@ -240,28 +240,30 @@ where
     let service = service_fn(|mut request: Request<Incoming>| {
         let (site, places) = (Arc::clone(&site), Arc::clone(&places));
         async move {
-            let answer = answer(&site, address, &request);
-            if answer.socket {
-                // Of what comes through a proxy only sockets count, as a proxy keeps the other connections for anybody.
-                let from = site.rules.sender(address, request.headers());
-                let through_proxy = !site.rules.counts(address) && site.rules.counts(from);
-                let seat = through_proxy.then(|| Seat::take(&site.crowd, neighbourhood(from)));
-                if let Some(None) = seat {
-                    return Ok(plain(
-                        StatusCode::SERVICE_UNAVAILABLE,
-                        "too many connections from your address\n",
-                    ));
-                }
-                let info = info(&site.rules, address, request.headers());
-                let upgrade = hyper::upgrade::on(&mut request);
-                tokio::spawn(async move {
-                    if let Ok(upgraded) = upgrade.await {
-                        upgraded_to_socket(upgraded, info, Arc::clone(&site.hub)).await;
-                    }
-                    drop((places, seat));
-                });
+            let response = match answer(&site, address, &request) {
+                Answer::Whole(response) => return Ok(response),
+                Answer::Runs(asked) => return Ok(asked.answer(&site).await),
+                Answer::Socket(response) => response,
+            };
+            // Of what comes through a proxy only sockets count, as a proxy keeps the other connections for anybody.
+            let from = site.rules.sender(address, request.headers());
+            let through_proxy = !site.rules.counts(address) && site.rules.counts(from);
+            let seat = through_proxy.then(|| Seat::take(&site.crowd, neighbourhood(from)));
+            if let Some(None) = seat {
+                return Ok(plain(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "too many connections from your address\n",
+                ));
             }
-            Ok::<_, std::convert::Infallible>(answer.response)
+            let info = info(&site.rules, address, request.headers());
+            let upgrade = hyper::upgrade::on(&mut request);
+            tokio::spawn(async move {
+                if let Ok(upgraded) = upgrade.await {
+                    upgraded_to_socket(upgraded, info, Arc::clone(&site.hub)).await;
+                }
+                drop((places, seat));
+            });
+            Ok::<_, std::convert::Infallible>(response)
         }
     });
     let mut builder = http1::Builder::new();

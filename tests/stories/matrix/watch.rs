@@ -6,7 +6,6 @@ use e2e::harness::{LONG, until};
 use e2e::load::screen::{Tape, after, picture};
 use e2e::proxy::Proxy;
 use e2e::viewer::Viewer;
-use shared::event::EndReason;
 use shared::link::Link;
 use shared::viewer::{Event, Pill, Selection, State};
 use sharer_native::term::Terminal;
@@ -171,8 +170,8 @@ impl Watch {
     }
 }
 
-/// Opens a link until it opens nothing, or what there was when the owner stopped: the relay may not have been told yet when
-/// the owner was answered.
+/// Opens a link until it opens nothing, or says that the owner has stopped sharing and shows nothing: the relay may not have
+/// been told yet when the owner was answered.
 pub(crate) async fn refused(family: &Family, link: &Link, by: By) {
     let look = async || {
         let mut late = Watch::open(family, link, by);
@@ -183,12 +182,9 @@ pub(crate) async fn refused(family: &Family, link: &Link, by: By) {
         late.viewer.until("an answer", decided).await;
         let shown = late.viewer.screen.draw().text();
         let state = late.viewer.state();
-        let is_over = state == State::Ended(EndReason::Unshared);
-        if (is_over || shown.trim().is_empty()) && !shown.contains("afterwards") && state != State::Live {
-            Ok(())
-        } else {
-            Err((state, shown))
-        }
+        let is_shown =
+            late.viewer.drawn > 0 || !late.viewer.children.is_empty() || late.viewer.bar().is_some();
+        if !is_shown && state != State::Live { Ok(()) } else { Err((state, shown)) }
     };
     until("a refusal", LONG, look).await;
 }

@@ -104,7 +104,7 @@ fn Curtain(host: String) -> impl IntoView {
             | State::Failed(_)
             | State::Diverged(_)) => Said {
                 head: state.word(),
-                sentence: state.sentence().unwrap_or_default(),
+                sentence: view.sentence().unwrap_or_default(),
                 busy: !state.is_final(),
                 again: state.is_final() && can_retry(state),
             },

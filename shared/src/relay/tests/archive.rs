@@ -9,7 +9,7 @@ use crate::keys::owner::Signature;
 use crate::orchestration::task::Task;
 use crate::wire::keeper::{KeeperToRelay, RelayToKeeper};
 use crate::wire::sharer::NotKept;
-use crate::wire::task::{OwnedEnd, TaskRow};
+use crate::wire::task::{OwnedEnd, RunsAnswer, TaskRow};
 
 const HOUR: u64 = 3_600_000;
 
@@ -161,6 +161,146 @@ fn a_kept_session_is_shown_by_a_relay_that_was_started_anew() {
     world.wait(60_000);
     assert_eq!(world.relay.stats().sessions, 0);
     assert!(opened(&mut world, &mut disk, &sharer, 4).is_ok());
+}
+
+/// For how long what a lost sharer left is kept, where that is said; 0: it is not kept yet.
+fn lost(heard: &[Heard]) -> Option<u64> {
+    heard.iter().find_map(|heard| match heard {
+        Heard::Control(RelayToViewer::SessionEnded {
+            reason: EndedBecause::SharerAway,
+            end: None,
+            kept_ms,
+            ..
+        }) => Some(kept_ms.unwrap_or(0)),
+        _ => None,
+    })
+}
+
+#[test]
+fn a_session_whose_sharer_never_comes_back_is_kept_as_it_was_and_said_to_be_lost() {
+    let (mut world, mut disk, key) = (World::with(config()), Disk::default(), keeper(7));
+    let (mut sharer, mut other) = (Sharer::keeping(1, &key), Sharer::seeded(2));
+    for (peer, sharer) in [(1, &mut sharer), (2, &mut other)] {
+        sharer.claim(&mut world, peer, HOST);
+        sharer.event(&mut world, peer, 100);
+        sharer.snapshot(&mut world, peer, true);
+        // Nobody will ever sign this one.
+        sharer.event(&mut world, peer, 100);
+    }
+    sharer.join(&mut world, 3, Right::Watch, None);
+    other.join(&mut world, 4, Right::Watch, None);
+    (world.gone(1), world.gone(2));
+    world.wait(599_000);
+    world.work(&mut disk);
+    assert!(disk.objects.is_empty() && lost(&world.viewer(3)).is_none(), "it may still come back");
+    world.wait(1_000);
+    assert_eq!((lost(&world.viewer(3)), lost(&world.viewer(4))), (Some(0), Some(0)));
+    world.work(&mut disk);
+    assert_eq!(
+        (disk.objects.len(), world.relay.stats().sessions),
+        (1, 1),
+        "the other is to be kept by nobody"
+    );
+    let late = opened(&mut world, &mut disk, &sharer, 5).unwrap();
+    assert!(late.iter().any(Heard::is_screen) && lost(&late) == Some(HOUR), "{late:?}");
+    // From the archive, after a restart.
+    let mut later = world.restarted(&disk, HOUR / 2);
+    let heard = opened(&mut later, &mut disk, &sharer, 6).unwrap();
+    assert!(heard.iter().any(Heard::is_screen) && heard.iter().any(Heard::is_history));
+    assert_eq!(heard.iter().find_map(Heard::event), None, "what nobody signed is not shown for ever");
+    assert_eq!(lost(&heard), Some(HOUR / 2));
+    assert!(opened(&mut later, &mut disk, &other, 7).is_err());
+    // It comes back after all, and is kept as it really ends.
+    for world in [&mut later, &mut world] {
+        let said = sharer.lives_and_ends(world, 8, &mut disk);
+        assert!(said.contains(&RelayToSharer::SessionKept { channel: CH, for_ms: HOUR }), "{said:?}");
+        let heard = opened(world, &mut disk, &sharer, 9).unwrap();
+        assert!(kept_ms(&heard).is_some() && lost(&heard).is_none(), "{heard:?}");
+    }
+}
+
+#[test]
+fn what_is_lost_is_not_kept_against_anybodys_will() {
+    // Stopped, or removed, while its sharer was away for good.
+    for removed in [false, true] {
+        let (mut world, mut disk, key) = (World::with(config()), Disk::default(), keeper(7));
+        let mut sharer = Sharer::keeping(1, &key);
+        sharer.claim(&mut world, 1, HOST);
+        sharer.event(&mut world, 1, 100);
+        sharer.snapshot(&mut world, 1, true);
+        world.gone(1);
+        world.wait(600_000);
+        world.work(&mut disk);
+        assert_eq!(disk.objects.len(), 1, "control");
+        let challenge = world.connect(10);
+        if removed {
+            let signature = key.sign(true, &challenge, HOST);
+            world.text(10, &KeeperToRelay::AskKept { keeper: key.public(), remove: true, signature });
+        } else {
+            let ends =
+                vec![OwnedEnd { owner: sharer.owner.public(), end: sharer.signed_end(EndReason::Unshared) }];
+            world.text(10, &SharerToRelay::EndGroup { ends });
+        }
+        world.work(&mut disk);
+        let heard = opened(&mut world, &mut disk, &sharer, 11);
+        assert!(heard.is_err() || !heard.unwrap().iter().any(Heard::is_screen), "{removed}");
+        let mut world = world.restarted(&disk, 1);
+        assert!(opened(&mut world, &mut disk, &sharer, 12).is_err(), "{removed}");
+    }
+}
+
+#[test]
+fn what_nobody_looks_at_makes_way_for_a_live_session() {
+    let one = RelayConfig { max_sessions: 1, ..config() };
+    let (mut world, mut disk, key) = (World::with(one.clone()), Disk::default(), keeper(7));
+    let mut kept = Sharer::keeping(1, &key);
+    kept.lives_and_ends(&mut world, 1, &mut disk);
+    let mut world = World { relay: Relay::new(one, Entropy::from_seed([9; 32]), world.now()), ..world };
+    for (session, object) in &disk.objects {
+        let head = decode_head(*session, object, object.len() as u64).unwrap();
+        world.relay.handle_found(world.now(), head, object.len() as u64);
+    }
+    assert!(opened(&mut world, &mut disk, &kept, 2).is_ok());
+    let mut live = Sharer::seeded(2);
+    live.claim(&mut world, 3, HOST);
+    let full = RelayToSharer::FailedToInitialize { channel: CH, reason: Refusal::RelayFull };
+    assert_eq!(world.sharer(3), [full], "somebody looks at it");
+    world.gone(2);
+    live.claim(&mut world, 4, HOST);
+    assert!(matches!(world.sharer(4)[..], [RelayToSharer::SessionInitialized { .. }, ..]));
+    // And it opens again as soon as there is room.
+    assert_eq!(opened(&mut world, &mut disk, &kept, 5), Err(Refusal::RelayFull));
+    world.gone(4);
+    world.wait(600_000);
+    assert!(opened(&mut world, &mut disk, &kept, 6).is_ok());
+}
+
+#[test]
+fn runs_of_a_kept_session_are_told_to_who_has_its_token() {
+    let (mut world, mut disk, key) = (World::with(config()), Disk::default(), keeper(7));
+    let mut sharer = Sharer::keeping(1, &key);
+    sharer.source.task_id = Some(TaskId("parent".into()));
+    sharer.lives_and_ends(&mut world, 1, &mut disk);
+    let mut world = world.restarted(&disk, 1);
+    let session = sharer.owner.session_id();
+    let query = |task: &str, token| RunsQuery { ancestor: TaskId(task.into()), token, after: None, limit: 9 };
+    let ask =
+        |world: &mut World, task: &str, token| world.relay.runs(world.now(), "10.0.0.9", &query(task, token));
+    let token = sharer.token(Right::Watch);
+    assert_eq!(ask(&mut world, "parent", Sharer::seeded(3).token(Right::Watch)), Err(RunsError::NotFound));
+    assert!(!world.relay.is_loading(session), "nothing is read for who may not know of it");
+    assert_eq!(ask(&mut world, "parent", token.clone()), Err(RunsError::Later(session)));
+    assert!(world.relay.is_loading(session));
+    world.work(&mut disk);
+    assert!(!world.relay.is_loading(session));
+    let runs = ask(&mut world, "parent", token.clone()).unwrap();
+    let answer: RunsAnswer = serde_json::from_str(&runs.to_json()).unwrap();
+    assert_eq!((answer.session_id, answer.runs), (session, vec![row()]));
+    assert_eq!(ask(&mut world, "another", token.clone()), Err(RunsError::NotFound));
+    // Put away again, as nobody looks.
+    world.wait(60_000);
+    assert_eq!(world.relay.stats().sessions, 0);
+    assert_eq!(ask(&mut world, "parent", token), Err(RunsError::Later(session)));
 }
 
 #[test]

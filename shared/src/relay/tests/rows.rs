@@ -15,14 +15,14 @@ fn id(n: usize) -> TaskId {
 }
 
 /// A child's row; the relay has no use for what is in its card.
-fn row(n: usize, revision: u64, size: usize) -> TaskRow {
+pub(super) fn row(n: usize, revision: u64, size: usize) -> TaskRow {
     let card = SealedCard { body: Blob(vec![7; size]), typing: None, signature: Signature([7; 64]) };
     let mut task = Task::new(id(n), Some(TaskId("parent".into())), "", UnixMs(0));
     (task.revision, task.state) = (revision, TaskState::Running);
     TaskRow::new(&task, card)
 }
 
-fn update(world: &mut World, peer: u64, rows: Vec<TaskRow>) {
+pub(super) fn update(world: &mut World, peer: u64, rows: Vec<TaskRow>) {
     world.text(peer, &SharerToRelay::UpdateTasks { channel: CH, rows });
 }
 
@@ -191,7 +191,7 @@ fn ended(heard: &[Heard]) -> bool {
     )
 }
 
-fn end_of(sharer: &Sharer, signer: &OwnerKey) -> OwnedEnd {
+pub(super) fn end_of(sharer: &Sharer, signer: &OwnerKey) -> OwnedEnd {
     let scope = Scope { session: sharer.owner.session_id(), epoch: sharer.epoch };
     let point = ChainPoint { number: sharer.number, ..ChainPoint::start(scope) };
     let end = End { epoch: sharer.epoch, point, reason: EndReason::Unshared }.sign(signer);

@@ -3,6 +3,7 @@
 use super::*;
 use crate::card::Reach;
 use crate::keys::grant::GrantSecret;
+use crate::keys::keeper::{Keep, KeeperKey};
 use crate::orchestration::status::TaskState;
 use crate::orchestration::task::Task;
 use crate::time::UnixMs;
@@ -75,6 +76,28 @@ fn an_exit_of_the_parent_takes_the_grants_back_too() {
     told(&mut sharer);
     sharer.handle_exit(NOW, session, Some(0), None);
     assert!(told(&mut sharer) && sharer.granted(&id("far")) == (2, None));
+}
+
+#[test]
+fn a_parent_that_is_kept_and_exits_leaves_its_grants_and_one_that_is_stopped_takes_them() {
+    for stopped in [false, true] {
+        let mut sharer = Sharer::new(Entropy::from_seed([4; 32]), NOW);
+        let keeper = KeeperKey::generate(&mut Entropy::from_seed([5; 32])).public();
+        let keep = Some(Keep { for_ms: 1_000_000, keeper });
+        sharer.host(NOW, task("parent", None), SessionConfig { keep, ..config() });
+        sharer.host_elsewhere(NOW, task("far", Some("parent")), true);
+        let session = sharer.share(NOW, &id("parent"), Begin::Fresh).unwrap();
+        let granted = sharer.granted(&id("far"));
+        assert!(granted.1.is_some() && told(&mut sharer));
+        if stopped {
+            sharer.unshare(NOW, &id("parent"));
+        } else {
+            sharer.handle_exit(NOW, session, Some(0), None);
+        }
+        let (revision, reach) = sharer.granted(&id("far"));
+        assert_eq!((reach.is_some(), told(&mut sharer)), (!stopped, stopped));
+        assert_eq!(revision > granted.0, stopped);
+    }
 }
 
 #[test]
