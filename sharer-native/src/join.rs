@@ -43,15 +43,18 @@ use crate::{clock, exit, tty};
 
 /// Lines that have scrolled off and can be looked at, of each session.
 const SCROLLBACK: usize = 5_000;
-/// Pictures are this far apart at least: more than people see.
+/// Pictures are this far apart: more often than people see.
 const FRAME: Duration = Duration::from_millis(16);
+/// After a rest, so many may follow each other at once: an echo is not kept waiting for the picture before it.
+const AT_ONCE: u32 = 4;
 /// The longest sleep: a relay's silence is noticed, and the runtime's clock stands still while the computer sleeps.
 const LONGEST_SLEEP: Duration = Duration::from_secs(5);
 /// The alternate screen, cleared, and pastes between brackets.
 const ENTER: &[u8] = b"\x1b[?1049h\x1b[2J\x1b[?2004h";
 
-/// Shows `link` until the person leaves; `child` is selected first. Returns the exit status.
-pub fn run(link: Link, child: Option<TaskId>) -> anyhow::Result<u8> {
+/// Shows `link` until the person leaves; `child` is selected first, `own` never, as this runs in its terminal. Returns the exit
+/// status.
+pub fn run(link: Link, child: Option<TaskId>, own: Option<TaskId>) -> anyhow::Result<u8> {
     if !tty::is_there() {
         bail!("`sharer join` needs a terminal to draw on; in a script, watch the link in a browser");
     }
@@ -59,7 +62,7 @@ pub fn run(link: Link, child: Option<TaskId>) -> anyhow::Result<u8> {
     let entropy = clock::entropy().map_err(|error| anyhow::anyhow!("no randomness: {error}"))?;
     let viewer = Viewer::new(link, entropy, clock::now());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let left = runtime.block_on(Join::new(viewer, relay).run(child));
+    let left = runtime.block_on(Join::new(viewer, relay, own).run(child));
     runtime.shutdown_background();
     left
 }
@@ -104,16 +107,19 @@ struct Join {
     titles: BTreeMap<PaneId, String>,
     keyboard: Keyboard,
     looks: Looks,
+    /// The task in whose terminal this runs.
+    own: Option<TaskId>,
     /// How the person's terminal is set.
     dress: Dress,
     /// Room for a terminal, as the machine knows it.
     fits: Option<WindowSize>,
-    drawn: Instant,
+    /// When the next picture is due, if all are as far apart as they should be.
+    next: Instant,
     dirty: bool,
 }
 
 impl Join {
-    fn new(viewer: Viewer, relay: RelayUrl) -> Self {
+    fn new(viewer: Viewer, relay: RelayUrl, own: Option<TaskId>) -> Self {
         let mut uplink = Uplink::default();
         uplink.dial(relay);
         Self {
@@ -125,9 +131,10 @@ impl Join {
             titles: BTreeMap::new(),
             keyboard: Keyboard::default(),
             looks: Looks::default(),
+            own,
             dress: Dress::default(),
             fits: None,
-            drawn: Instant::now(),
+            next: Instant::now(),
             dirty: true,
         }
     }
@@ -194,7 +201,7 @@ impl Join {
             // A millisecond later than sooner: before its time nothing happens.
             now + Duration::from_millis(at.since(clock::now().mono).saturating_add(1))
         });
-        let frame = self.dirty.then(|| self.drawn + FRAME);
+        let frame = self.dirty.then(|| self.may_draw_at());
         let second = picture::ticks(&self.viewer.view()).then(|| now + Duration::from_secs(1));
         let soonest = due.into_iter().chain(frame).chain(second).min();
         soonest.map_or(now + LONGEST_SLEEP, |at| at.min(now + LONGEST_SLEEP))
@@ -210,12 +217,19 @@ impl Join {
     }
 
     fn happened(&mut self, event: Event) {
+        // A key that was typed is seen by its echo.
+        let before = matches!(event, Event::Keys { .. }).then(|| self.viewer.view());
         self.waiting.push_back(event);
         while let Some(event) = self.waiting.pop_front() {
             let effects = self.viewer.update(clock::now(), event);
             self.perform(effects);
         }
-        self.dirty = true;
+        self.dirty |= before.is_none_or(|before| before != self.viewer.view());
+    }
+
+    /// When the next picture may be drawn.
+    fn may_draw_at(&self) -> Instant {
+        self.next.checked_sub(FRAME * (AT_ONCE - 1)).unwrap_or(self.next)
     }
 
     fn perform(&mut self, effects: Vec<Effect>) {
@@ -291,10 +305,11 @@ impl Join {
     }
 
     fn draw_in_time(&mut self, canvas: &mut Canvas) -> anyhow::Result<()> {
-        if !self.dirty || self.drawn.elapsed() < FRAME {
+        let now = Instant::now();
+        if !self.dirty || now < self.may_draw_at() {
             return Ok(());
         }
-        (self.dirty, self.drawn) = (false, Instant::now());
+        (self.dirty, self.next) = (false, self.next.max(now) + FRAME);
         let view = self.viewer.view();
         let terminal = view.pane.and_then(|pane| self.panes.get(&pane));
         let typed = terminal.filter(|_| matches!(view.typing, Typing::On));

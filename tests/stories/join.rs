@@ -258,6 +258,23 @@ async fn a_session_does_not_show_itself_in_itself() {
     shows(&seat, &["it would show itself in itself"]).await;
     shows(&seat, &["status-125"]).await;
 
+    // Nor does a child, where its parent's link shows it as a pill.
+    let kid = r#"until [ -e "$HOME/parent" ]; do sleep 0.05; done; exec "$SHARER_BIN" join "$(cat "$HOME/parent")""#;
+    std::fs::write(sandbox.path().join("kid"), kid).unwrap();
+    let program = r#""$SHARER_BIN" spawn --name kid -- sh "$HOME/kid"; echo top-$((40+2)); read line"#;
+    let sharer = Sharer::share(&sandbox, ["--", "sh", "-c", program]).await;
+    let seat = Seat::sharer(&sandbox, &["join", &sharer.write_link()]);
+    shows(&seat, &["top-42", "kid"]).await;
+    std::fs::write(sandbox.path().join("parent.new"), sharer.read_link()).unwrap();
+    std::fs::rename(sandbox.path().join("parent.new"), sandbox.path().join("parent")).unwrap();
+    seat.types("\x1b2");
+    // Its screen is the parent's, in a viewer of its own.
+    shows(&seat, &["top-42", "? help"]).await;
+    seat.types("i");
+    shows(&seat, &["TYPING"]).await;
+    seat.types("\x1b[C");
+    shows(&seat, &["it would show itself in itself"]).await;
+
     // Another one may be shown there.
     let other = Sharer::share(&sandbox, ["--", "sh", "-c", "echo other-$((40+2)); read line"]).await;
     let program = format!(r#""$SHARER_BIN" join '{}'"#, other.read_link());

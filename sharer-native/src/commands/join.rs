@@ -21,14 +21,16 @@ pub fn join(link: Option<&str>) -> anyhow::Result<u8> {
         Some(text) => Link::parse_deep(text)?,
         None => chosen()?,
     };
-    let own = Session::around().and_then(|around| around.shows(&link.session)).unwrap_or(false);
-    if own && child.is_none() {
+    let around = Session::around();
+    let shows = around.as_ref().is_ok_and(|around| around.shows(&link.session).unwrap_or(false));
+    let own = std::env::var("SHARER_TASK_ID").ok().filter(|_| around.is_ok()).map(TaskId);
+    if shows || (child.is_some() && child == own) {
         bail!(
             "this terminal is that session: it would show itself in itself, without end. Join it from a terminal that is not \
              shared (where this one is not, unset SHARER_SOCKET)"
         );
     }
-    join::run(link, child)
+    join::run(link, child, own)
 }
 
 /// A link on a line; keys come from the terminal afterwards.

@@ -30,13 +30,13 @@ pub(super) fn draw(
                 break;
             }
             let Some(cell) = buffer.cell_mut((area.x + column, area.y + row)) else { continue };
-            let mut symbol: String = glyph.characters().collect();
-            // The model keeps none; this is the last door before a person's terminal.
-            symbol.retain(|c| !c.is_control());
-            if symbol.is_empty() {
-                symbol.push(' ');
+            // The model keeps no control characters; this is the last door before a person's terminal.
+            let base = if glyph.base.is_control() { ' ' } else { glyph.base };
+            cell.set_char(base).set_style(style(glyph.style));
+            if !glyph.marks.is_empty() {
+                let symbol: String = glyph.characters().filter(|c| !c.is_control()).collect();
+                cell.set_symbol(if symbol.is_empty() { " " } else { &symbol });
             }
-            cell.set_symbol(&symbol).set_style(style(glyph.style));
             if glyph.wide
                 && let Some(next) = buffer.cell_mut((area.x + column + 1, area.y + row))
             {

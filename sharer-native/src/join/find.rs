@@ -1,11 +1,31 @@
-//! Finding text in what is looked at: a line at a time, whatever the case.
+//! Finding text in what is looked at, whatever the case, and wherever it was wrapped.
 
-use ratatui::buffer::Buffer;
+use ratatui::buffer::{Buffer, Cell};
 use ratatui::layout::Rect;
 use ratatui::style::{Color, Style};
+use unicode_width::UnicodeWidthStr as _;
 
 /// The longest text that is looked for, in characters.
 const LONGEST: usize = 200;
+
+/// What is between a row and the next one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Seam {
+    /// The text ends here.
+    #[default]
+    End,
+    /// It goes on there.
+    Within,
+    /// It goes on there, and a blank was left out.
+    Blank,
+}
+
+/// A row of a text that was wrapped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Row {
+    pub(super) text: String,
+    pub(super) seam: Seam,
+}
 
 /// What is looked for, and where.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -37,16 +57,14 @@ impl Find {
         (self.at, self.found) = (None, None);
     }
 
-    /// Goes to the next line that has it, towards the past or back; the line's place.
-    pub(super) fn step(&mut self, lines: &[String], older: bool) -> Option<usize> {
+    /// Goes to the next row in which it begins, towards the past or back; the row's place.
+    pub(super) fn step(&mut self, rows: &[Row], older: bool) -> Option<usize> {
         self.writing = false;
         let needle = folded(&self.text);
         if needle.is_empty() {
             return None;
         }
-        let has: Vec<usize> = (0..lines.len())
-            .filter(|place| lines.get(*place).is_some_and(|line| folded(line).contains(&needle)))
-            .collect();
+        let has = places(&needle, rows);
         let next = match self.at {
             None => has.last(),
             // Beyond the last one the first comes again.
@@ -71,29 +89,74 @@ impl Find {
         }
     }
 
-    /// Marks it where it is drawn.
-    pub(super) fn mark(&self, area: Rect, buffer: &mut Buffer) {
+    /// Marks it where it is drawn; what is between the rows is said for each, where anything is.
+    pub(super) fn mark(&self, area: Rect, seams: &[Seam], buffer: &mut Buffer) {
         let needle: Vec<char> = self.text.chars().map(fold).collect();
         if needle.is_empty() {
             return;
         }
-        let style = Style::new().fg(Color::Black).bg(Color::Yellow);
-        for y in area.top()..area.bottom() {
-            let cell =
-                |x: u16| buffer.cell((x, y)).and_then(|cell| cell.symbol().chars().next()).unwrap_or(' ');
-            let row: Vec<char> = (area.left()..area.right()).map(cell).map(fold).collect();
-            let found: Vec<usize> = (0..row.len())
-                .filter(|from| row.get(*from..).is_some_and(|rest| rest.starts_with(&needle)))
-                .collect();
-            for from in found {
-                let from = area.left().saturating_add(u16::try_from(from).unwrap_or(u16::MAX));
-                let width = u16::try_from(needle.len()).unwrap_or(u16::MAX);
-                let place =
-                    Rect { x: from, y, width: width.min(area.right().saturating_sub(from)), height: 1 };
-                buffer.set_style(place, style);
+        // What is read in one go, each character with its place.
+        let mut read: Vec<(char, Option<Rect>)> = Vec::new();
+        for (row, y) in (area.top()..area.bottom()).enumerate() {
+            let mut x = area.left();
+            while x < area.right() {
+                let symbol = buffer.cell((x, y)).map_or(" ", Cell::symbol);
+                let width = u16::try_from(symbol.width()).unwrap_or(1).clamp(1, area.right() - x);
+                let first = symbol.chars().next().unwrap_or(' ');
+                read.push((fold(first), Some(Rect { x, y, width, height: 1 })));
+                x += width;
+            }
+            match seams.get(row).copied().unwrap_or_default() {
+                Seam::Within => {}
+                Seam::Blank => {
+                    while read.pop_if(|(last, _)| *last == ' ').is_some() {}
+                    read.push((' ', None));
+                }
+                Seam::End => mark(&needle, &std::mem::take(&mut read), buffer),
+            }
+        }
+        mark(&needle, &read, buffer);
+    }
+}
+
+fn mark(needle: &[char], read: &[(char, Option<Rect>)], buffer: &mut Buffer) {
+    let style = Style::new().fg(Color::Black).bg(Color::Yellow);
+    let is_here = |part: &[(char, Option<Rect>)]| part.iter().map(|(c, _)| c).eq(needle);
+    for part in read.windows(needle.len()).filter(|part| is_here(part)) {
+        for place in part.iter().filter_map(|(_, place)| *place) {
+            buffer.set_style(place, style);
+        }
+    }
+}
+
+/// The rows in which a text begins, each once.
+fn places(needle: &str, rows: &[Row]) -> Vec<usize> {
+    let mut found: Vec<usize> = Vec::new();
+    let mut look = |text: &str, begins: &[(usize, usize)]| {
+        for (at, _) in text.match_indices(needle) {
+            let row = begins.iter().rev().find(|(from, _)| *from <= at).map(|(_, place)| *place);
+            if row.is_some() && found.last().copied() != row {
+                found.extend(row);
+            }
+        }
+    };
+    // A text of several rows, and where in it each begins.
+    let (mut text, mut begins) = (String::new(), Vec::new());
+    for (place, row) in rows.iter().enumerate() {
+        begins.push((text.len(), place));
+        text.extend(row.text.chars().map(fold));
+        match row.seam {
+            Seam::Within => {}
+            Seam::Blank => text.push(' '),
+            Seam::End => {
+                look(&text, &begins);
+                text.clear();
+                begins.clear();
             }
         }
     }
+    look(&text, &begins);
+    found
 }
 
 fn fold(c: char) -> char {
@@ -108,9 +171,52 @@ fn folded(text: &str) -> String {
 mod tests {
     use super::*;
 
+    fn row(text: &str, seam: Seam) -> Row {
+        Row { text: text.to_owned(), seam }
+    }
+
+    fn find(text: &str) -> Find {
+        let mut find = Find::ask();
+        text.chars().for_each(|c| find.write(c));
+        find
+    }
+
+    #[test]
+    fn what_was_wrapped_is_found_in_the_row_where_it_begins_and_marked_in_both() {
+        let rows = [
+            row("one nee", Seam::Within),
+            row("dle", Seam::End),
+            row("nee", Seam::End),
+            row("dle two", Seam::Blank),
+            row("words", Seam::End),
+            row("a needle and a needle", Seam::End),
+        ];
+        let mut needle = find("NEEDLE");
+        assert_eq!([needle.step(&rows, true), needle.step(&rows, true)], [Some(5), Some(0)]);
+        assert!(needle.says().contains("2 of 2 lines"), "a row once: {}", needle.says());
+        assert_eq!(find("two words").step(&rows, true), Some(3), "a blank was left out");
+        assert_eq!(find("twowords").step(&rows, true), None);
+
+        let area = Rect::new(0, 0, 7, 5);
+        let mut buffer = Buffer::empty(area);
+        for (y, row) in (0..).zip(&rows[..5]) {
+            buffer.set_string(0, y, &row.text, Style::new());
+        }
+        let seams: Vec<Seam> = rows.iter().map(|row| row.seam).collect();
+        needle.mark(area, &seams, &mut buffer);
+        find("two words").mark(area, &seams, &mut buffer);
+        let mut marked = Vec::new();
+        for y in 0..5 {
+            marked.push((0..7).filter(|x| buffer[(*x, y)].bg == Color::Yellow).collect::<Vec<u16>>());
+        }
+        let none: Vec<u16> = Vec::new();
+        assert_eq!(marked, [vec![4, 5, 6], vec![0, 1, 2], none, vec![4, 5, 6], vec![0, 1, 2, 3, 4]]);
+    }
+
     #[test]
     fn the_newest_line_is_found_first_and_after_the_last_the_first_again() {
-        let lines = ["Error one", "fine", "an ERROR two", "fine", "error three"].map(str::to_owned);
+        let lines =
+            ["Error one", "fine", "an ERROR two", "fine", "error three"].map(|text| row(text, Seam::End));
         let mut find = Find::ask();
         for c in "erxr\x7f\x7fror\x1b".chars() {
             find.write(c);
@@ -136,7 +242,7 @@ mod tests {
         buffer.set_string(0, 0, "xÄx äx.ÄX", Style::new());
         let mut find = Find::ask();
         "äx".chars().for_each(|c| find.write(c));
-        find.mark(area, &mut buffer);
+        find.mark(area, &[], &mut buffer);
         let marked: Vec<u16> = (0..13).filter(|x| buffer[(*x, 0)].bg == Color::Yellow).collect();
         assert_eq!(marked, [1, 2, 4, 5, 7, 8]);
     }

@@ -2,7 +2,7 @@
 
 use shared::viewer::{Event, Selection, State, Typing, View};
 
-use super::find::Find;
+use super::find::{Find, Row, Seam};
 use super::keyboard::{Key, Pasted};
 use super::mouse::Mouse;
 use super::{Join, Left, talk};
@@ -21,24 +21,29 @@ impl Join {
             let Some(key) = self.keyboard.next(typing && view.paste.is_none()) else { break };
             // What asks a question takes the next key.
             if view.paste.is_some() {
+                self.dirty = true;
                 self.answer(&key);
                 continue;
             }
             if let Key::Mouse(mouse) = key {
+                self.dirty = true;
                 self.point(mouse, &view);
                 continue;
             }
             if self.looks.find.as_ref().is_some_and(|find| find.writing) {
+                self.dirty = true;
                 self.write_find(&key);
                 continue;
             }
             if typing {
                 self.type_key(key, &view);
-            } else if let Some(left) = self.command(&key, &view) {
+                continue;
+            }
+            self.dirty = true;
+            if let Some(left) = self.command(&key, &view) {
                 return Some(left);
             }
         }
-        self.dirty = true;
         None
     }
 
@@ -54,6 +59,9 @@ impl Join {
     /// A key while typing: all but the way out are the program's.
     fn type_key(&mut self, key: Key, view: &View) {
         let Some(pane) = view.pane else { return };
+        // What is typed is seen by its echo, unless this looks elsewhere.
+        self.dirty |= self.looks.is_elsewhere()
+            || matches!(key, Key::Out | Key::Next(_) | Key::Step { .. } | Key::Paste(_));
         match key {
             Key::Out => self.happened(Event::StopTyping),
             Key::Next(steps) if view.bar.is_some() => self.go(steps, view),
@@ -159,6 +167,11 @@ impl Join {
 
     fn select(&mut self, next: Option<Selection>) {
         if let Some(next) = next {
+            if self.own.as_ref().is_some_and(|own| next == Selection::Child(own.clone())) {
+                return self
+                    .looks
+                    .say("This terminal is that session: it would show itself in itself, without end.");
+            }
             self.looks.follow();
             self.happened(Event::Select(next));
         }
@@ -221,24 +234,26 @@ impl Join {
         if self.looks.find.is_none() {
             return;
         }
-        let (lines, rows) = self.lines(view);
-        let place = self.looks.find.as_mut().and_then(|find| find.step(&lines, older));
+        let (all, rows) = self.rows(view);
+        let place = self.looks.find.as_mut().and_then(|find| find.step(&all, older));
         if let Some(place) = place {
-            self.looks.look_at(place, lines.len(), rows);
+            self.looks.look_at(place, all.len(), rows);
         }
     }
 
-    /// The lines of what scrolls, and how many are shown at once.
-    fn lines(&self, view: &View) -> (Vec<String>, usize) {
+    /// The rows of what scrolls, and how many are shown at once.
+    fn rows(&self, view: &View) -> (Vec<Row>, usize) {
         let height = usize::from(self.looks.height);
         if let (true, Some(transcript)) = (self.looks.talks, self.viewer.transcript()) {
             let columns = self.looks.talk_columns;
             let lines = talk::lines(transcript, columns, usize::MAX);
-            return (lines.iter().map(ToString::to_string).collect(), height);
+            let rows = lines.into_iter().map(|(line, seam)| Row { text: line.to_string(), seam });
+            return (rows.collect(), height);
         }
         let terminal = view.pane.and_then(|pane| self.panes.get(&pane));
         terminal.map_or((Vec::new(), height), |terminal| {
-            (terminal.lines().collect(), terminal.size().rows.into())
+            let row = |(text, goes_on)| Row { text, seam: if goes_on { Seam::Within } else { Seam::End } };
+            (terminal.written().map(row).collect(), terminal.size().rows.into())
         })
     }
 

@@ -51,6 +51,11 @@ impl Looks {
         self.help || self.find.is_some()
     }
 
+    /// Whether [`Looks::follow`] changes anything.
+    pub(super) fn is_elsewhere(&self) -> bool {
+        self.back > 0 || self.said.is_some() || self.command.is_some()
+    }
+
     /// Goes to the newest lines.
     pub(super) fn follow(&mut self) {
         (self.back, self.said, self.command) = (0, None, None);

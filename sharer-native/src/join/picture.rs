@@ -12,6 +12,7 @@ use shared::time::UnixMs;
 use shared::viewer::{Shown, State, Typing, View};
 use unicode_width::UnicodeWidthStr as _;
 
+use super::find::Seam;
 use super::looks::{Looks, Placed};
 use super::{bar, cells, talk};
 use crate::term::Terminal;
@@ -68,9 +69,6 @@ impl Picture<'_> {
         }
         let cols = self.draw_middle(frame, middle, looks);
         looks.room = cols.map(|cols| WindowSize { cols, rows });
-        if let Some(find) = &looks.find {
-            find.mark(middle, frame.buffer_mut());
-        }
         if let Some(message) = message {
             let style = Style::new().fg(Color::Yellow);
             frame.render_widget(Paragraph::new(message).style(style).wrap(Wrap { trim: true }), below);
@@ -107,8 +105,12 @@ impl Picture<'_> {
             looks.back = looks.back.min(all.len().saturating_sub(height));
             let upto = all.len() - looks.back;
             let from = upto.saturating_sub(height);
-            let shown = all.get(from..upto).unwrap_or_default().to_vec();
+            let (shown, seams): (Vec<_>, Vec<_>) =
+                all.get(from..upto).unwrap_or_default().iter().cloned().unzip();
             frame.render_widget(Paragraph::new(shown), area);
+            if let Some(find) = &looks.find {
+                find.mark(area, &seams, frame.buffer_mut());
+            }
         }
         left.map(|area| area.width)
     }
@@ -124,6 +126,16 @@ impl Picture<'_> {
         let back = if scrolls { looks.stay(terminal.history()) } else { 0 };
         let (cursor, corner) = cells::draw(terminal, back, area, frame.buffer_mut());
         looks.placed = (back == 0).then_some(Placed { area, corner });
+        if let Some(find) = &looks.find {
+            let cols = terminal.size().cols;
+            let seam = |row| {
+                let goes_on = corner.0 == 0 && cols <= area.width && terminal.goes_on(usize::from(row), back);
+                if goes_on { Seam::Within } else { Seam::End }
+            };
+            let seams: Vec<Seam> = (corner.1..corner.1 + area.height).map(seam).collect();
+            let drawn = Rect { width: cols.min(area.width), ..area };
+            find.mark(drawn, &seams, frame.buffer_mut());
+        }
         if let (Some(at), Typing::On) = (cursor, &self.view.typing) {
             frame.set_cursor_position(at);
         }

@@ -5,9 +5,11 @@ use ratatui::text::{Line, Span};
 use shared::conversation::{Block, Role, ToolContent, Transcript};
 use unicode_width::UnicodeWidthChar as _;
 
+use super::find::Seam;
+
 /// The newest lines of a transcript, `count` of them if it has so many, wrapped to so many columns; the newest last.
-pub(super) fn lines(transcript: &Transcript, columns: usize, count: usize) -> Vec<Line<'static>> {
-    let mut newest_first: Vec<Line<'static>> = Vec::new();
+pub(super) fn lines(transcript: &Transcript, columns: usize, count: usize) -> Vec<(Line<'static>, Seam)> {
+    let mut newest_first: Vec<(Line<'static>, Seam)> = Vec::new();
     for (_, _, block) in transcript.blocks().rev() {
         if newest_first.len() >= count {
             break;
@@ -18,7 +20,7 @@ pub(super) fn lines(transcript: &Transcript, columns: usize, count: usize) -> Ve
         }
         if !of_block.is_empty() {
             newest_first.extend(of_block.into_iter().rev());
-            newest_first.push(Line::default());
+            newest_first.push((Line::default(), Seam::End));
         }
     }
     newest_first.reverse();
@@ -101,8 +103,9 @@ fn texts(block: &Block, transcript: &Transcript) -> Vec<(String, Style)> {
 }
 
 /// Wraps at blanks where there are some.
-fn wrap(text: &str, style: Style, columns: usize, out: &mut Vec<Line<'static>>) {
+fn wrap(text: &str, style: Style, columns: usize, out: &mut Vec<(Line<'static>, Seam)>) {
     let columns = columns.max(2);
+    let mut end = |line: String, seam| out.push((Line::from(Span::styled(line, style)), seam));
     for paragraph in text.lines() {
         let mut line = String::new();
         let mut used = 0;
@@ -112,16 +115,16 @@ fn wrap(text: &str, style: Style, columns: usize, out: &mut Vec<Line<'static>>) 
             let c = if c == '\t' { ' ' } else { c };
             let width = c.width().unwrap_or(0);
             if used + width > columns && c == ' ' {
-                out.push(Line::from(Span::styled(std::mem::take(&mut line), style)));
+                end(std::mem::take(&mut line), Seam::Blank);
                 (used, blank) = (0, None);
                 continue;
             }
             if used + width > columns {
-                let rest = match blank.take() {
-                    Some(at) => line.split_off(at).trim_start().to_owned(),
-                    None => String::new(),
+                let (rest, seam) = match blank.take() {
+                    Some(at) => (line.split_off(at).trim_start().to_owned(), Seam::Blank),
+                    None => (String::new(), Seam::Within),
                 };
-                out.push(Line::from(Span::styled(std::mem::replace(&mut line, rest), style)));
+                end(std::mem::replace(&mut line, rest), seam);
                 used = line.chars().map(|c| c.width().unwrap_or(0)).sum();
             }
             if c == ' ' {
@@ -130,7 +133,7 @@ fn wrap(text: &str, style: Style, columns: usize, out: &mut Vec<Line<'static>>) 
             line.push(c);
             used += width;
         }
-        out.push(Line::from(Span::styled(line, style)));
+        end(line, Seam::End);
     }
 }
 
@@ -139,8 +142,8 @@ mod tests {
     use super::*;
     use shared::conversation::{Content, Conversation, Update};
 
-    fn text(lines: &[Line<'_>]) -> Vec<String> {
-        lines.iter().map(ToString::to_string).collect()
+    fn text(lines: &[(Line<'_>, Seam)]) -> Vec<String> {
+        lines.iter().map(|(line, _)| line.to_string()).collect()
     }
 
     #[test]
@@ -150,6 +153,11 @@ mod tests {
         assert_eq!(
             text(&out),
             ["a few", "words that", "wrap", "unbreakabl", "elonglines", "漢字漢字[3", "1m"]
+        );
+        let seams: Vec<Seam> = out.iter().map(|(_, seam)| *seam).collect();
+        assert_eq!(
+            seams,
+            [Seam::Blank, Seam::Blank, Seam::End, Seam::Within, Seam::Blank, Seam::Within, Seam::End]
         );
     }
 

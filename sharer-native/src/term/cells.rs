@@ -3,6 +3,7 @@
 use alacritty_terminal::grid::Dimensions as _;
 use alacritty_terminal::index::{Column, Line};
 use alacritty_terminal::term::TermMode;
+use alacritty_terminal::term::cell::Flags;
 
 use super::command::is_number;
 use super::style::Style;
@@ -86,10 +87,37 @@ impl Terminal {
 
     /// The texts of all lines that are kept, those that have scrolled off first, without blanks at their ends.
     pub fn lines(&self) -> impl DoubleEndedIterator<Item = String> + '_ {
+        self.written().map(|(text, _)| text.trim_end().to_owned())
+    }
+
+    /// The texts of all lines as [`Terminal::lines`] has them, and whether each goes on in the next: then with its blanks.
+    pub fn written(&self) -> impl DoubleEndedIterator<Item = (String, bool)> + '_ {
         self.all_lines().map(|(_, at)| {
-            let text: String = self.row_glyphs(at).into_iter().flat_map(Glyph::characters).collect();
-            text.trim_end().to_owned()
+            let mut text: String = self.row_glyphs(at).into_iter().flat_map(Glyph::characters).collect();
+            let last = self.last_flags(at);
+            let goes_on = last.contains(Flags::WRAPLINE);
+            if !goes_on {
+                text.truncate(text.trim_end().len());
+            } else if last.contains(Flags::LEADING_WIDE_CHAR_SPACER) {
+                // The next character was too wide for this column.
+                text.pop();
+            }
+            (text, goes_on)
         })
+    }
+
+    /// Whether a row of the screen, as it was `back` lines before, goes on in the next.
+    pub fn goes_on(&self, row: usize, back: usize) -> bool {
+        let grid = self.tap.term.grid();
+        let at = i32::try_from(back).map(|back| Line(tap::line(row).0 - back));
+        row < grid.screen_lines()
+            && back <= grid.history_size()
+            && at.is_ok_and(|at| self.last_flags(at).contains(Flags::WRAPLINE))
+    }
+
+    fn last_flags(&self, at: Line) -> Flags {
+        let cells: &[_] = &self.tap.term.grid()[at][..];
+        cells.last().map_or(Flags::empty(), |cell| cell.flags)
     }
 
     /// The commands whose lines are kept, each with the place of its line in [`Terminal::lines`].
