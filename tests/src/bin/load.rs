@@ -18,7 +18,7 @@ use e2e::load::rows::{self, Size};
 use e2e::load::table::Row;
 
 /// In the table's order.
-const PARTS: [&str; 15] = [
+const PARTS: [&str; 16] = [
     "floor",
     "echo",
     "pour",
@@ -32,6 +32,7 @@ const PARTS: [&str; 15] = [
     "presence",
     "start",
     "children",
+    "remote",
     "viewer",
     "page-children",
 ];
@@ -107,6 +108,7 @@ async fn measure(part: &str, size: Size, floor: &Floor) -> Vec<Row> {
         "presence" => rows::counted(size).await,
         "start" => rows::started(size).await,
         "children" => rows::led(size).await,
+        "remote" => rows::far(size).await,
         "viewer" => rows::viewed(size).await,
         "page-children" => rows::led_in_a_page(size).await,
         other => panic!("no part is called {other}; there are {PARTS:?}"),

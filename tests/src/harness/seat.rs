@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::io::Read;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 
 use rustix::fs::{Mode, OFlags};
 use rustix::process::{Signal, kill_process};
@@ -23,9 +23,16 @@ pub const SIZE: WindowSize = WindowSize { cols: 100, rows: 30 };
 #[derive(Debug)]
 pub struct Seat {
     pty: Pty,
-    written: Arc<Mutex<Vec<u8>>>,
+    written: Arc<Written>,
     /// Its number may be somebody else's by now.
     over: AtomicBool,
+}
+
+/// What the terminal was given, and word of more.
+#[derive(Debug, Default)]
+struct Written {
+    bytes: Mutex<Vec<u8>>,
+    more: Condvar,
 }
 
 impl Seat {
@@ -49,12 +56,13 @@ impl Seat {
         let program = Program::find(&words).expect("env is everywhere");
         let pty = Pty::start(&program, SIZE, &[]).expect("a PTY");
         let mut reader = pty.output().expect("a PTY has output");
-        let written = Arc::new(Mutex::new(Vec::new()));
+        let written = Arc::new(Written::default());
         let theirs = Arc::clone(&written);
         std::thread::spawn(move || {
             let mut chunk = [0; 16 * 1024];
             while let Ok(read @ 1..) = reader.read(&mut chunk) {
-                theirs.lock().expect("nobody panics with it").extend_from_slice(&chunk[..read]);
+                theirs.bytes.lock().expect("nobody panics with it").extend_from_slice(&chunk[..read]);
+                theirs.more.notify_all();
             }
         });
         Self { pty, written, over: AtomicBool::new(false) }
@@ -62,7 +70,18 @@ impl Seat {
 
     /// All bytes the terminal was given.
     pub fn bytes(&self) -> Vec<u8> {
-        self.written.lock().expect("nobody panics with it").clone()
+        self.written.bytes.lock().expect("nobody panics with it").clone()
+    }
+
+    /// Blocks this thread until the terminal was given more than so many bytes; what is behind them. After [`LONG`], nothing.
+    ///
+    /// # Panics
+    /// When a test has panicked with it.
+    pub fn more(&self, than: usize) -> Vec<u8> {
+        let bytes = self.written.bytes.lock().expect("nobody panics with it");
+        let few = |bytes: &mut Vec<u8>| bytes.len() <= than;
+        let waited = self.written.more.wait_timeout_while(bytes, LONG, few).expect("nobody panics with it");
+        waited.0.get(than..).unwrap_or_default().to_vec()
     }
 
     /// Whether the terminal was given this.

@@ -6,6 +6,7 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use shared::viewer::{Event, State};
+use tokio::process::Command;
 
 use super::machine::{memory, peak};
 use super::sample::Samples;
@@ -22,7 +23,7 @@ pub(super) struct Family<'a> {
     scene: &'a Scene,
     pub(super) relay: Relay,
     pub(super) sharer: Sharer,
-    viewer: Viewer<Tape>,
+    pub(super) viewer: Viewer<Tape>,
     variables: Vec<(String, String)>,
     children: usize,
 }
@@ -43,13 +44,25 @@ impl<'a> Family<'a> {
 
     /// Runs `sharer spawn`; how long it took.
     pub(super) async fn spawn(&mut self, program: &str) -> Duration {
+        self.spawn_with(&[], program).await
+    }
+
+    /// `sharer spawn` with options, for another child.
+    pub(super) fn command(&mut self, options: &[&str], program: &str) -> Command {
         self.children += 1;
         let name = format!("child-{}", self.children);
         let mut command = self.scene.sandbox.command(sharer_bin());
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));
-        command.args(["spawn", "--name", &name, "--", "/bin/sh", "-c", program]);
+        command.args(["spawn", "--name", &name]).args(options).args(["--", "/bin/sh", "-c", program]);
+        command.stdin(Stdio::null());
+        command
+    }
+
+    /// Runs `sharer spawn` with options; how long it took.
+    pub(super) async fn spawn_with(&mut self, options: &[&str], program: &str) -> Duration {
+        let mut command = self.command(options, program);
         let start = Instant::now();
-        let output = command.stdin(Stdio::null()).output().await.expect("it is built");
+        let output = command.output().await.expect("it is built");
         let took = start.elapsed();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         took

@@ -90,6 +90,28 @@ pub fn memory(pid: u32) -> u64 {
     figure(pid, "status", "RssAnon:")
 }
 
+/// Memory that a process holds now, code included.
+///
+/// # Panics
+/// When it does not run.
+pub fn resident(pid: u32) -> u64 {
+    figure(pid, "status", "VmRSS:")
+}
+
+/// How often threads of a process have waited for something, ever: each time one of them was woken again.
+///
+/// # Panics
+/// When it does not run.
+pub fn wakes(pid: u32) -> u64 {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).expect("a running process");
+    let waits = tasks.flatten().filter_map(|task| {
+        let text = std::fs::read_to_string(task.path().join("status")).ok()?;
+        text.lines()
+            .find_map(|line| line.strip_prefix("voluntary_ctxt_switches:")?.trim().parse::<u64>().ok())
+    });
+    waits.sum()
+}
+
 /// The most memory, code included, that a process ever held.
 ///
 /// # Panics

@@ -17,7 +17,7 @@ use crate::harness::{Browser, Sandbox, Sharer};
 const POURING: usize = 20;
 
 /// Notes when each pill first stood in the page, by name.
-const PILLS: &str = r"
+pub(super) const PILLS: &str = r"
 window.__pills = {};
 new MutationObserver(() => {
   for (const name of document.querySelectorAll('[role=tab] .name')) window.__pills[name.textContent] ??= Date.now();
@@ -62,7 +62,7 @@ return (async () => {
 })();
 ";
 
-fn milliseconds(value: &Value) -> Duration {
+pub(super) fn milliseconds(value: &Value) -> Duration {
     Duration::from_secs_f64(millis(value).max(0.0) / 1e3)
 }
 

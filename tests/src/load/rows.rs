@@ -8,8 +8,8 @@ use super::sample::{Samples, median};
 use super::scene::Scene;
 use super::table::{Bound, Row};
 use super::{
-    children, corpus, crowd, floor, idle, late, page_children, pour, presence, start, stop, stuck, traffic,
-    view,
+    children, corpus, crowd, floor, idle, late, page_children, pour, presence, remote, start, stop, stuck,
+    traffic, view,
 };
 
 /// How much of everything.
@@ -284,6 +284,59 @@ pub async fn led(size: Size) -> Vec<Row> {
             "MiB",
             Bound::Count(40.0),
         ),
+    ]
+}
+
+/// Tasks elsewhere, links in a terminal, kept sessions.
+pub async fn far(size: Size) -> Vec<Row> {
+    let scene = Scene::new(300_000);
+    let pills = remote::pills(&scene, size.of(3, 25)).await;
+    let joins = remote::joins(&scene, size.of(3, 25)).await;
+    let (bare, joined) = remote::echoes(&scene, size.of(50, 300)).await;
+    let kept = remote::kept(&scene, size.of(3, 15)).await;
+    let idle = remote::idle(&scene, Duration::from_secs(size.of(20, 120))).await;
+    let count = size.of(20, 100);
+    let many = remote::many(&scene, count).await;
+    let timed = |what: &str, samples: &Samples, most: f64| {
+        let worst = ms(samples.percentile(100));
+        Row::new(what, ms(samples.median()), "ms", Bound::Time(most)).note(format!("worst {worst:.0} ms"))
+    };
+    vec![
+        timed("`sharer spawn --on` to its pill in an open page", &pills, 500.0),
+        timed("`sharer join` to the exact screen", &joins, 100.0),
+        Row::new(
+            "echo through `sharer join`, p50",
+            us(joined.median()) / us(bare.median()),
+            "× echo",
+            Bound::Time(1.2),
+        )
+        .note(format!(
+            "p50 {:.0} µs, p95 {:.0} µs; without a terminal {:.0} µs",
+            us(joined.median()),
+            us(joined.percentile(95)),
+            us(bare.median())
+        )),
+        timed("a kept session: dial to its end and last screen", &kept, 300.0),
+        Row::new(
+            "driver at rest: memory, code included",
+            float(idle.resident) / MIB,
+            "MiB",
+            Bound::Count(10.0),
+        )
+        .note(format!("{:.1} MiB are its own", float(idle.own) / MIB)),
+        Row::new("driver at rest: wake-ups a minute", idle.wakes, "", Bound::Count(60.0))
+            .note(format!("{:.3} % of a core", idle.cpu * 100.0)),
+        Row::new(
+            format!("{count} tasks at once on one driver: missing"),
+            float(many.missing as u64),
+            "",
+            Bound::Count(0.0),
+        )
+        .note(format!(
+            "all there after {:.1} s, {:.0} KiB of the driver's memory each",
+            many.took.as_secs_f64(),
+            float(many.each) / KIB
+        )),
     ]
 }
 
