@@ -7,7 +7,7 @@
 //! ```text
 //!  5  sharer   relay   viewer   driver  machines
 //!  4  connection
-//!  3  wire     card    pages    snapshot    seal    chain    input
+//!  3  wire     card    pages    snapshot    seal    chain    input    recording
 //!  2  event    orchestration    keys    link
 //!  1  conversation   command   id   checkpoint
 //!  0  markdown   time   entropy   encoding   platform
@@ -40,6 +40,7 @@ pub mod orchestration;
 pub mod ordered;
 pub mod pages;
 pub mod platform;
+pub mod recording;
 pub mod relay;
 pub mod seal;
 pub mod sharer;

@@ -13,7 +13,7 @@ const ROWS: [&[&str]; 10] = [
     &["id"],
     &["keys", "wire::source", "conversation", "command", "checkpoint"],
     &["event", "link", "orchestration"],
-    &["chain"],
+    &["chain", "recording"],
     &["seal", "input"],
     &["snapshot", "card", "pages"],
     &["wire"],
