@@ -66,6 +66,8 @@ pub struct Sharer {
     groups: Groups,
     /// Messages between agents that went through this process: their ids in transcripts.
     told: u64,
+    /// Whether somebody wants to hear what happens in conversations.
+    listened: bool,
     /// Sessions whose share does not stand any more, and what stood on it may not yet know.
     fallen: BTreeSet<SessionId>,
     /// Sessions of which the relay has said whether it will have them, and their cards do not say so yet.
@@ -97,6 +99,7 @@ impl Sharer {
             programs: Programs::default(),
             groups: Groups::default(),
             told: 0,
+            listened: false,
             fallen: BTreeSet::new(),
             refused: BTreeSet::new(),
             turns: Turns::default(),

@@ -23,6 +23,8 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use shared::event::WindowSize;
 
 use crate::driver::args::{DriverArgs, RunArgs};
+use crate::record::args::RecordArgs;
+use crate::record::export::Format;
 use crate::relay::{self, RelayArgs, args};
 use crate::ws::RelayUrl;
 
@@ -117,6 +119,9 @@ pub struct ShareArgs {
     /// all sealed; needs --relay, and `--data-dir` there
     #[arg(long, value_name = "DURATION", value_parser = args::parse_duration)]
     pub keep: Option<Duration>,
+    /// Whether it is recorded.
+    #[command(flatten)]
+    pub record: RecordArgs,
     /// Write a log (`SHARER_LOG=debug` for more); it never holds links or what is on the screen
     #[arg(long, value_name = "PATH", env = "SHARER_LOG_FILE")]
     pub log_file: Option<PathBuf>,
@@ -167,15 +172,24 @@ pub enum Other {
         #[arg(long)]
         json: bool,
         /// What you have relays keep of sessions that have ended, instead
-        #[arg(long)]
+        #[arg(long, conflicts_with = "recorded")]
         kept: bool,
+        /// What was recorded on this computer, instead
+        #[arg(long)]
+        recorded: bool,
     },
-    /// Remove a session from its relay's archive, with the tasks below it; of one that runs, have nothing kept
+    /// Remove a session from its relay's archive, with the tasks below it, and of one that runs, have nothing kept; or remove
+    /// a recording, with those of the tasks below it
     Rm {
-        /// Which: an id, or a beginning of one, from `sharer ls --kept`
+        /// Which: an id, or a beginning of one, from `sharer ls --kept` or `sharer ls --recorded`
         #[arg(value_name = "ID")]
         id: String,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
     },
+    /// Write a recording into one file: to play, to read, or to hand on
+    Export(ExportArgs),
     /// Make a link useless at once; a new one takes its place
     Revoke {
         /// Which link
@@ -280,6 +294,20 @@ pub enum Other {
     },
     /// Print the manual page
     Man,
+}
+
+/// Options of `sharer export`.
+#[derive(Debug, Args)]
+pub struct ExportArgs {
+    /// Which: an id, or a beginning of one, from `sharer ls --recorded`
+    #[arg(value_name = "ID")]
+    pub id: String,
+    /// The file; - is stdout
+    #[arg(long, short, value_name = "PATH|-")]
+    pub output: PathBuf,
+    /// What to write [default: what the file's name ends in]
+    #[arg(long, value_name = "FORMAT")]
+    pub format: Option<Format>,
 }
 
 /// Options of `sharer spawn`.

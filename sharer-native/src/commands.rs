@@ -5,6 +5,7 @@ pub mod guide;
 pub mod join;
 pub mod kept;
 pub mod open;
+pub mod recorded;
 pub mod sessions;
 pub mod tasks;
 

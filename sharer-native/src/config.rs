@@ -8,6 +8,7 @@ use anyhow::bail;
 use shared::event::WindowSize;
 
 use crate::cli::ShareArgs;
+use crate::record::Limits;
 use crate::relay;
 use crate::ws::RelayUrl;
 
@@ -72,6 +73,8 @@ pub struct Config {
     pub show_viewers: bool,
     /// For how long the relay is to keep it when it has ended; `None`: not at all.
     pub keep: Option<Duration>,
+    /// How much is recorded; `None`: nothing.
+    pub record: Option<Limits>,
 }
 
 impl Config {
@@ -110,6 +113,7 @@ impl Config {
             quiet: args.quiet,
             show_viewers: args.show_viewers,
             keep: args.keep.filter(|keep| !keep.is_zero()),
+            record: args.record.limits(),
         })
     }
 }

@@ -15,6 +15,7 @@ pub mod keeping;
 pub mod log;
 pub mod mcp;
 pub mod pty;
+pub mod record;
 pub mod relay;
 pub mod share;
 pub mod shutdown;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use sharer_native::cli::{Cli, Other, completions, man, meant_command, version};
-use sharer_native::commands::{emit, guide, join, kept, open, sessions, tasks};
+use sharer_native::commands::{emit, guide, join, kept, open, recorded, sessions, tasks};
 use sharer_native::config::Config;
 use sharer_native::driver::args::DriveArgs;
 use sharer_native::{acp, driver, exit, log, mcp, relay, share};
@@ -52,9 +52,11 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Some(Other::Status { json, secrets }) => ok(sessions::status(json, secrets)),
         Some(Other::Share { from_start, session }) => ok(sessions::share(from_start, session.as_deref())),
         Some(Other::Unshare { session }) => ok(sessions::unshare(session.as_deref())),
-        Some(Other::Ls { json, kept: true }) => ok(kept::ls(json)),
-        Some(Other::Ls { json, kept: false }) => ok(sessions::ls(json)),
-        Some(Other::Rm { id }) => ok(kept::rm(&id)),
+        Some(Other::Ls { json, recorded: true, .. }) => ok(recorded::ls(json)),
+        Some(Other::Ls { json, kept: true, .. }) => ok(kept::ls(json)),
+        Some(Other::Ls { json, .. }) => ok(sessions::ls(json)),
+        Some(Other::Rm { id, json }) => ok(recorded::rm(&id, json)),
+        Some(Other::Export(args)) => ok(recorded::export(&args)),
         Some(Other::Revoke { which, session }) => ok(sessions::revoke(which, session.as_deref())),
         Some(Other::Link { session }) => ok(sessions::link(session.as_deref())),
         Some(Other::Join { link }) => join::join(link.as_deref()).map(ExitCode::from),

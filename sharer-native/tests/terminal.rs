@@ -42,6 +42,7 @@ impl Seat {
         command.args(arguments);
         command.env_remove("SHARER_SESSION");
         command.env("XDG_RUNTIME_DIR", home.path());
+        command.env("XDG_STATE_HOME", home.path());
         command.env("SHARER_LISTEN", "127.0.0.1:0");
         for (name, value) in environment {
             command.env(name, value);

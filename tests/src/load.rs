@@ -17,6 +17,7 @@ pub mod page_children;
 pub mod pour;
 pub mod presence;
 pub mod pty;
+pub mod record;
 pub mod remote;
 pub mod rows;
 pub mod sample;

@@ -82,3 +82,8 @@ fn two_hundred_joins_tell_little() {
 fn a_link_is_printed_soon_and_the_binary_is_small() {
     hold(async || rows::started(Size::Quick).await);
 }
+
+#[test]
+fn a_flood_is_recorded_whole() {
+    hold(async || rows::recorded(Size::Quick).await);
+}

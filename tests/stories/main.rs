@@ -41,6 +41,7 @@ mod matrix;
 mod options;
 mod proxy;
 mod reach;
+mod record;
 mod relay_options;
 mod remote;
 mod revoke;

@@ -203,10 +203,28 @@ fn put_lossy<'a>(bytes: &'a [u8], out: &mut Vec<u8>) -> &'a [u8] {
     }
 }
 
-fn put_escaped(text: &str, out: &mut Vec<u8>) {
+/// Where the first byte stands that is escaped. Eight bytes at a time: a program that floods is recorded while it does.
+fn next_escaped(bytes: &[u8]) -> Option<usize> {
+    const ONES: u64 = u64::from_ne_bytes([0x01; 8]);
+    const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
+    // The lowest bit that is set stands in the first byte that is below `n`; bits above it may say anything.
+    let below = |word: u64, n: u8| word.wrapping_sub(ONES * u64::from(n)) & !word & HIGH;
+    let is = |word: u64, byte: u8| below(word ^ (ONES * u64::from(byte)), 1);
+    let (words, rest) = bytes.as_chunks::<8>();
+    for (word, at) in words.iter().zip((0..).step_by(8)) {
+        let word = u64::from_le_bytes(*word);
+        let found = below(word, 0x20) | is(word, b'"') | is(word, b'\\') | is(word, 0x7f);
+        if found != 0 {
+            return Some(at + usize::try_from(found.trailing_zeros() / 8).unwrap_or(0));
+        }
+    }
     let escaped = |byte: &u8| *byte < 0x20 || *byte == b'"' || *byte == b'\\' || *byte == 0x7f;
+    rest.iter().position(escaped).map(|at| words.len() * 8 + at)
+}
+
+fn put_escaped(text: &str, out: &mut Vec<u8>) {
     let mut rest = text.as_bytes();
-    while let Some(at) = rest.iter().position(escaped) {
+    while let Some(at) = next_escaped(rest) {
         let (plain, from) = rest.split_at(at);
         out.extend_from_slice(plain);
         let Some((byte, after)) = from.split_first() else { return };

@@ -1,6 +1,7 @@
 //! What the owner does for the machine.
 
 use super::ModelInput;
+use crate::conversation::Update;
 use crate::event::WindowSize;
 use crate::id::{SessionId, TaskId};
 use crate::orchestration::task::Task;
@@ -56,6 +57,9 @@ pub enum Effect {
     },
     /// What is said of a hosted program's task changed.
     Task(Box<Task>),
+    /// Something happened in the conversation of a program here, shared or not: for who listens
+    /// ([`super::Sharer::listen`]).
+    Said(TaskId, Box<Update>),
     /// What the links here open of a task that runs under a driver changed: ask [`super::Sharer::granted`].
     Reach(TaskId),
     /// For the session's terminal model.

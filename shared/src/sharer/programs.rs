@@ -192,6 +192,11 @@ impl Sharer {
         self.announce_state(now, &id);
     }
 
+    /// From now on, what happens in the conversations of hosted programs is told as [`Effect::Said`] too.
+    pub fn listen(&mut self) {
+        self.listened = true;
+    }
+
     /// Something happened in the conversation of a hosted program's agent. While the program is not shared, it is kept for
     /// a share of its whole history; of what is never shared, nothing is.
     ///
@@ -235,6 +240,9 @@ impl Sharer {
     }
 
     fn say_one(&mut self, now: Now, task: &TaskId, update: Update) {
+        if self.listened && self.programs.all.contains_key(task) {
+            self.step.effect(Effect::Said(task.clone(), Box::new(update.clone())));
+        }
         if let Some(session) = self.session_of(task) {
             self.say(now, session, update);
         } else if self.may_be_shared(task)

@@ -146,6 +146,7 @@ impl World {
                 | Effect::Task(_)
                 | Effect::LinksChanged(_)
                 | Effect::Kept(..)
+                | Effect::Said(..)
                 | Effect::Reach(_) => {}
             }
         }

@@ -745,6 +745,7 @@ impl<S: Screen> World<S> {
             | sharer::Effect::Viewers { .. }
             | sharer::Effect::LinksChanged(_)
             | sharer::Effect::Reach(_)
+            | sharer::Effect::Said(..)
             | sharer::Effect::Kept(..)
             | sharer::Effect::Opened { .. }
             | sharer::Effect::Task(_) => {}

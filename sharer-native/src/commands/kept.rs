@@ -1,4 +1,4 @@
-//! `sharer ls --kept` and `sharer rm`: visits to relays that keep sessions of this user's.
+//! `sharer ls --kept`, and `sharer rm` of what is kept: visits to relays that keep sessions of this user's.
 
 use std::future::poll_fn;
 use std::time::Duration;
@@ -89,11 +89,18 @@ pub fn ls(as_json: bool) -> anyhow::Result<()> {
     }
 }
 
-/// `sharer rm`.
-pub fn rm(id: &str) -> anyhow::Result<()> {
-    let is = |record: &Record| record.session.is_some_and(|session| session.to_string().starts_with(id));
-    let mut meant: Vec<Record> =
-        keeping::all()?.into_iter().filter(|record| !id.is_empty() && is(record)).collect();
+fn is(record: &Record, id: &str) -> bool {
+    !id.is_empty() && record.session.is_some_and(|session| session.to_string().starts_with(id))
+}
+
+/// Whether an id means something that is kept.
+pub fn has(id: &str) -> anyhow::Result<bool> {
+    Ok(keeping::all()?.iter().any(|record| is(record, id)))
+}
+
+/// Removes what is kept under an id; what to say to that.
+pub fn rm(id: &str) -> anyhow::Result<&'static str> {
+    let mut meant: Vec<Record> = keeping::all()?.into_iter().filter(|record| is(record, id)).collect();
     let record = match (meant.pop(), meant.is_empty()) {
         (Some(record), true) => record,
         (Some(_), false) => bail!("several kept sessions have an id that begins so: name one by more of it"),
@@ -107,7 +114,7 @@ pub fn rm(id: &str) -> anyhow::Result<()> {
         (sessions, true) => {
             record.forget();
             let ended = sessions.iter().any(|kept| kept.bytes > 0);
-            print(if ended {
+            Ok(if ended {
                 "Removed. Its links open nothing any more.\n"
             } else {
                 "Nothing of it will be kept.\n"

@@ -210,7 +210,8 @@ fn described(status: &Status, shown: Links) -> String {
     let Status { title, pid, connection, trouble, viewers, executors, sharing, .. } = status;
     let trouble = trouble.as_ref().map(|trouble| format!(": {trouble}")).unwrap_or_default();
     let links = |task| if shown == Links::Shown { links_of(status, task) } else { String::new() };
-    let hidden = shown.hidden();
+    let not_recorded = status.not_recorded.as_ref().map(|why| format!("  {}\n", plain(why)));
+    let hidden = not_recorded.unwrap_or_default() + shown.hidden();
     if let Some(session_id) = &status.session_id {
         let pending = if sharing == "shared" { "" } else { " (share pending)" };
         return format!(

@@ -149,6 +149,9 @@ pub struct Nest {
     pub rows: u16,
     /// Whether no viewer may type into it.
     pub read_only: bool,
+    /// Whether it is not to be recorded.
+    #[serde(default)]
+    pub no_record: bool,
 }
 
 /// What the system calls a string: text nearly always, any bytes now and then.
@@ -202,6 +205,9 @@ pub struct Status {
     /// Why there is none, for people.
     #[serde(default)]
     pub trouble: Option<String>,
+    /// Why not all of it is recorded, for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_recorded: Option<String>,
     /// How many watch.
     pub viewers: u32,
     /// How many of them may type.
@@ -372,6 +378,7 @@ mod tests {
             pid: 1,
             connection: "connected".into(),
             trouble: None,
+            not_recorded: None,
             viewers: 0,
             executors: 0,
             tty: None,

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
+use crate::record::args::RecordArgs;
 use crate::relay;
 use crate::relay::args::parse_duration;
 use crate::ws::RelayUrl;
@@ -54,6 +55,9 @@ pub struct DriveArgs {
     /// Make its key useless and print another
     #[arg(long)]
     pub new_key: bool,
+    /// Whether its tasks are recorded.
+    #[command(flatten)]
+    pub record: RecordArgs,
     /// Write a log (`SHARER_LOG=debug` for more)
     #[arg(long, value_name = "PATH", env = "SHARER_LOG_FILE")]
     pub log_file: Option<PathBuf>,

@@ -84,6 +84,7 @@ impl Place {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::args::RecordArgs;
 
     #[test]
     fn no_way_leads_out_of_an_allowed_directory() {
@@ -101,6 +102,7 @@ mod tests {
             allow_dir: vec![path("in")],
             allow_command: Vec::new(),
             new_key: false,
+            record: RecordArgs { no_record: true, record_max: 0, record_total: 0 },
             log_file: None,
         };
         let place = Place::new(&args).unwrap();

@@ -56,6 +56,7 @@ pub fn prepare(args: &DriveArgs) -> anyhow::Result<(Config, Driving)> {
         quiet: true,
         show_viewers: false,
         keep: None,
+        record: args.record.limits(),
     };
     Ok((config, Driving { line: Line::new(machine, relay.clone()), allowed, _own: own.lock }))
 }

@@ -7,6 +7,7 @@ mod elsewhere;
 mod histories;
 mod keeping;
 mod lines;
+mod recording;
 mod requests;
 mod sharing;
 mod standing;
@@ -47,6 +48,7 @@ use crate::events::{Events, Line};
 use crate::exit;
 use crate::keeping::Record;
 use crate::pty::{self, Ended, Program};
+use crate::record::Recorder;
 use crate::shutdown::{self, Told};
 use crate::tty;
 use crate::uplink::{Change, Uplink};
@@ -84,6 +86,7 @@ pub(super) struct Host {
     starting: Vec<Starting>,
     telling: Vec<Telling>,
     search: Search,
+    recorder: Recorder,
     orphans: Orphans,
     entropy: Entropy,
     server: Option<Server>,
@@ -141,6 +144,7 @@ impl Host {
             starting: Vec::new(),
             telling: Vec::new(),
             search: Search::Quiet(Instant::now()),
+            recorder: Recorder::new(config.record),
             orphans: Orphans::default(),
             entropy,
             server: None,
@@ -164,6 +168,9 @@ impl Host {
             ended: None,
             ending: false,
         };
+        if host.recorder.is_on() {
+            host.machine.listen();
+        }
         let token = clock::token(&mut host.entropy);
         let mut value = Task::new(host.task.clone(), None, &host.title, clock::now().wall);
         value.command = program.title().as_str().into();
@@ -218,6 +225,7 @@ impl Host {
         };
         if self.lines.is_driver() {
             self.watch(signals, asked).await?;
+            self.recorder.finish();
             return Ok(0);
         }
         self.greet().await;
@@ -239,10 +247,12 @@ impl Host {
             first.feed(input);
         }
         self.hosted.insert(FIRST, first);
+        self.record(FIRST, Agent::of(self.program.path()));
         self.task_changed(FIRST);
         tracing::info!("started");
         self.watch(signals, asked).await?;
         (self.raw, self.server) = (None, None);
+        self.recorder.finish();
         let links = self.links_of(FIRST);
         let ended = match (self.told_to_end, self.ended) {
             (Some(signal), _) => Ended { code: None, signal: Some(signal) },
@@ -283,6 +293,7 @@ impl Host {
             let change = self.uplink.send(|| machine.poll_transmit()).await;
             self.take_change(change);
             self.run_effects();
+            self.recorder.ring();
             if self.ending && self.places.is_empty() {
                 break;
             }

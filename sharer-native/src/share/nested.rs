@@ -49,6 +49,7 @@ pub(super) fn run(config: &Config, program: &Program) -> anyhow::Result<Option<u
         cols: window.cols,
         rows: window.rows,
         read_only: config.read_only,
+        no_record: config.record.is_none(),
     };
     let call = Call { token: Some(token), request: Request::Nest(Box::new(nest)) };
     let (reply, stream) = match ask::open(Path::new(&socket), &call) {

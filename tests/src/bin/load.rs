@@ -18,7 +18,7 @@ use e2e::load::rows::{self, Size};
 use e2e::load::table::Row;
 
 /// In the table's order.
-const PARTS: [&str; 16] = [
+const PARTS: [&str; 17] = [
     "floor",
     "echo",
     "pour",
@@ -33,6 +33,7 @@ const PARTS: [&str; 16] = [
     "start",
     "children",
     "remote",
+    "record",
     "viewer",
     "page-children",
 ];
@@ -109,6 +110,7 @@ async fn measure(part: &str, size: Size, floor: &Floor) -> Vec<Row> {
         "start" => rows::started(size).await,
         "children" => rows::led(size).await,
         "remote" => rows::far(size).await,
+        "record" => rows::recorded(size).await,
         "viewer" => rows::viewed(size).await,
         "page-children" => rows::led_in_a_page(size).await,
         other => panic!("no part is called {other}; there are {PARTS:?}"),

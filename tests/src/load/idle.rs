@@ -140,6 +140,7 @@ async fn run(url: String, counts: Arc<Counts>, ready: tokio::sync::oneshot::Send
                 | Effect::Task(_)
                 | Effect::LinksChanged(_)
                 | Effect::Reach(_)
+                | Effect::Said(..)
                 | Effect::Kept(..)
                 | Effect::Ended(_) => {}
             }

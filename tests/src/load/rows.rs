@@ -8,8 +8,8 @@ use super::sample::{Samples, median};
 use super::scene::Scene;
 use super::table::{Bound, Row};
 use super::{
-    children, corpus, crowd, floor, idle, late, page_children, pour, presence, remote, start, stop, stuck,
-    traffic, view,
+    children, corpus, crowd, floor, idle, late, page_children, pour, presence, record, remote, start, stop,
+    stuck, traffic, view,
 };
 
 /// How much of everything.
@@ -338,6 +338,27 @@ pub async fn far(size: Size) -> Vec<Row> {
             float(many.each) / KIB
         )),
     ]
+}
+
+/// Recording beside a flood.
+pub async fn recorded(size: Size) -> Vec<Row> {
+    let scene = Scene::new(size.of(10_000_000, 100_000_000));
+    let cost = record::measure(&scene, size.of(1, 7)).await;
+    let mut rows =
+        vec![Row::new("recordings that miss some of a flood", float(cost.cut as u64), "", Bound::Count(0.0))];
+    if size == Size::Whole {
+        // One pair says nothing about 3 %.
+        rows.push(
+            Row::new("recording: sharer's extra CPU in a flood", cost.share * 100.0, "%", Bound::Time(3.0))
+                .note(format!(
+                    "{:.2} s of CPU for {} MB, {:.2} s without",
+                    cost.with,
+                    scene.log.len() / 1_000_000,
+                    cost.without
+                )),
+        );
+    }
+    rows
 }
 
 /// The page in a browser.

@@ -55,6 +55,7 @@ impl Host {
     pub(super) fn recognise(&mut self, agent: Agent) {
         self.search = Search::Over;
         self.tasks.rename(FIRST, agent.name);
+        self.record_agent(FIRST, agent);
         self.machine.recognise(clock::now(), &self.task);
         self.task_changed(FIRST);
     }

@@ -1,8 +1,9 @@
 //! Tasks below the first: started, told, ended.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::Write as _;
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::time::Duration;
 
 use rustix::process::Pid;
@@ -21,6 +22,7 @@ use crate::control::request::{Nest, Reply, Spawn, Word};
 use crate::control::{SOCKET_VARIABLE, TOKEN_VARIABLE};
 use crate::exit;
 use crate::pty::{Ended, Program, StartError, Surroundings};
+use crate::record::args::{OFF, SWITCH};
 
 /// Children whose parent has ended, or that are killed, have this long to end by themselves (ORCHESTRATION 2).
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -47,6 +49,9 @@ impl Host {
         let parent = self.tasks.get(by).filter(|task| task.is_alive()).ok_or(TaskError::Over)?;
         let (parent_id, is_child) = (parent.value.id.clone(), parent.value.parent.is_none());
         let command: Vec<OsString> = spawn.command.into_iter().map(OsString::from).collect();
+        let is_recorded = !spawn.environment.iter().any(|(name, value)| {
+            *name == Word::from(OsStr::new(SWITCH)) && *value == Word::from(OsStr::new(OFF))
+        });
         let dir = spawn.dir.to_string_lossy().into_owned();
         let around = Surroundings {
             dir: Some(spawn.dir),
@@ -69,15 +74,16 @@ impl Host {
         };
         let hosted = Hosted::start(&program, &environment, hosting, self.bells.bell(place))?;
         self.orphans.watch(hosted.pid());
-        let agent = Agent::of(program.path()).map(|agent| agent.name.to_owned());
+        let agent = Agent::of(program.path());
         let asked = spawn.name.as_deref().map(|name| Name::new(name.trim())).filter(|name| !name.is_empty());
-        let name = spawn.name.or(agent).unwrap_or_else(|| program.name());
+        let called = agent.map(|agent| agent.name.to_owned());
+        let name = spawn.name.or(called).unwrap_or_else(|| program.name());
         let mut value = Task::new(id, Some(parent_id), &name, clock::now().wall);
         value.command = program.title().as_str().into();
         value.prompt = spawn.prompt.as_deref().unwrap_or_default().into();
         value.directory = dir.as_str().into();
         self.tasks.add(place, Some(by), token, value);
-        self.begin(place, hosted, self.read_only, !spawn.told);
+        self.begin(place, hosted, self.read_only, !spawn.told, is_recorded, agent);
         // It may have ended already, before its place was known.
         self.reap();
         let task = self.row(place).ok_or(TaskError::Over)?;
@@ -89,10 +95,21 @@ impl Host {
         })
     }
 
-    /// A task's program runs.
-    fn begin(&mut self, place: Place, hosted: Hosted, read_only: bool, announced: bool) {
+    /// A task's program runs, which may be a known agent.
+    fn begin(
+        &mut self,
+        place: Place,
+        hosted: Hosted,
+        read_only: bool,
+        announced: bool,
+        recorded: bool,
+        agent: Option<Agent>,
+    ) {
         self.tasks.runs_as(place, u32::try_from(hosted.pid().as_raw_pid()).ok());
         self.hosted.insert(place, hosted);
+        if recorded {
+            self.record(place, agent);
+        }
         self.enter(place, read_only, announced);
         // Its session, if it has one, is known before its first byte.
         self.run_effects();
@@ -133,7 +150,11 @@ impl Host {
         // A few hundred bytes into an empty socket: this waits for nobody.
         drop(stream.write_all(&line));
         match Hosted::nested(answered, pid, window, scrollback, bell) {
-            Ok(hosted) => self.begin(place, hosted, self.read_only || nest.read_only, true),
+            Ok(hosted) => {
+                let program = nest.command.split(' ').next().unwrap_or_default();
+                let (read_only, agent) = (self.read_only || nest.read_only, Agent::of(Path::new(program)));
+                self.begin(place, hosted, read_only, true, !nest.no_record, agent);
+            }
             Err(error) => {
                 tracing::warn!(%error, "a nested program cannot be followed");
                 self.tasks.end(place, Ended { code: None, signal: None }, clock::now().wall);
@@ -191,6 +212,7 @@ impl Host {
             }
             self.tasks.end(place, ended, clock::now().wall);
             self.task_changed(place);
+            self.record_end(place, ended);
             if place != FIRST {
                 self.say_exit(place);
             }

@@ -247,6 +247,7 @@ impl Host {
             pid: std::process::id(),
             connection: state.to_owned(),
             trouble: reason,
+            not_recorded: self.recorder.trouble(),
             viewers,
             executors,
             tty: self.hosted.get(&FIRST).and_then(Hosted::tty_name),

@@ -92,6 +92,7 @@ impl Host {
     /// Takes what a program has. What is not shared goes to its model alone.
     pub(super) fn take_found(&mut self, place: Place, found: Found) {
         let Found { output, marks, rings, resized, news, typed } = found;
+        self.record_output(place, &output, &marks, resized);
         if rings && self.tasks.rings(place, clock::now().wall) {
             self.task_changed(place);
         }
@@ -152,6 +153,7 @@ impl Host {
             return;
         };
         hosted.resize(size);
+        self.record_size(place, size);
         if let Some(session) = self.tasks.get(place).and_then(|task| task.session) {
             self.machine.handle_resize(clock::now(), session, size);
         }
@@ -160,6 +162,7 @@ impl Host {
     /// The first program's PTY has a new size.
     pub(super) fn take_size(&mut self, window: WindowSize) {
         let window = crate::term::clamped(window);
+        self.record_size(FIRST, window);
         match self.tasks.get(FIRST).and_then(|task| task.session) {
             Some(session) => self.machine.handle_resize(clock::now(), session, window),
             None => {
@@ -226,6 +229,7 @@ impl Host {
                     }
                 }
                 Effect::Reach(task) => self.tell_reach(&task),
+                Effect::Said(task, update) => self.record_said(&task, *update),
                 Effect::Opened { task, session } => {
                     if let Some(place) = self.tasks.with_id(&task) {
                         self.opened(place, session);
@@ -235,6 +239,7 @@ impl Host {
                     // Of several changes at once the last one is told.
                     let newest = self.machine.task(&task.id).is_some_and(|now| now.revision == task.revision);
                     if let Some(place) = self.tasks.with_id(&task.id).filter(|_| newest) {
+                        self.record_task(place, &task);
                         self.tell_task(place);
                     }
                 }

@@ -1,0 +1,108 @@
+//! `sharer ls --recorded`, `sharer rm` and `sharer export`.
+
+use std::io::{BufWriter, Write};
+
+use anyhow::{Context as _, bail};
+use shared::time::in_words;
+
+use super::{kept, plain, print};
+use crate::cli::ExportArgs;
+use crate::clock;
+use crate::events::private_file;
+use crate::record::export::{self, Format, cut_words};
+use crate::record::place::{self, Recording};
+
+/// As much of an id as people type.
+const SHORT: usize = 8;
+
+/// `sharer ls --recorded`.
+pub fn ls(as_json: bool) -> anyhow::Result<()> {
+    let all = place::all()?;
+    if as_json {
+        let all: Vec<_> = all.iter().map(json).collect::<Result<_, serde_json::Error>>()?;
+        return print(&(serde_json::to_string(&all)? + "\n"));
+    }
+    if all.is_empty() {
+        return print("Nothing is recorded on this computer.\n");
+    }
+    let now = clock::now().wall.0;
+    all.iter().try_for_each(|recording| print(&described(recording, now)))
+}
+
+/// A recording with everything that its file says, and where it is.
+fn json(recording: &Recording) -> serde_json::Result<serde_json::Value> {
+    let mut value = serde_json::to_value(&recording.session)?;
+    if let Some(fields) = value.as_object_mut() {
+        fields.insert("bytes".to_owned(), recording.bytes.into());
+        fields.insert("running".to_owned(), recording.running.into());
+        fields.insert("path".to_owned(), recording.dir.to_string_lossy().into());
+    }
+    Ok(value)
+}
+
+/// A recording, for people; tasks below another are set in.
+fn described(recording: &Recording, now: u64) -> String {
+    let Recording { session, bytes, running, .. } = recording;
+    let id: String = session.task.0.chars().take(SHORT).collect();
+    let set_in = if recording.is_root() { "" } else { "  " };
+    let how = match (&session.exit, running) {
+        (_, true) => "runs".to_owned(),
+        (Some(exit), _) => match (&exit.signal, exit.code) {
+            (Some(signal), _) => format!("ended by {}", plain(signal)),
+            (None, Some(code)) => format!("status {code}"),
+            (None, None) => "ended".to_owned(),
+        },
+        (None, _) => "its sharer was killed".to_owned(),
+    };
+    let ago = in_words(now.saturating_sub(session.started.0));
+    let cut = |all: String, cut| all + &format!("{set_in}          {}\n", cut_words(cut));
+    let cuts = session.cuts.iter().fold(String::new(), cut);
+    let (name, size) = (plain(&session.name), bytes.div_ceil(1024));
+    format!("{set_in}{}  {name}  {ago} ago, {how}, {size} KiB\n{cuts}", plain(&id))
+}
+
+/// `sharer rm`. What a relay keeps goes by its session's id, a recording by its task's alone: who removes the one and says
+/// so again does not lose the other.
+pub fn rm(id: &str, as_json: bool) -> anyhow::Result<()> {
+    let removed = if kept::has(id)? {
+        let said = kept::rm(id)?;
+        if !as_json {
+            return print(said);
+        }
+        "kept"
+    } else {
+        let by_task = |recording: &Recording| recording.session.task.0.starts_with(id);
+        let Some(recording) = place::find(id)?.filter(by_task) else {
+            bail!(
+                "you have nothing kept or recorded under that id (`sharer ls --kept`, `sharer ls --recorded`)"
+            );
+        };
+        place::remove(&recording)?;
+        if !as_json {
+            return print("Removed.\n");
+        }
+        "recorded"
+    };
+    print(&(serde_json::json!({ "removed": removed }).to_string() + "\n"))
+}
+
+/// `sharer export`.
+pub fn export(args: &ExportArgs) -> anyhow::Result<()> {
+    let stdout = args.output.as_os_str() == "-";
+    let format = args.format.or_else(|| Format::of(&args.output).filter(|_| !stdout));
+    let Some(format) = format else {
+        bail!("what is to be written? Name a file that ends in .cast, .txt or .md, or add --format");
+    };
+    let Some(recording) = place::find(&args.id)? else {
+        bail!("nothing is recorded under that id (`sharer ls --recorded` lists what is)");
+    };
+    if stdout {
+        return export::export(&recording, format, &mut std::io::stdout().lock());
+    }
+    // It holds what the terminal showed.
+    let file = private_file(&args.output, true);
+    let file = file.with_context(|| format!("cannot write {}", args.output.display()))?;
+    let mut out: Box<dyn Write> = Box::new(BufWriter::new(file));
+    export::export(&recording, format, &mut out)
+        .with_context(|| format!("cannot write {}", args.output.display()))
+}
