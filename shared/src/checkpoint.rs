@@ -4,7 +4,9 @@
 //! knows git: [`layout`] names files in a tree, [`record`] keeps a stranger's JSON as it came, [`plan`] says which
 //! files change, and the shell that holds objects and refs does it.
 
+pub mod agent;
 pub mod chunks;
+pub mod compact;
 pub mod id;
 pub mod layout;
 pub mod metadata;
