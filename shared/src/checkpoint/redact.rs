@@ -77,6 +77,24 @@ mod tests {
     }
 
     #[test]
+    fn a_secret_is_seen_beside_half_a_pair_of_surrogates_and_in_bytes_that_are_no_text() {
+        let cut = format!(r#"{{"a":"{SECRET} cut \ud83d"}}"#);
+        assert_eq!(redacted(&cut), "{\"a\":\"REDACTED cut \u{fffd}\"}");
+        let mut latin = format!(r#"{{"a":"caf\n {SECRET} "#).into_bytes();
+        latin.extend_from_slice(b"caf\xe9\"}\n");
+        assert_eq!(line(&latin).bytes(), "{\"a\":\"caf\\n REDACTED caf\u{fffd}\"}\n".as_bytes());
+    }
+
+    #[test]
+    fn depth_costs_no_more_than_its_bytes_and_hides_nothing() {
+        let depth = 300_000;
+        let deep = |inner: &str| format!("{}{inner}{}", "[{\"path\":".repeat(depth), "}]".repeat(depth));
+        assert_eq!(redacted(&deep(&format!("\"{SECRET}\""))), deep("\"REDACTED\""));
+        let one = format!("{}\"x\",\"{SECRET}\"{}", "[".repeat(depth), "]".repeat(depth));
+        assert!(!redacted(&one).contains(SECRET));
+    }
+
+    #[test]
     fn only_strings_that_may_hold_secrets_are_looked_at() {
         let clean = format!(
             r#"{{"{SECRET}":1, "tool_use_id":"{SECRET}","signature":"{SECRET}","cwd":"{SECRET}","source":{{"data":"{SECRET}","type":"base64"}},"n":[1.50,"ü\u00e9"]}}"#

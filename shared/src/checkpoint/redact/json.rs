@@ -6,6 +6,10 @@ use std::ops::Range;
 use serde::de::IgnoredAny;
 
 use super::words;
+use crate::checkpoint::compact::json::unquote;
+
+/// What is open is remembered so far down; below, every string is looked at, keys and names too.
+const MAX_DEPTH: usize = 1_000;
 
 /// What the next string of an open object or list is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,10 +45,13 @@ pub(super) fn redact(json: &[u8]) -> Option<Cow<'_, [u8]>> {
     // From here on it is known to be well formed.
     serde_json::from_slice::<IgnoredAny>(json).ok()?;
     let mut open: Vec<Open> = Vec::new();
+    let mut beyond = 0_usize;
     let mut changes: Vec<Change> = Vec::new();
     let mut at = 0;
     while let Some(byte) = json.get(at) {
         match byte {
+            b'{' | b'[' if open.len() >= MAX_DEPTH => beyond += 1,
+            b'}' | b']' if beyond > 0 => beyond -= 1,
             b'{' | b'[' => {
                 let is_object = *byte == b'{';
                 // A list's strings are under the list's own key.
@@ -62,13 +69,13 @@ pub(super) fn redact(json: &[u8]) -> Option<Cow<'_, [u8]>> {
                 }
             }
             b',' => {
-                if let Some(top) = open.last_mut().filter(|top| top.is_object) {
+                if let Some(top) = open.last_mut().filter(|top| top.is_object && beyond == 0) {
                     top.next = Next::Key;
                 }
             }
             b'"' => {
                 let end = end_of_string(json, at)?;
-                changes.extend(string(json, at..end, open.last_mut()));
+                changes.extend(string(json, at..end, open.last_mut().filter(|_| beyond == 0)));
                 at = end;
                 continue;
             }
@@ -122,7 +129,7 @@ fn string(json: &[u8], place: Range<usize>, around: Option<&mut Open>) -> Option
     let inner = token.get(1..token.len() - 1)?;
     // Most strings have no escapes, and are as they are read.
     let text: Cow<'_, [u8]> = if inner.contains(&b'\\') {
-        Cow::Owned(serde_json::from_slice::<String>(token).ok()?.into_bytes())
+        Cow::Owned(unquote(&String::from_utf8_lossy(token))?.into_bytes())
     } else {
         Cow::Borrowed(inner)
     };

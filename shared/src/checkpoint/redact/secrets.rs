@@ -174,15 +174,15 @@ fn private_keys(text: &[u8], found: &mut Vec<Range<usize>>) {
 
 /// `scheme://user:PASSWORD@host`, and what stands behind the `#` of a shared session's link.
 fn in_addresses(text: &[u8], found: &mut Vec<Range<usize>>) {
-    let mut from = 0;
+    let (mut from, mut end) = (0, 0);
     while let Some(at) = position(text, b"://", from) {
         from = at + 3;
-        let is_part = |byte: &&u8| {
+        let rest = text.get(from..).unwrap_or_default();
+        let is_part = |byte: &u8| {
             !byte.is_ascii_whitespace() && !matches!(byte, b'"' | b'\'' | b'<' | b'>' | b'`' | b')')
         };
-        let length = text.get(from..).unwrap_or_default().iter().take_while(is_part).count();
-        let address = text.get(from..from + length).unwrap_or_default();
-        let authority = address.split(|byte| *byte == b'/').next().unwrap_or_default();
+        let length = rest.iter().take_while(|byte| is_part(byte) && **byte != b'/').count();
+        let authority = rest.get(..length).unwrap_or_default();
         let colon = authority.iter().position(|byte| *byte == b':');
         let sign = authority.iter().rposition(|byte| *byte == b'@');
         if let (Some(colon), Some(sign)) = (colon, sign)
@@ -190,11 +190,17 @@ fn in_addresses(text: &[u8], found: &mut Vec<Range<usize>>) {
         {
             found.push(from + colon + 1..from + sign);
         }
+        // Addresses inside one have the same end, and are not read to it again.
+        if from < end {
+            continue;
+        }
+        end = from + rest.iter().take_while(|byte| is_part(byte)).count();
+        let address = text.get(from..end).unwrap_or_default();
         if let Some(hash) = address.iter().position(|byte| *byte == b'#')
-            && hash + 1 < length
+            && from + hash + 1 < end
             && position(address.get(..hash).unwrap_or_default(), b"/s/", 0).is_some()
         {
-            found.push(from + hash + 1..from + length);
+            found.push(from + hash + 1..end);
         }
     }
 }
@@ -262,5 +268,13 @@ mod tests {
         assert_eq!(found("postgres://ada:pa:ss@db.test/x"), ["pa:ss"]);
         assert_eq!(found("<https://relay.test/s/abc#kSecret>"), ["kSecret"]);
         assert!(found("https://relay.test/page#heading http://host:80/a@b").is_empty());
+        assert_eq!(found("https://a.test/?to=https://relay.test/s/abc#k://x:y@z"), ["k://x:y@z"]);
+    }
+
+    #[test]
+    fn what_looks_like_many_secrets_takes_no_longer_than_its_length() {
+        for part in ["://", "://a:", "-----BEGIN PRIVATE KEY", "-----END ", "sk-", "a@", "#/s/"] {
+            assert!(find(part.repeat(1_000_000 / part.len()).as_bytes()).len() < 1_000_000);
+        }
     }
 }
