@@ -9,6 +9,9 @@ use super::id::CheckpointId;
 /// The key.
 pub const KEY: &str = "Entire-Checkpoint";
 
+/// Below this line git reads nothing of a message.
+const SCISSORS: &str = "# ------------------------ >8 ------------------------\n";
+
 /// What git itself writes: such a line makes a paragraph of mixed lines a block of trailers.
 const OF_GIT: [&str; 2] = ["Signed-off-by: ", "(cherry picked from commit "];
 
@@ -36,24 +39,31 @@ pub fn with_checkpoint(message: &str, id: &CheckpointId) -> Option<String> {
 
 /// All trailers of a message, keys and values, unfolded.
 pub fn trailers(message: &str) -> Vec<(String, String)> {
-    let message = message.get(..end(message)).unwrap_or_default();
+    // Git ends the last line before it reads.
+    let ended = if message.ends_with('\n') { message.to_owned() } else { format!("{message}\n") };
+    let message = ended.get(..end(&ended)).unwrap_or_default();
     let mut found: Vec<(String, String)> = Vec::new();
+    let mut goes_on = false;
     for line in lines(message.get(start(message)..).unwrap_or_default()) {
-        if is_comment(line) {
+        if let Some((_, value)) = found.last_mut().filter(|_| goes_on && line.starts_with(is_space)) {
+            value.push_str(line);
             continue;
         }
-        if line.starts_with(is_space) {
-            if let Some((_, value)) = found.last_mut() {
-                let more = line.trim();
-                if !value.is_empty() && !more.is_empty() {
-                    value.push(' ');
-                }
-                value.push_str(more);
-            }
-        } else if let Some(at) = separator(line) {
+        // Behind any other line, a comment too, an indented one is nothing.
+        goes_on = false;
+        if let Some(at) = separator(line).filter(|_| !is_comment(line)) {
             let (key, value) = line.split_at(at);
-            found.push((key.trim_end().to_owned(), value.get(1..).unwrap_or_default().trim().to_owned()));
+            found.push((key.trim_end().to_owned(), value.get(1..).unwrap_or_default().to_owned()));
+            goes_on = true;
         }
+    }
+    for (_, value) in &mut found {
+        let mut lines = value.split('\n');
+        let first = lines.next().unwrap_or_default().to_owned();
+        // Git leaves a carriage return where it joins lines.
+        let joined =
+            lines.fold(first, |joined, line| format!("{joined} {}", line.trim_start_matches(is_space)));
+        joined.trim_matches(is_space).clone_into(value);
     }
     found
 }
@@ -88,10 +98,16 @@ fn separator(line: &str) -> Option<usize> {
     None
 }
 
-/// Where what git leaves out at a message's end begins: comments, blank lines, an old list of conflicts.
+/// Where what git leaves out at a message's end begins: comments, blank lines, an old list of conflicts, all below a line
+/// with scissors.
 fn end(message: &str) -> usize {
+    let below = if message.starts_with(SCISSORS) {
+        0
+    } else {
+        message.find(&format!("\n{SCISSORS}")).map_or(message.len(), |at| at + 1)
+    };
     let (mut at, mut cut, mut conflicts) = (0, None, false);
-    for line in lines(message) {
+    for line in lines(message.get(..below).unwrap_or_default()) {
         if is_comment(line) || line == "\n" {
             cut = cut.or(Some(at));
         } else if line == "Conflicts:\n" {
@@ -102,7 +118,7 @@ fn end(message: &str) -> usize {
         }
         at += line.len();
     }
-    cut.unwrap_or(message.len())
+    cut.unwrap_or(below)
 }
 
 /// Where the trailers begin: at the message's end if there are none.
