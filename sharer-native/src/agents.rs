@@ -3,6 +3,7 @@
 pub mod guide;
 pub mod hint;
 pub mod install;
+pub mod transcripts;
 
 use std::ffi::OsStr;
 use std::fs::File;
