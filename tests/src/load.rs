@@ -4,6 +4,7 @@
 //! by a program that seals nothing, models nothing and decides nothing. Everything else is the real binary, the real
 //! relay and the machine that the page runs ([`crate::viewer`]).
 
+pub mod attach;
 pub mod children;
 pub mod corpus;
 pub mod crowd;

@@ -18,7 +18,7 @@ use e2e::load::rows::{self, Size};
 use e2e::load::table::Row;
 
 /// In the table's order.
-const PARTS: [&str; 17] = [
+const PARTS: [&str; 18] = [
     "floor",
     "echo",
     "pour",
@@ -36,6 +36,7 @@ const PARTS: [&str; 17] = [
     "record",
     "viewer",
     "page-children",
+    "attach",
 ];
 
 /// What the profiles say about rows that are missed, written by a person.
@@ -113,6 +114,7 @@ async fn measure(part: &str, size: Size, floor: &Floor) -> Vec<Row> {
         "record" => rows::recorded(size).await,
         "viewer" => rows::viewed(size).await,
         "page-children" => rows::led_in_a_page(size).await,
+        "attach" => rows::attached(size),
         other => panic!("no part is called {other}; there are {PARTS:?}"),
     }
 }

@@ -8,8 +8,8 @@ use super::sample::{Samples, median};
 use super::scene::Scene;
 use super::table::{Bound, Row};
 use super::{
-    children, corpus, crowd, floor, idle, late, page_children, pour, presence, record, remote, start, stop,
-    stuck, traffic, view,
+    attach, children, corpus, crowd, floor, idle, late, page_children, pour, presence, record, remote, start,
+    stop, stuck, traffic, view,
 };
 
 /// How much of everything.
@@ -411,4 +411,55 @@ pub async fn led_in_a_page(size: Size) -> Vec<Row> {
         at_most("page: the newest of 10,000 updates after opening", ms(talk.opened), 1000.0),
         frames("page: frames of 10,000 updates that scroll, p95", &talk.frames),
     ]
+}
+
+/// Sessions kept with commits.
+pub fn attached(size: Size) -> Vec<Row> {
+    let peak = |cost: attach::Cost| float(cost.peak) / MIB;
+    let second = |cost: attach::Cost| cost.time.as_secs_f64();
+
+    let repo = attach::Repo::new(size.of(60, 600));
+    let small = repo.transcript("small", 1_000);
+    repo.attach(&[small]);
+    let costs: Vec<_> = (0..size.of(1, 5))
+        .map(|run| repo.attach(&[repo.transcript(&format!("middle-{run}"), size.of(2_000_000, 10_000_000))]))
+        .collect();
+    let middle = median(&costs.iter().map(|cost| ms(cost.time)).collect::<Vec<_>>());
+    let held = costs.iter().map(|cost| peak(*cost)).fold(0.0, f64::max);
+
+    let large_repo = attach::Repo::new(0);
+    large_repo.with_v2();
+    let large = large_repo.attach(&[large_repo.transcript("large", size.of(20_000_000, 200_000_000))]);
+
+    let behind = attach::Repo::with_sessions(20, 100_000);
+    behind.with_v2();
+    let backfill = behind.sync();
+    let lacking = 20 - behind.sessions().1.min(20);
+
+    let crowd = attach::Repo::with_sessions(1, 100_000);
+    crowd.with_v2();
+    let names: Vec<_> =
+        (0..16).map(|number| crowd.transcript(&format!("beside-{number}"), 100_000)).collect();
+    let at_once = crowd.attach(&names);
+    let (first, second_store) = crowd.sessions();
+    let lost = (17 - first.min(17)) + (17 - second_store.min(17));
+
+    let redacted: Vec<f64> =
+        (0..size.of(1, 5)).map(|_| attach::redaction(size.of(5_000_000, 50_000_000))).collect();
+    let mut rows = vec![
+        Row::new("attach: a transcript of 10 MB beside 600 checkpoints", middle, "ms", Bound::Time(600.0))
+            .note("without the amend"),
+        Row::new("attach: memory for it, peak", held, "MiB", Bound::Count(80.0)).note("code included"),
+        Row::new("attach: a transcript of 200 MB, both stores", second(large), "s", Bound::Time(15.0)),
+        Row::new("attach: memory for it, peak", peak(large), "MiB", Bound::Count(256.0)),
+        Row::new("backfill of 20 sessions", second(backfill), "s", Bound::Time(1.0)),
+        Row::new("backfill of 20 sessions: those it lacks", float(lacking as u64), "", Bound::Count(0.0)),
+        Row::new("attach: 16 processes at once", second(at_once), "s", Bound::Time(10.0)).note("both stores"),
+        Row::new("attach: 16 processes at once: sessions lost", float(lost as u64), "", Bound::Count(0.0)),
+    ];
+    if size == Size::Whole {
+        // Without optimisation, as tests have it, it says nothing.
+        rows.push(Row::new("redaction", median(&redacted), "MB/s", Bound::Speed(50.0)).note("one core"));
+    }
+    rows
 }
