@@ -13,6 +13,9 @@ pub const V2_FULL: &str = "refs/entire/checkpoints/v2/full/current";
 /// What the refs of archived generations begin with: 13 digits follow.
 pub const V2_ARCHIVES: &str = "refs/entire/checkpoints/v2/full/";
 
+/// The recording of a session's terminal, which upstream does not know: beside the raw transcript, in pieces like it.
+pub const CAST: &str = "terminal.cast";
+
 /// A checkpoint's own record, in any store.
 pub const ROOT: &str = "metadata.json";
 

@@ -216,6 +216,10 @@ fn raw(mirror: &Mirror<'_>, slot: usize, files: &mut BTreeMap<String, Content>) 
                 .map(|object| (Store::Full.piece(slot, index), object)),
         );
     }
+    for name in layout::pieces(own.iter().copied(), layout::CAST) {
+        let path = format!("{slot}/{name}");
+        wanted.extend(mirror.v1.files.get(&path).map(|object| (path, object)));
+    }
     let hash = mirror.v1.files.get(&format!("{slot}/{}", Store::V1.hash()));
     wanted.extend(hash.map(|object| (format!("{slot}/{}", Store::Full.hash()), object)));
     let has = |held: &Held| wanted.iter().all(|(path, object)| held.files.get(path) == Some(*object));
@@ -224,7 +228,10 @@ fn raw(mirror: &Mirror<'_>, slot: usize, files: &mut BTreeMap<String, Content>) 
     let is_archived = newest.is_some_and(has) && !has(mirror.current);
     // Pieces that a longer transcript had.
     files.retain(|path, _| {
-        let is_raw = |name: &str| !layout::pieces(std::iter::once(name), Store::Full.transcript()).is_empty();
+        let is_raw = |name: &str| {
+            let is = |of| !layout::pieces(std::iter::once(name), of).is_empty();
+            is(Store::Full.transcript()) || is(layout::CAST)
+        };
         !layout::slot(path)
             .is_some_and(|(own, name)| own == slot && (is_raw(name) || name == Store::Full.hash()))
     });

@@ -41,7 +41,7 @@ fn is_ours(name: &str, extra: &BTreeMap<String, Object>) -> bool {
         |base: &str| name.strip_prefix(base).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
     let compact = name == Store::Main.transcript();
     numbered(Store::V1.transcript())
-        || numbered("terminal.cast")
+        || numbered(layout::CAST)
         || compact
         || extra.contains_key(name)
         || [Store::V1.hash(), "metadata.json", "prompt.txt"].contains(&name)

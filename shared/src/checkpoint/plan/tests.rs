@@ -220,6 +220,25 @@ fn a_shadow_is_healed_by_name_and_what_only_v2_has_stays_behind() {
 }
 
 #[test]
+fn a_terminals_recording_is_beside_the_raw_transcript_in_both_stores() {
+    let mut stores = Stores::default();
+    let mut with = kept("a", "1");
+    with.extra = [("terminal.cast", b"x"), ("terminal.cast.001", b"y")]
+        .map(|(name, bytes)| (name.to_owned(), object(bytes)))
+        .into();
+    stores.attach(&with);
+    stores.mirror();
+    for held in [&stores.v1, &stores.current] {
+        assert_eq!(held.files.get("0/terminal.cast.001"), Some(&object(b"y")));
+    }
+    stores.attach(&kept("a", "2"));
+    stores.mirror();
+    for held in [&stores.v1, &stores.current] {
+        assert!(!held.files.keys().any(|path| path.contains("terminal")), "{held:?}");
+    }
+}
+
+#[test]
 fn what_an_archive_has_is_not_kept_twice() {
     let mut stores = Stores::default();
     stores.attach(&kept("a", "1"));
