@@ -9,7 +9,7 @@
 //! | 127 | COMMAND was not found |
 //!
 //! `spawn` ends with 0 once the task runs, or 126 or 127 if its command does not start; `spawn --wait` and `wait` end
-//! as the task ended; `wait` for several ends as the first one that did not end well. `emit` ends with 1 if a line was no
+//! as the task ended; `checkpoints verify` ends with 1 if something is wrong; `wait` for several ends as the first one that did not end well. `emit` ends with 1 if a line was no
 //! `session/update`.
 
 mod reading;
@@ -22,6 +22,7 @@ use std::time::Duration;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use shared::event::WindowSize;
 
+use crate::checkpoint::args::{AttachArgs, CheckpointsCommand};
 use crate::driver::args::{DriverArgs, RunArgs};
 use crate::record::args::RecordArgs;
 use crate::record::export::Format;
@@ -219,6 +220,11 @@ pub enum Other {
         #[arg(long)]
         no_browser: bool,
     },
+    /// Keep a session with a commit: its transcript, without secrets, as a checkpoint that the commit's message names
+    Attach(Box<AttachArgs>),
+    /// What is kept with the commits of this repository
+    #[command(subcommand)]
+    Checkpoints(CheckpointsCommand),
     /// Inside a shared session: start a task and print its id
     Spawn(SpawnArgs),
     /// Inside a shared session: wait until tasks have ended; the exit status is the task's, of several that of the first,

@@ -1,5 +1,7 @@
 //! Short visits to a running `sharer`: from the user's own terminal ([`sessions`]) and from inside ([`tasks`]).
 
+pub mod attach;
+pub mod checkpoints;
 pub mod emit;
 pub mod guide;
 pub mod join;

@@ -2,6 +2,7 @@
 
 pub mod acp;
 pub mod agents;
+pub mod checkpoint;
 pub mod cli;
 pub mod clock;
 pub mod commands;

@@ -5,7 +5,9 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use sharer_native::cli::{Cli, Other, completions, man, meant_command, version};
-use sharer_native::commands::{emit, guide, join, kept, open, recorded, sessions, tasks};
+use sharer_native::commands::{
+    attach, checkpoints, emit, guide, join, kept, open, recorded, sessions, tasks,
+};
 use sharer_native::config::Config;
 use sharer_native::driver::args::DriveArgs;
 use sharer_native::{acp, driver, exit, log, mcp, relay, share};
@@ -61,6 +63,8 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Some(Other::Link { session }) => ok(sessions::link(session.as_deref())),
         Some(Other::Join { link }) => join::join(link.as_deref()).map(ExitCode::from),
         Some(Other::Open { link, no_browser }) => ok(open::open(&link, !no_browser)),
+        Some(Other::Attach(args)) => attach::attach(&args).map(ExitCode::from),
+        Some(Other::Checkpoints(command)) => checkpoints::checkpoints(&command).map(ExitCode::from),
         Some(Other::Spawn(args)) => tasks::spawn(args).map(ExitCode::from),
         Some(Other::Wait { tasks, json }) => tasks::wait(&tasks, json).map(ExitCode::from),
         Some(Other::Ps { tree, json }) => ok(tasks::ps(tree, json)),

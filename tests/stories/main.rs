@@ -9,6 +9,8 @@
 
 mod acp;
 mod alone;
+mod attach;
+mod attach_v2;
 mod browser_commands;
 mod browser_control;
 mod browser_controls;
@@ -30,8 +32,10 @@ mod browser_terminal;
 mod browser_tls;
 mod browser_transcript;
 mod browser_write;
+mod checkpoints_read;
 mod cuts;
 mod demo;
+mod golden_store;
 mod guards;
 mod join;
 mod kept;

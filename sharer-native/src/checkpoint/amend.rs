@@ -1,0 +1,103 @@
+//! The trailer on the commit: `git commit --amend`, so that hooks run and signatures are made as the person has them.
+
+use std::time::Duration;
+
+use shared::checkpoint::id::CheckpointId;
+use shared::checkpoint::trailer;
+
+use super::Repository;
+use super::git::git;
+use super::repository::Commit;
+
+/// Hooks, and a person's answer to what a key asks for, take no longer.
+const AMEND: Duration = Duration::from_mins(5);
+/// Looking for a commit in remote branches takes no longer.
+const LOOK: Duration = Duration::from_secs(10);
+
+/// Where the trailer is now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Trailer {
+    /// The commit had it.
+    Had,
+    /// The commit has it, and another name.
+    Added {
+        /// That.
+        commit: String,
+    },
+    /// The person is to put it there, for this reason.
+    Left(String),
+}
+
+/// Puts the trailer on HEAD if it may. `ask` asks the person a question; `None` if there is nobody to ask.
+///
+/// A commit that others may have, or that is on no branch, is changed with `force` or after a question of its own only;
+/// one in the middle of a merge not at all.
+pub fn amend(
+    repo: &Repository,
+    commit: &Commit,
+    id: &CheckpointId,
+    force: bool,
+    ask: &mut dyn FnMut(&str) -> Option<bool>,
+) -> Trailer {
+    if commit.checkpoint().as_ref() == Some(id) {
+        return Trailer::Had;
+    }
+    let left = |why: &str| Trailer::Left(why.to_owned());
+    let Some(worktree) = repo.worktree() else { return left("a bare repository has no commit to amend") };
+    if repo.is_merging() {
+        return left("a merge, rebase or the like is in progress");
+    }
+    let Some(message) = commit.message.as_deref() else { return left("the commit's message is not UTF-8") };
+    let Some(message) = trailer::with_checkpoint(message, id) else {
+        return left("git would not see a trailer in the commit's message");
+    };
+    if !force {
+        let risk = if repo.branch().is_none() {
+            Some("HEAD is on no branch")
+        } else if is_pushed(repo, commit) {
+            Some("a remote branch has this commit")
+        } else {
+            None
+        };
+        let question = match risk {
+            None => {
+                format!("Last commit: {} {}\nAmend it with this trailer?", commit.short(), commit.subject())
+            }
+            Some(risk) => format!(
+                "Last commit: {} {}\n{risk}; amending gives it another name. Amend it with this trailer all the same?",
+                commit.short(),
+                commit.subject()
+            ),
+        };
+        match (ask(&question), risk) {
+            (Some(true), _) => {}
+            (Some(false), _) => return left("you said no"),
+            (None, Some(risk)) => return left(risk),
+            (None, None) => return left("there is nobody to ask; --force amends without asking"),
+        }
+    }
+    if repo.head().map(|head| head.id).ok() != Some(commit.id) {
+        return left("HEAD moved meanwhile");
+    }
+    let arguments =
+        ["commit", "--amend", "--only", "--allow-empty", "--quiet", "--cleanup=verbatim", "-F", "-"];
+    let why = match git(worktree, &arguments, &message, AMEND) {
+        Err(error) => format!("git does not run: {error}"),
+        Ok(ended) if !ended.ok => format!("git could not amend the commit: {}", ended.why),
+        Ok(_) => match repo.head() {
+            Ok(head) if head.checkpoint().as_ref() == Some(id) => {
+                return Trailer::Added { commit: head.id.to_string() };
+            }
+            _ => "the commit's message was changed by a hook".to_owned(),
+        },
+    };
+    tracing::warn!(checkpoint = %id, why, "the commit has no trailer");
+    Trailer::Left(why)
+}
+
+/// Whether a branch that was fetched or pushed has this commit; one that cannot be asked for counts as such.
+fn is_pushed(repo: &Repository, commit: &Commit) -> bool {
+    let id = commit.id.to_string();
+    let arguments = ["for-each-ref", "--count=1", "--contains", &id, "refs/remotes"];
+    git(&repo.common(), &arguments, "", LOOK).map_or(true, |ended| !ended.ok || !ended.said.trim().is_empty())
+}

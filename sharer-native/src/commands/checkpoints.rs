@@ -1,0 +1,248 @@
+//! `sharer checkpoints`: what is kept with the commits of this repository.
+
+use std::io::Write as _;
+
+use anyhow::Context as _;
+use serde_json::json;
+use shared::checkpoint::record::Record;
+
+use super::{plain, print};
+use crate::checkpoint::args::CheckpointsCommand;
+use crate::checkpoint::keep::{Keep, V2, keep};
+use crate::checkpoint::read::{Checkpoint, Part, Session};
+use crate::checkpoint::{Error, Repository};
+
+/// The exit status of `verify` if something is wrong.
+const WRONG: u8 = 1;
+/// As much of a prompt stands in a list.
+const SHORT: usize = 60;
+
+/// `sharer checkpoints …`; the exit status.
+pub fn checkpoints(command: &CheckpointsCommand) -> anyhow::Result<u8> {
+    let repo = Repository::open(&std::env::current_dir()?)?;
+    match command {
+        CheckpointsCommand::Ls { json } => ls(&repo, *json).map(|()| 0),
+        CheckpointsCommand::Show { id, session, raw, compact, json } => {
+            let checkpoint = repo.checkpoint(&repo.find(id)?)?;
+            let part = if *raw { Some(Part::Raw) } else { compact.then_some(Part::Compact) };
+            match part {
+                Some(part) => write_part(&repo, &checkpoint, *session, part),
+                None if *json => print(&format!("{}\n", as_json(&checkpoint, *session))),
+                None => show(&repo, &checkpoint, *session),
+            }
+            .map(|()| 0)
+        }
+        CheckpointsCommand::Verify { id } => verify(&repo, id.as_deref()),
+        CheckpointsCommand::Sync => sync(&repo).map(|()| 0),
+    }
+}
+
+fn text(record: &Record, key: &'static str) -> String {
+    plain(&record.get::<String>(key).unwrap_or_default())
+}
+
+/// The prompts of a session on one line, shortened.
+fn asked(repo: &Repository, checkpoint: &Checkpoint, session: &Session) -> String {
+    let mut prompt = Vec::new();
+    let read = checkpoint.has(session, Part::Prompt).then(|| {
+        checkpoint.read(repo, session, Part::Prompt, &mut |bytes| {
+            prompt.extend_from_slice(bytes);
+            Ok(())
+        })
+    });
+    // One that cannot be read is shown by `verify`.
+    drop(read);
+    let words = String::from_utf8_lossy(&prompt).split_whitespace().collect::<Vec<_>>().join(" ");
+    let short: String = plain(&words).chars().take(SHORT).collect();
+    if words.chars().count() > SHORT { format!("{short}…") } else { short }
+}
+
+fn ls(repo: &Repository, as_json: bool) -> anyhow::Result<()> {
+    let ids = repo.list()?;
+    let mut values = Vec::new();
+    for id in &ids {
+        let checkpoint = match repo.checkpoint(id) {
+            Ok(checkpoint) => checkpoint,
+            Err(error) => {
+                print(&format!("{id}  cannot be read: {error}\n"))?;
+                continue;
+            }
+        };
+        let newest = checkpoint.sessions.iter().map(|session| text(&session.record, "created_at")).max();
+        let newest = newest.unwrap_or_default();
+        if as_json {
+            values.push(json!({
+                "checkpoint_id": id.as_str(), "created_at": newest, "sessions": checkpoint.sessions.len(),
+                "stores": checkpoint.stores(), "troubles": checkpoint.troubles,
+            }));
+            continue;
+        }
+        let agents: std::collections::BTreeSet<_> =
+            checkpoint.sessions.iter().map(|session| text(&session.record, "agent")).collect();
+        let agents = agents.into_iter().filter(|agent| !agent.is_empty()).collect::<Vec<_>>().join(", ");
+        let count = checkpoint.sessions.len();
+        let sessions = if count == 1 { "1 session".to_owned() } else { format!("{count} sessions") };
+        let asked =
+            checkpoint.sessions.last().map(|session| asked(repo, &checkpoint, session)).unwrap_or_default();
+        print(&format!("{id}  {newest}  {sessions}  {agents}  {asked}\n"))?;
+    }
+    match (as_json, ids.is_empty()) {
+        (true, _) => print(&format!("{}\n", serde_json::Value::from(values))),
+        (false, true) => print("This repository has no checkpoints.\n"),
+        (false, false) => Ok(()),
+    }
+}
+
+/// The session that is meant; the last one without a number.
+fn chosen(checkpoint: &Checkpoint, slot: Option<usize>) -> anyhow::Result<&Session> {
+    let mut sessions = checkpoint.sessions.iter();
+    let found = match slot {
+        Some(slot) => sessions.find(|session| session.slot() == slot),
+        None => sessions.max_by_key(|session| session.slot()),
+    };
+    found.with_context(|| format!("checkpoint {} has no such session", checkpoint.id))
+}
+
+fn write_part(
+    repo: &Repository,
+    checkpoint: &Checkpoint,
+    slot: Option<usize>,
+    part: Part,
+) -> anyhow::Result<()> {
+    let session = chosen(checkpoint, slot)?;
+    let mut out = std::io::stdout().lock();
+    let mut write =
+        |bytes: &[u8]| out.write_all(bytes).map_err(|error| Error::File { what: "stdout", error });
+    let good = checkpoint.read(repo, session, part, &mut write)?;
+    anyhow::ensure!(good != Some(false), "what was written is not what its hash says");
+    Ok(())
+}
+
+fn as_json(checkpoint: &Checkpoint, slot: Option<usize>) -> serde_json::Value {
+    let value =
+        |record: &Record| serde_json::from_slice::<serde_json::Value>(&record.encode()).unwrap_or_default();
+    let sessions =
+        checkpoint.sessions.iter().filter(|session| slot.is_none_or(|slot| session.slot() == slot));
+    let sessions: Vec<_> = sessions
+        .map(|session| {
+            json!({
+                "slot": session.slot(), "metadata": value(&session.record),
+                "raw": checkpoint.has(session, Part::Raw), "compact": checkpoint.has(session, Part::Compact),
+                "terminal": checkpoint.has(session, Part::Cast),
+            })
+        })
+        .collect();
+    json!({
+        "checkpoint_id": checkpoint.id.as_str(), "metadata": value(&checkpoint.root), "sessions": sessions,
+        "stores": checkpoint.stores(), "troubles": checkpoint.troubles, "differences": checkpoint.differences(),
+    })
+}
+
+fn show(repo: &Repository, checkpoint: &Checkpoint, slot: Option<usize>) -> anyhow::Result<()> {
+    print(&format!("Checkpoint {} ({})\n", checkpoint.id, checkpoint.stores()))?;
+    for session in checkpoint.sessions.iter().filter(|session| slot.is_none_or(|slot| session.slot() == slot))
+    {
+        let record = &session.record;
+        let name = session.name.as_ref().map_or_else(|| "(no name)".to_owned(), ToString::to_string);
+        print(&format!("\n{}  {name}\n", session.slot()))?;
+        let parts =
+            [Part::Raw, Part::Compact, Part::Cast].into_iter().filter(|part| checkpoint.has(session, *part));
+        let parts: Vec<_> = parts.map(Part::words).collect();
+        for (what, said) in [
+            ("agent", text(record, "agent")),
+            ("model", text(record, "model")),
+            ("attached", text(record, "created_at")),
+            ("asked", asked(repo, checkpoint, session)),
+            ("has", parts.join(", ")),
+        ] {
+            if !said.is_empty() {
+                print(&format!("   {what:9}{said}\n"))?;
+            }
+        }
+    }
+    for trouble in checkpoint.troubles.iter().chain(&checkpoint.differences()) {
+        print(&format!("\n! {}\n", plain(trouble)))?;
+    }
+    Ok(())
+}
+
+/// Reads every part of one checkpoint, or of all.
+fn verify(repo: &Repository, id: Option<&str>) -> anyhow::Result<u8> {
+    let ids = match id {
+        Some(id) => vec![repo.find(id)?],
+        None => repo.list()?,
+    };
+    let (mut wrong, mut read) = (0_usize, 0_usize);
+    for id in &ids {
+        let checkpoint = match repo.checkpoint(id) {
+            Ok(checkpoint) => checkpoint,
+            Err(error) => {
+                wrong += 1;
+                print(&format!("{id}  {}\n", plain(&error.to_string())))?;
+                continue;
+            }
+        };
+        let mut troubles = checkpoint.troubles.clone();
+        troubles.extend(checkpoint.differences());
+        for session in &checkpoint.sessions {
+            for part in [Part::Raw, Part::Compact, Part::Cast, Part::Prompt] {
+                if !checkpoint.has(session, part) {
+                    continue;
+                }
+                read += 1;
+                match checkpoint.read(repo, session, part, &mut |_bytes| Ok(())) {
+                    Ok(Some(false)) => {
+                        troubles.push(format!(
+                            "session {}: the {} is not what its hash says",
+                            session.slot(),
+                            part.words()
+                        ));
+                    }
+                    Ok(_) => {}
+                    Err(error) => {
+                        troubles.push(format!("session {}: {}: {error}", session.slot(), part.words()));
+                    }
+                }
+            }
+        }
+        for trouble in &troubles {
+            print(&format!("{id}  {}\n", plain(trouble)))?;
+        }
+        wrong += usize::from(!troubles.is_empty());
+    }
+    for id in repo.behind() {
+        print(&format!("{id}  v2 may lack something; `sharer checkpoints sync` brings it over\n"))?;
+    }
+    print(&format!(
+        "{} checkpoints, {read} files read, {wrong} checkpoints with something wrong.\n",
+        ids.len()
+    ))?;
+    Ok(if wrong > 0 { WRONG } else { 0 })
+}
+
+fn sync(repo: &Repository) -> anyhow::Result<()> {
+    if !repo.settings().v2 {
+        return print("v2 is switched off (`strategy_options.checkpoints_v2` in .entire/settings.json).\n");
+    }
+    let (mut whole, mut behind) = (0_usize, 0_usize);
+    for id in repo.list()? {
+        let trouble = match keep(repo, &Keep { id: &id, is_named: true, sessions: &[], v2: true }) {
+            Ok(done) => match done.v2 {
+                V2::Behind(failure) => Some(failure.to_string()),
+                V2::Off | V2::Whole(_) => None,
+            },
+            // Only v2 has it, or it cannot be understood.
+            Err(error) => Some(error.to_string()),
+        };
+        match trouble {
+            None => whole += 1,
+            Some(why) => {
+                behind += 1;
+                print(&format!("{id}  {}\n", plain(&why)))?;
+            }
+        }
+    }
+    print(&format!("v2 has {whole} checkpoints as v1 has them.\n"))?;
+    anyhow::ensure!(behind == 0, "{behind} checkpoints could not be brought over");
+    Ok(())
+}
