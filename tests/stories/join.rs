@@ -262,14 +262,20 @@ async fn a_session_does_not_show_itself_in_itself() {
     let kid = r#"until [ -e "$HOME/parent" ]; do sleep 0.05; done; exec "$SHARER_BIN" join "$(cat "$HOME/parent")""#;
     std::fs::write(sandbox.path().join("kid"), kid).unwrap();
     let program = r#""$SHARER_BIN" spawn --name kid -- sh "$HOME/kid"; echo top-$((40+2)); read line"#;
-    let sharer = Sharer::share(&sandbox, ["--", "sh", "-c", program]).await;
+    let sharer = Sharer::share(&sandbox, ["--size", "70x15", "--", "sh", "-c", program]).await;
     let seat = Seat::sharer(&sandbox, &["join", &sharer.write_link()]);
-    shows(&seat, &["top-42", "kid"]).await;
+    shows(&seat, &["Orchestrator", "kid"]).await;
+    shows(&seat, &["top-42"]).await;
     std::fs::write(sandbox.path().join("parent.new"), sharer.read_link()).unwrap();
     std::fs::rename(sandbox.path().join("parent.new"), sandbox.path().join("parent")).unwrap();
     seat.types("\x1b2");
-    // Its screen is the parent's, in a viewer of its own.
-    shows(&seat, &["top-42", "? help"]).await;
+    // Its screen is the parent's, in a viewer of its own: its row of pills is below the seat's.
+    until("two viewers, one in the other", LONG, async || {
+        let screen = seat.screen();
+        let rows = |words: &str| screen.lines().filter(|row| row.contains(words)).count();
+        if rows("Orchestrator") == 2 && rows("top-42") == 1 { Ok(()) } else { Err(screen) }
+    })
+    .await;
     seat.types("i");
     shows(&seat, &["TYPING"]).await;
     seat.types("\x1b[C");

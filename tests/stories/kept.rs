@@ -456,7 +456,7 @@ async fn a_remote_group_is_kept_by_itself_and_removed_with_its_driver_gone() {
         ask(relay.address(), &path, &[("Host", &host), ("Authorization", bearer)]).await
     };
     let told = runs(&bearer(&opens)).await;
-    assert!(status(&told) == "200" && told.matches(r#""task_id""#).count() == 1, "{told}");
+    assert!(status(&told) == "200" && told.matches(r#""parent_task_id""#).count() == 1, "{told}");
     let session = SessionId([7; 16]);
     assert_eq!(status(&runs(&bearer(&Link { session, ..opens })).await), "404", "another's token");
     let mut top = viewer(&link);

@@ -268,8 +268,14 @@ fn all_tests() -> BTreeMap<String, PathBuf> {
 
 fn tests_of(own: &str, path: &Path, text: &str, all: &mut BTreeMap<String, PathBuf>) {
     let mut inner: Vec<(usize, String)> = Vec::new();
-    let mut marked = false;
+    let (mut marked, mut raw) = (false, false);
     for line in text.lines() {
+        // What a text holds over several lines closes no module.
+        if raw {
+            raw = !line.contains("\"#");
+            continue;
+        }
+        raw = line.rsplit_once("r#\"").is_some_and(|(_, rest)| !rest.contains("\"#"));
         let indent = line.len() - line.trim_start().len();
         let line = line.trim();
         if line == "}" {
