@@ -257,7 +257,7 @@ pub async fn started(size: Size) -> Vec<Row> {
         Row::new("link after launch, embedded relay", ms(embedded.median()), "ms", Bound::Time(30.0)),
         Row::new("link after launch, --relay on loopback", ms(standalone.median()), "ms", Bound::Time(20.0)),
         // Issue 1 asks for 12 MB of what it asks for, issue 4 for 25 MB of everything; driver and terminal viewer are in it.
-        Row::new("binary, stripped", float(start::weight()) / 1e6, "MB", Bound::Count(16.0)),
+        Row::new("binary, stripped", float(start::weight()) / 1e6, "MB", Bound::Count(19.0)),
     ]
 }
 
