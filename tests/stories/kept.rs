@@ -245,17 +245,18 @@ async fn a_damaged_object_is_reported_and_the_relay_goes_on() {
     // And what never was an object.
     std::fs::write(folder.join("notes.txt"), "x").unwrap();
     relay.restart(&sandbox).await;
-    let said = relay.process.stderr();
-    assert!(
-        said.contains(&format!("{} is damaged and not shown: it was cut short", cut.session_id())),
-        "{said}"
-    );
+    let says = async |words: String| {
+        let look = async || {
+            let said = relay.process.stderr();
+            if said.contains(&words) { Ok(()) } else { Err(said) }
+        };
+        until(&words, LONG, look).await;
+    };
+    says(format!("{} is damaged and not shown: it was cut short", cut.session_id())).await;
     for process in [&cut, &altered] {
         is_refused(&process.read_link()).await;
     }
-    let said = relay.process.stderr();
-    let words = format!("{} is damaged and not shown: it was altered", altered.session_id());
-    assert!(said.contains(&words), "{said}");
+    says(format!("{} is damaged and not shown: it was altered", altered.session_id())).await;
     shows_its_end(&good.read_link(), "good-42").await;
     assert_eq!(metric(&relay, "kept_damaged_total").await, "2");
     let (after, _) = lived(&sandbox, &relay.url(), "1d", "echo after-$((40+2))").await;
