@@ -1,9 +1,9 @@
 //! The second store: brought over whole, healed, never at the cost of the first, by many at once, and killed at any time.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use e2e::harness::repo::{FULL, MAIN, V1};
-use e2e::harness::{LONG, Repo, Sandbox, sharer_bin};
+use e2e::harness::{Repo, Sandbox, sharer_bin};
 use serde_json::Value;
 
 fn id_of(attached: &Value) -> String {
@@ -343,21 +343,23 @@ async fn killed_at_any_moment_v1_is_old_or_new_and_the_next_one_makes_v2_whole()
     repo.switch_v2(true);
     let begun = Instant::now();
     let id = id_of(&repo.session("s0", "a").await);
-    let whole = begun.elapsed().max(Duration::from_millis(10));
+    let mut whole = begun.elapsed();
     let mut killed = 0;
     for at in 1..=40_u32 {
         let name = format!("s{at}");
         let file = repo.transcript(&name, &format!("ask {at}"));
         let mut command = repo.command(sharer_bin());
         command.args(["attach", &name, "--transcript", file.to_str().unwrap()]);
+        let before = sessions(&repo, V1, &id).await;
         let mut child =
             command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).spawn().unwrap();
-        let before = sessions(&repo, V1, &id).await;
-        // Moments spread over as long as it takes, whatever the machine does.
+        // Moments spread over as long as it takes; one that comes too late shows that it takes less.
         let moment = whole * (at * 7 % 40) / 40;
         if tokio::time::timeout(moment, child.wait()).await.is_err() {
             child.kill().await.unwrap();
             killed += 1;
+        } else {
+            whole = whole * 3 / 4;
         }
         // What a killed one leaves of git's own locks is removed as git says.
         for lock in [V1, MAIN, FULL] {
@@ -365,8 +367,6 @@ async fn killed_at_any_moment_v1_is_old_or_new_and_the_next_one_makes_v2_whole()
         }
         let after = sessions(&repo, V1, &id).await;
         assert!(after.starts_with(&before) && after.len() <= before.len() + 1, "{before:?} {after:?}");
-        let limit = Instant::now() + LONG;
-        assert!(Instant::now() < limit);
         repo.is_sound().await;
     }
     assert!(killed > 5, "only {killed} were killed");

@@ -116,7 +116,11 @@ pub fn page(parts: &[Part], why: &str) -> String {
         let (echo, rate) = part.floor;
         let void = if part.holds() { "" } else { ": **void, the floor was not reached**" };
         put(format!("\n## {}\n", part.name));
-        put(format!("Floor: {echo:.0} µs, {rate:.0} MB/s{void}. Load when it began: {:.1}.\n", part.busy));
+        let later = if part.date == *date { String::new() } else { format!(" Taken on {}.", part.date) };
+        put(format!(
+            "Floor: {echo:.0} µs, {rate:.0} MB/s{void}. Load when it began: {:.1}.{later}\n",
+            part.busy
+        ));
         put(table(&part.rows));
     }
     if !why.is_empty() {
