@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../viewer-web"
 
 outputs=(js/term.bundle.js js/xterm.css)
-inputs=(package.json package-lock.json js/term.js js/bundle.mjs ../scripts/bundle-js.sh)
+inputs=(package.json package-lock.json js/term.js js/film.js js/bundle.mjs ../scripts/bundle-js.sh)
 stamp=js/.bundle-stamp
 
 sum=$(sha256sum "${inputs[@]}" | sha256sum)

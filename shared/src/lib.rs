@@ -5,6 +5,7 @@
 //! by a test on a virtual network. Files are layered; imports point down only:
 //!
 //! ```text
+//!  6  replay                            films, in the viewer's words
 //!  5  sharer   relay   viewer   driver  machines
 //!  4  connection
 //!  3  wire     card    pages    snapshot    seal    chain    input    recording
@@ -23,6 +24,7 @@
 
 pub mod card;
 pub mod chain;
+#[cfg(feature = "checkpoint")]
 pub mod checkpoint;
 pub mod command;
 pub mod connection;
@@ -42,6 +44,7 @@ pub mod pages;
 pub mod platform;
 pub mod recording;
 pub mod relay;
+pub mod replay;
 pub mod seal;
 pub mod sharer;
 pub mod snapshot;

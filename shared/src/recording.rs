@@ -14,6 +14,8 @@
 
 mod cast;
 mod held;
+#[cfg(feature = "checkpoint")]
+mod redacted;
 mod session;
 mod transcript;
 
@@ -24,6 +26,8 @@ use sha2::{Digest as _, Sha256};
 
 pub use self::cast::{CastError, CastLine, CastReader, CastWriter, Event, Header, Kind, MAX_CAST_LINE};
 pub use self::held::{Held, to_remove};
+#[cfg(feature = "checkpoint")]
+pub use self::redacted::RedactedLines;
 pub use self::session::{Cut, Exit, MAX_CUTS, MAX_SESSION, Missing, Session, Why};
 pub use self::transcript::{Entry, Line, MAX_LINE};
 

@@ -23,6 +23,7 @@ mod standing;
 mod tail;
 mod talk;
 mod text;
+mod timeline;
 mod typing;
 mod update;
 mod uplink;
@@ -37,7 +38,6 @@ use self::children::BarKey;
 use self::family::Family;
 use self::pane::{Pane, Stage};
 use self::panes::Panes;
-use self::pills::Choice;
 use self::uplink::Uplink;
 use crate::chain::ViewerChallenge;
 use crate::conversation::Transcript;
@@ -54,6 +54,9 @@ pub use self::epoch::Divergence;
 pub use self::pane::PaneId;
 pub use self::paste::PasteQuestion;
 pub use self::pills::{Bar, COLOURS, ChildSession, Details, Order, Pill, Selection, Standing, Status};
+pub(crate) use self::pills::{Choice, Parts, bar, by_card, name_of};
+pub(crate) use self::text::title_of;
+pub use self::timeline::{Ask, Control, Jump, SPEEDS, Timeline, clock, speed_word};
 pub use self::typing::LostInput;
 pub use self::update::{Effect, Event};
 pub use self::view::{Closed, Failure, Shown, State, TranscriptView, Typing, View};
@@ -135,6 +138,8 @@ impl Viewer {
             }
             Event::Fits(size) => self.fits = size,
             Event::NoticeSeen => self.with_selected(|pane| pane.notice = None),
+            // Nothing live can be gone about in.
+            Event::Control(_) | Event::Fetched { .. } => {}
             Event::Retry => {
                 if let Some(pane) = self.panes.selected_mut() {
                     pane.retry(&mut self.uplink);
@@ -192,7 +197,7 @@ impl Viewer {
             (None, Selection::Child(id)) => {
                 let task = self.family.get(id);
                 let session = task.map_or(ChildSession::NotStarted, |task| self.child_session(task));
-                View::nothing(State::Child(session), task.map(pills::name_of), bar)
+                View::nothing(State::Child(session), task.map(name_of), bar)
             }
         }
     }

@@ -52,7 +52,7 @@ pub fn decode<M: DeserializeOwned>(text: &str) -> Result<M, ControlError> {
     if text.len() > MAX_CONTROL {
         return Err(ControlError::Malformed);
     }
-    let json: Value = serde_json::from_str(text).map_err(|_error| ControlError::Malformed)?;
+    let json: Value = serde_json::from_slice(text.as_bytes()).map_err(|_error| ControlError::Malformed)?;
     let name = match &json {
         Value::String(name) => Some(name),
         Value::Object(fields) if fields.len() == 1 => fields.keys().next(),

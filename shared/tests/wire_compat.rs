@@ -133,19 +133,27 @@ fn a_source_is_read_in_every_form_wherever_it_is_carried() {
         };
         assert_eq!(source, says, "{text}");
         let text = with_source("relay_to_viewer", "UpdateSourceTaskId", form);
-        let RelayToViewer::UpdateSourceTaskId { source, .. } = decode(&text).unwrap() else {
+        let RelayToViewer::UpdateSourceTaskId { source_type, source_task_id, .. } = decode(&text).unwrap()
+        else {
             panic!("{text}")
         };
-        assert_eq!(source, says, "{text}");
+        assert_eq!(SessionSource::new(source_type, source_task_id), says, "{text}");
         let text = with_source("relay_to_viewer", "JoinedSuccessfully", form);
-        let message: RelayToViewer = decode(&text).unwrap();
-        let RelayToViewer::JoinedSuccessfully { source, .. } = &message else { panic!("{text}") };
-        assert_eq!(source, &says, "{text}");
+        let RelayToViewer::JoinedSuccessfully { source_type, source_task_id, .. } = decode(&text).unwrap()
+        else {
+            panic!("{text}")
+        };
+        assert_eq!(SessionSource::new(source_type, source_task_id), says, "{text}");
         // It is written in the strict form, which every version reads back.
+        let message = RelayToViewer::UpdateSourceTaskId {
+            channel: Channel(1),
+            source_type: says.source_type(),
+            source_task_id: says.task_id.clone(),
+        };
         let written = encode(&message);
         assert_eq!(decode::<RelayToViewer>(&written).unwrap(), message);
         let fields: serde_json::Value = serde_json::from_str(&written).unwrap();
-        let fields = &fields["JoinedSuccessfully"];
+        let fields = &fields["UpdateSourceTaskId"];
         let id = says.task_id.as_ref().map(|id| id.0.as_str());
         match says.kind {
             SourceKind::User => assert_eq!(fields["source_type"], "User"),

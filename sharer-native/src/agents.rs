@@ -91,9 +91,61 @@ impl Agent {
     }
 }
 
+/// An agent that somebody started.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Started {
+    /// Which.
+    pub agent: Agent,
+    /// What it calls its session, if its command line says so: a UUID.
+    pub session: Option<String>,
+}
+
+impl Started {
+    /// The agent that this program is, with what it was started with.
+    pub fn by<'a>(program: &Path, arguments: impl IntoIterator<Item = &'a OsStr>) -> Option<Self> {
+        let words = arguments.into_iter().filter_map(OsStr::to_str);
+        Some(Self { agent: Agent::of(program)?, session: session(words).map(str::to_owned) })
+    }
+}
+
+/// The session that is to be, or that is gone on with.
+fn session<'a>(mut words: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    const SAY: [&str; 4] = ["--session-id", "--resume", "-r", "resume"];
+    let is_uuid = |word: &&str| {
+        let groups: Vec<usize> = word.split('-').map(str::len).collect();
+        groups == [8, 4, 4, 4, 12] && word.bytes().all(|byte| byte == b'-' || byte.is_ascii_hexdigit())
+    };
+    let said = words.find_map(|word| match word.split_once('=') {
+        Some((option, value)) if SAY.contains(&option) => Some(Some(value)),
+        _ => SAY.contains(&word).then_some(None),
+    })?;
+    said.or_else(|| words.next()).filter(is_uuid)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_command_line_says_which_session_it_is() {
+        let id = "11111111-aaaa-4bbb-8ccc-000000000001";
+        let said = |line: &str| {
+            let mut words = line.split(' ').map(OsStr::new);
+            Started::by(Path::new(words.next().unwrap()), words).unwrap().session
+        };
+        for line in [
+            format!("claude --session-id {id} -p hello"),
+            format!("/usr/bin/claude --resume={id}"),
+            format!("codex resume {id}"),
+        ] {
+            assert_eq!(said(&line).as_deref(), Some(id), "{line}");
+        }
+        for line in
+            ["claude --resume", "claude --resume x", "claude -r ../../etc", "codex resume --last", "codex"]
+        {
+            assert_eq!(said(line), None, "{line}");
+        }
+    }
 
     #[test]
     fn agents_are_known_by_their_programs() {

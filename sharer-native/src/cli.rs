@@ -225,6 +225,16 @@ pub enum Other {
     /// What is kept with the commits of this repository
     #[command(subcommand)]
     Checkpoints(CheckpointsCommand),
+    /// Play something that is over in a browser: on this computer, without any relay
+    Replay {
+        /// A checkpoint or a commit of this repository; a recording, by its id, its name or its directory; an asciicast; or the
+        /// link of a kept session
+        #[arg(value_name = "WHAT")]
+        what: String,
+        /// Only print where it is
+        #[arg(long)]
+        no_browser: bool,
+    },
     /// Inside a shared session: start a task and print its id
     Spawn(SpawnArgs),
     /// Inside a shared session: wait until tasks have ended; the exit status is the task's, of several that of the first,
@@ -305,7 +315,7 @@ pub enum Other {
 /// Options of `sharer export`.
 #[derive(Debug, Args)]
 pub struct ExportArgs {
-    /// Which: an id, or a beginning of one, from `sharer ls --recorded`
+    /// Which: an id, a beginning of one, or a name, from `sharer ls --recorded`; for .html also what `sharer replay` takes
     #[arg(value_name = "ID")]
     pub id: String,
     /// The file; - is stdout

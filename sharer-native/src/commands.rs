@@ -8,6 +8,7 @@ pub mod join;
 pub mod kept;
 pub mod open;
 pub mod recorded;
+pub mod replay;
 pub mod sessions;
 pub mod tasks;
 

@@ -5,9 +5,10 @@
 //! are. Nothing here opens, checks or judges anything.
 //!
 //! [`keyboard`] reads what the person types, [`hands`] says what it means; [`picture`] lays out the screen, [`looks`] is what
-//! the person chose to look at; [`bar`], [`cells`] and [`talk`] draw the parts.
+//! the person chose to look at; [`bar`], [`cells`] and [`talk`] draw the parts, [`canvas`] knows what changed.
 
 mod bar;
+mod canvas;
 mod cells;
 mod find;
 mod hands;
@@ -22,16 +23,15 @@ use std::io;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use ratatui::backend::CrosstermBackend;
 use shared::event::WindowSize;
 use shared::id::TaskId;
 use shared::link::Link;
 use shared::viewer::{Effect, Event, PaneId, Selection, State, Typing, Viewer};
 use shared::wire::Packet;
 use shared::wire::close::CloseCode;
-use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
+use self::canvas::Canvas;
 use self::keyboard::{Dress, Keyboard};
 use self::looks::Looks;
 use crate::shutdown::{self, Told};
@@ -49,6 +49,8 @@ const FRAME: Duration = Duration::from_millis(16);
 const AT_ONCE: u32 = 4;
 /// The longest sleep: a relay's silence is noticed, and the runtime's clock stands still while the computer sleeps.
 const LONGEST_SLEEP: Duration = Duration::from_secs(5);
+/// A terminal that does not know how large it is.
+const NO_SIZE: WindowSize = WindowSize { cols: 80, rows: 24 };
 /// The alternate screen, cleared, and pastes between brackets.
 const ENTER: &[u8] = b"\x1b[?1049h\x1b[2J\x1b[?2004h";
 
@@ -66,24 +68,6 @@ pub fn run(link: Link, child: Option<TaskId>, own: Option<TaskId>) -> anyhow::Re
     runtime.shutdown_background();
     left
 }
-
-/// Bytes for the person's terminal, by the one way that knows how to put it back.
-#[derive(Debug, Default)]
-struct Out(Vec<u8>);
-
-impl io::Write for Out {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        let bytes = std::mem::take(&mut self.0);
-        if bytes.is_empty() { Ok(()) } else { tty::show(&bytes) }
-    }
-}
-
-type Canvas = ratatui::Terminal<CrosstermBackend<Out>>;
 
 /// Why it ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -141,10 +125,10 @@ impl Join {
 
     async fn run(mut self, child: Option<TaskId>) -> anyhow::Result<u8> {
         let mut signals = shutdown::listen()?;
-        let mut keys = read_keys();
+        let mut keys = tty::Keys::new().context("what is typed in this terminal cannot be read")?;
         let raw = tty::Raw::enter().context("this terminal cannot be made raw")?;
         tty::show(ENTER)?;
-        let mut canvas = Canvas::new(CrosstermBackend::new(Out::default()))?;
+        let mut canvas = Canvas::default();
         let effects = self.viewer.start();
         self.perform(effects);
         if let Some(child) = child {
@@ -152,18 +136,19 @@ impl Join {
         }
         let left = loop {
             self.tell_titles();
-            self.draw_in_time(&mut canvas)?;
+            // What was typed leaves before anything is drawn.
+            let outgoing = &mut self.outgoing;
+            let sent = self.uplink.send(|| outgoing.pop_front()).await;
+            self.changed(sent);
+            let late = self.picture_is_late_by();
+            if late >= Some(FRAME) {
+                self.draw(&mut canvas)?;
+            }
             let wake = self.wake_at();
             let (uplink, outgoing) = (&mut self.uplink, &mut self.outgoing);
             let change = tokio::select! {
-                change = uplink.step(|| outgoing.pop_front()) => Some(change),
-                typed = keys.recv() => match typed {
-                    Some(bytes) => match self.typed(&bytes) {
-                        Some(left) => break left,
-                        None => None,
-                    },
-                    None => break Left::Person,
-                },
+                // A picture is drawn when nothing is left that would change it, and at last when it is a frame late.
+                biased;
                 Some(told) = signals.recv() => match told {
                     Told::End(signal) => break Left::Signal(signal),
                     Told::Resized => {
@@ -172,11 +157,23 @@ impl Join {
                     }
                     Told::Stop => {
                         tty::suspend().context("this terminal cannot be made raw again")?;
-                        canvas.clear()?;
+                        canvas.forget();
                         self.happened(Event::Wake);
                         None
                     }
                 },
+                typed = keys.next() => match typed {
+                    Some(bytes) => match self.typed(&bytes) {
+                        Some(left) => break left,
+                        None => None,
+                    },
+                    None => break Left::Person,
+                },
+                change = uplink.step(|| outgoing.pop_front()) => Some(change),
+                () = std::future::ready(()), if late.is_some_and(|late| late < FRAME) => {
+                    self.draw(&mut canvas)?;
+                    None
+                }
                 () = sleep_until(wake) => {
                     if self.uplink.check() { None } else { Some(Change::Closed(None)) }
                 }
@@ -188,7 +185,6 @@ impl Join {
                 self.happened(Event::Timeout);
             }
         };
-        drop(canvas);
         drop(raw);
         self.uplink.finish().await;
         Ok(self.goodbye(left))
@@ -232,6 +228,11 @@ impl Join {
         self.next.checked_sub(FRAME * (AT_ONCE - 1)).unwrap_or(self.next)
     }
 
+    /// For how long the next picture could have been drawn already, if there is one and it may be.
+    fn picture_is_late_by(&self) -> Option<Duration> {
+        Instant::now().checked_duration_since(self.may_draw_at()).filter(|_| self.dirty)
+    }
+
     fn perform(&mut self, effects: Vec<Effect>) {
         for effect in effects {
             match effect {
@@ -266,7 +267,7 @@ impl Join {
                     }
                 }
                 // There is no address bar, and nothing ever waits to be parsed.
-                Effect::KeepSecret { .. } | Effect::Skip { .. } => {}
+                Effect::KeepSecret { .. } | Effect::Skip { .. } | Effect::Fetch(_) => {}
             }
         }
     }
@@ -304,12 +305,8 @@ impl Join {
         }
     }
 
-    fn draw_in_time(&mut self, canvas: &mut Canvas) -> anyhow::Result<()> {
-        let now = Instant::now();
-        if !self.dirty || now < self.may_draw_at() {
-            return Ok(());
-        }
-        (self.dirty, self.next) = (false, self.next.max(now) + FRAME);
+    fn draw(&mut self, canvas: &mut Canvas) -> anyhow::Result<()> {
+        (self.dirty, self.next) = (false, self.next.max(Instant::now()) + FRAME);
         let view = self.viewer.view();
         let terminal = view.pane.and_then(|pane| self.panes.get(&pane));
         let typed = terminal.filter(|_| matches!(view.typing, Typing::On));
@@ -330,10 +327,11 @@ impl Join {
             now: clock::now().wall,
         };
         let looks = &mut self.looks;
-        // Drawn as one, where the terminal knows how (mode 2026).
-        tty::show(b"\x1b[?2026h")?;
-        canvas.draw(|frame| picture.draw(frame, looks))?;
-        tty::show(b"\x1b[?2026l")?;
+        let size = tty::size().unwrap_or(NO_SIZE);
+        let bytes = canvas.draw(size, |buffer| picture.draw(buffer, looks))?;
+        if !bytes.is_empty() {
+            tty::show(&bytes)?;
+        }
         // Only now it is known how much room there is.
         self.tell_room();
         Ok(())
@@ -354,11 +352,4 @@ impl Join {
             Left::Person => 0,
         }
     }
-}
-
-/// What is typed, as it comes.
-fn read_keys() -> mpsc::Receiver<Vec<u8>> {
-    let (tell, told) = mpsc::channel(64);
-    tty::keys(move |bytes| tell.blocking_send(bytes.to_vec()).is_ok());
-    told
 }

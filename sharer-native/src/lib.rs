@@ -18,6 +18,7 @@ pub mod mcp;
 pub mod pty;
 pub mod record;
 pub mod relay;
+pub mod replay;
 pub mod share;
 pub mod shutdown;
 pub mod term;

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use sharer_native::cli::{Cli, Other, completions, man, meant_command, version};
 use sharer_native::commands::{
-    attach, checkpoints, emit, guide, join, kept, open, recorded, sessions, tasks,
+    attach, checkpoints, emit, guide, join, kept, open, recorded, replay, sessions, tasks,
 };
 use sharer_native::config::Config;
 use sharer_native::driver::args::DriveArgs;
@@ -65,6 +65,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Some(Other::Open { link, no_browser }) => ok(open::open(&link, !no_browser)),
         Some(Other::Attach(args)) => attach::attach(&args).map(ExitCode::from),
         Some(Other::Checkpoints(command)) => checkpoints::checkpoints(&command).map(ExitCode::from),
+        Some(Other::Replay { what, no_browser }) => ok(replay::replay(&what, !no_browser)),
         Some(Other::Spawn(args)) => tasks::spawn(args).map(ExitCode::from),
         Some(Other::Wait { tasks, json }) => tasks::wait(&tasks, json).map(ExitCode::from),
         Some(Other::Ps { tree, json }) => ok(tasks::ps(tree, json)),

@@ -1,6 +1,6 @@
 //! The shared program and its PTY.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::{self, Read, Write};
 use std::os::fd::AsRawFd as _;
 use std::path::{Path, PathBuf};
@@ -96,6 +96,11 @@ impl Program {
         &self.path
     }
 
+    /// What it is started with.
+    pub fn arguments(&self) -> impl Iterator<Item = &OsStr> {
+        self.arguments.iter().map(OsString::as_os_str)
+    }
+
     /// The program's own name.
     pub fn name(&self) -> String {
         self.path.file_name().unwrap_or_default().to_string_lossy().into_owned()
@@ -104,10 +109,8 @@ impl Program {
     /// The command as a title: name and arguments, shortened to [`LONGEST_TITLE`].
     pub fn title(&self) -> String {
         let name = self.path.file_name().unwrap_or_default();
-        let words: Vec<_> = std::iter::once(name)
-            .chain(self.arguments.iter().map(OsString::as_os_str))
-            .map(|word| word.to_string_lossy())
-            .collect();
+        let words: Vec<_> =
+            std::iter::once(name).chain(self.arguments()).map(|word| word.to_string_lossy()).collect();
         // A script of several lines is a line here.
         let whole = words.join(" ").split_whitespace().collect::<Vec<_>>().join(" ");
         match whole.char_indices().nth(LONGEST_TITLE) {

@@ -6,8 +6,10 @@ mod archive;
 pub mod args;
 mod assets;
 pub mod door;
+pub mod film;
 mod http;
 mod hub;
+mod loopback;
 mod peer;
 mod rules;
 mod runs;
@@ -20,6 +22,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use args::RelayArgs;
+pub(crate) use assets::find as viewer_file;
 use shared::relay::KeepLimits;
 
 /// The port that is tried first, so that viewer settings, which browsers keep per origin, persist.

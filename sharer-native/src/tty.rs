@@ -1,14 +1,16 @@
 //! The user's own terminal: raw while a program is shared, restored whatever happens.
 
 use std::collections::BTreeMap;
-use std::io::{self, Write as _};
+use std::io::{self, ErrorKind, Write as _};
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{Mode, OFlags, open};
 use rustix::stdio::{stdin, stdout};
-use rustix::termios::{OptionalActions, Termios, isatty, tcgetattr, tcgetwinsize, tcsetattr};
+use rustix::termios::{OptionalActions, Termios, isatty, tcgetattr, tcgetwinsize, tcsetattr, ttyname};
 use shared::event::WindowSize;
+use tokio::net::unix::pipe;
 
 use crate::term::shown::Shown;
 
@@ -62,6 +64,36 @@ pub fn keys(mut heard: impl FnMut(&[u8]) -> bool + Send + 'static) {
             }
         }
     });
+}
+
+/// What is typed, for an event loop: no thread stands between a key and who waits for it.
+#[derive(Debug)]
+pub struct Keys(pipe::Receiver);
+
+impl Keys {
+    /// Of the terminal at stdin.
+    pub fn new() -> io::Result<Self> {
+        // Opened once more: to be non-blocking is a property that all share who inherited stdin. By its own name, as an event
+        // loop on macOS does not take `/dev/tty`; but that opens to who may not open the device.
+        let flags = OFlags::RDONLY | OFlags::NOCTTY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let own = ttyname(stdin(), Vec::new()).and_then(|name| open(name, flags, Mode::empty()));
+        let tty = own.or_else(|_not_ours| open(c"/dev/tty", flags, Mode::empty()))?;
+        // What the event loop has for files that can be waited for.
+        pipe::Receiver::from_file_unchecked(tty.into()).map(Self)
+    }
+
+    /// What was typed next; `None` when the terminal is gone. Nothing is lost when this is dropped before it is ready.
+    pub async fn next(&mut self) -> Option<Vec<u8>> {
+        let mut chunk = [0; 4096];
+        loop {
+            self.0.readable().await.ok()?;
+            match self.0.try_read(&mut chunk) {
+                Ok(read @ 1..) => return chunk.get(..read).map(<[u8]>::to_vec),
+                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
+                Ok(0) | Err(_) => return None,
+            }
+        }
+    }
 }
 
 /// The terminal is raw while this lives.

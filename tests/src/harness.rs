@@ -9,6 +9,7 @@ pub mod log;
 pub mod memory;
 pub mod process;
 pub mod recording;
+pub mod replay;
 pub mod repo;
 pub mod screen;
 pub mod seat;

@@ -20,6 +20,7 @@ pub mod presence;
 pub mod pty;
 pub mod record;
 pub mod remote;
+pub mod replay;
 pub mod rows;
 pub mod sample;
 pub mod scene;

@@ -399,6 +399,7 @@ impl<S: Screen> Viewer<S> {
                 Effect::Mark { .. }
                 | Effect::Resize { .. }
                 | Effect::KeepSecret { .. }
+                | Effect::Fetch(_)
                 | Effect::Skip { .. } => {}
             }
         }

@@ -219,6 +219,50 @@ async fn when_v2_fails_v1_stands_and_what_it_lacks_is_noted_and_repaired() {
 }
 
 #[tokio::test]
+async fn a_disk_that_takes_no_more_costs_v2_what_v1_has_or_changes_nothing() {
+    let sandbox = Sandbox::new();
+    let repo = Repo::new(&sandbox, "repo").await;
+    repo.switch_v2(true);
+    let id = id_of(&repo.session("one", "a").await);
+    // What v2 makes of this is larger than what v1 has of it, also when it is packed: each letter is six there.
+    let mut state = 1_u64;
+    let letters = std::iter::from_fn(|| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        Some(['<', '>', '&'][usize::try_from(state >> 33).unwrap() % 3])
+    });
+    let file = repo.transcript("two", &letters.take(40_000).collect::<String>());
+    // Files may have so many KiB: the system refuses to write more, as where there is no room.
+    let attach = async |most: u32| {
+        let script = format!(
+            r#"trap '' XFSZ; ulimit -f {}; exec "$0" attach two --force --json --transcript "$1""#,
+            most * 2
+        );
+        repo.command("sh").args(["-c", &script]).arg(sharer_bin()).arg(&file).output().await.unwrap()
+    };
+    let said = |output: &std::process::Output| String::from_utf8_lossy(&output.stderr).into_owned();
+    let (refs, head) = (repo.git(&["for-each-ref"]).await, repo.tip("HEAD").await);
+    let output = attach(4).await;
+    assert!(!output.status.success() && said(&output).contains("cannot be written"), "{}", said(&output));
+    assert_eq!((repo.git(&["for-each-ref"]).await, repo.tip("HEAD").await), (refs, head));
+
+    let main = repo.tip(MAIN).await;
+    let output = attach(36).await;
+    assert!(output.status.success(), "{}", said(&output));
+    assert_eq!(said(&output).lines().filter(|line| line.contains("v2")).count(), 1, "{}", said(&output));
+    let done: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&done["v2"]["stage"], &done["changed"]), (&"transcript".into(), &true.into()), "{done}");
+    assert_eq!(sessions(&repo, V1, &id).await, ["one", "two"]);
+    assert_eq!(repo.tip(MAIN).await, main);
+    assert!(repo.dir.join(".git/sharer-checkpoints-behind").join(&id).exists());
+    assert!(!verify(&repo).await.0);
+    repo.is_sound().await;
+    // There is room again.
+    assert!(repo.sharer(&["checkpoints", "sync"]).await.status.success());
+    are_equal(&repo, &id).await;
+    assert!(verify(&repo).await.0);
+}
+
+#[tokio::test]
 async fn when_v1_fails_v2_and_the_commit_stay_as_they_were() {
     let sandbox = Sandbox::new();
     let repo = Repo::new(&sandbox, "repo").await;
@@ -370,6 +414,60 @@ async fn killed_at_any_moment_v1_is_old_or_new_and_the_next_one_makes_v2_whole()
         repo.is_sound().await;
     }
     assert!(killed > 5, "only {killed} were killed");
+    repo.session("last", "z").await;
+    are_equal(&repo, &id).await;
+    assert!(repo.sharer(&["checkpoints", "sync"]).await.status.success());
+    assert!(verify(&repo).await.0, "{:?}", verify(&repo).await);
+}
+
+/// How many files there are below a directory.
+fn files(dir: &std::path::Path) -> usize {
+    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
+    entries.map(|entry| if entry.path().is_dir() { files(&entry.path()) } else { 1 }).sum()
+}
+
+#[tokio::test]
+async fn killed_at_each_file_that_it_writes_nothing_of_before_is_lost() {
+    let sandbox = Sandbox::new();
+    let repo = Repo::new(&sandbox, "repo").await;
+    repo.switch_v2(true);
+    let id = id_of(&repo.session("s0", "a").await);
+    let git = repo.dir.join(".git");
+    let mut killed = 0;
+    for at in 1..200 {
+        // Few files to count, so that each one is seen soon.
+        repo.git(&["gc", "-q", "--prune=now"]).await;
+        let before = sessions(&repo, V1, &id).await;
+        let name = format!("s{at}");
+        let file = repo.transcript(&name, &format!("ask {at}"));
+        let mut command = repo.command(sharer_bin());
+        command.args(["attach", &name, "--transcript", file.to_str().unwrap()]);
+        command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
+        let there = files(&git);
+        let mut child = command.spawn().unwrap();
+        let ended = loop {
+            if files(&git) >= there + at {
+                break false;
+            }
+            if child.try_wait().unwrap().is_some() {
+                break true;
+            }
+        };
+        child.kill().await.unwrap();
+        // What a killed one leaves of git's own locks is removed as git says.
+        for lock in [V1, MAIN, FULL, "packed-refs"] {
+            drop(std::fs::remove_file(git.join(format!("{lock}.lock"))));
+        }
+        let after = sessions(&repo, V1, &id).await;
+        assert!(after.starts_with(&before) && after.len() <= before.len() + 1, "{before:?} {after:?}");
+        repo.is_sound().await;
+        if ended {
+            assert_eq!(after.last(), Some(&name));
+            break;
+        }
+        killed += 1;
+    }
+    assert!(killed > 12, "it writes more than {killed} files");
     repo.session("last", "z").await;
     are_equal(&repo, &id).await;
     assert!(repo.sharer(&["checkpoints", "sync"]).await.status.success());

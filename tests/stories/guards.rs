@@ -87,3 +87,8 @@ fn a_link_is_printed_soon_and_the_binary_is_small() {
 fn a_flood_is_recorded_whole() {
     hold(async || rows::recorded(Size::Quick).await);
 }
+
+#[test]
+fn any_moment_of_two_recorded_hours_is_there_at_once() {
+    hold(async || rows::replayed(Size::Quick).await);
+}

@@ -246,6 +246,55 @@ async fn text_is_found_and_commands_are_stepped_through() {
 }
 
 #[tokio::test]
+async fn a_terminal_whose_relay_was_killed_says_so_and_comes_back() {
+    let sandbox = Sandbox::new();
+    let mut relay = Relay::start(&sandbox, [""; 0]).await;
+    let program = "stty -echo; echo ready; while read line; do echo heard-$line; done";
+    let sharer = Sharer::share(&sandbox, ["--relay", &relay.url(), "--", "sh", "-c", program]).await;
+    let seat = Seat::sharer(&sandbox, &["join", &sharer.write_link()]);
+    shows(&seat, &["ready"]).await;
+    shows(&seat, &["● Live"]).await;
+    seat.types("i");
+    shows(&seat, &["TYPING"]).await;
+    seat.types("before\r");
+    shows(&seat, &["heard-before"]).await;
+    relay.kill().await;
+    shows(&seat, &["● Reconnecting"]).await;
+    assert!(seat.screen().contains("heard-before"), "the last screen stays");
+    relay.restart(&sandbox).await;
+    shows(&seat, &["● Live"]).await;
+    shows(&seat, &["TYPING"]).await;
+    seat.types("after\r");
+    shows(&seat, &["heard-after"]).await;
+}
+
+#[tokio::test]
+async fn a_link_is_read_from_stdin_or_chosen_of_what_is_shared_here() {
+    let sandbox = Sandbox::new();
+    let none = Seat::sharer(&sandbox, &["join"]);
+    shows(&none, &["nothing that can be joined is shared on this computer"]).await;
+    let share = async |title: &str| {
+        let program = format!("echo {title}-$((40+2)); read line");
+        Sharer::share(&sandbox, ["--title", title, "--", "sh", "-c", &program]).await
+    };
+    let one = share("one").await;
+    let seat = Seat::sharer(&sandbox, &["join"]);
+    shows(&seat, &["one-42"]).await;
+    let _two = share("two").await;
+    let seat = Seat::sharer(&sandbox, &["join"]);
+    shows(&seat, &["Which one?"]).await;
+    let screen = seat.screen();
+    let place = screen.lines().find_map(|row| row.trim().strip_suffix("two")).expect("it is offered");
+    seat.types(&format!("{}\r", place.trim()));
+    shows(&seat, &["two-42"]).await;
+    // From a pipe; keys come from the terminal all the same.
+    let seat = Seat::shell(&sandbox, &format!("echo '{}' | \"$0\" join -; echo status-$?", one.read_link()));
+    shows(&seat, &["one-42"]).await;
+    seat.types("q");
+    shows(&seat, &["status-0"]).await;
+}
+
+#[tokio::test]
 async fn a_session_does_not_show_itself_in_itself() {
     let sandbox = Sandbox::new();
     let program = r#"until [ -e "$HOME/link" ]; do sleep 0.05; done

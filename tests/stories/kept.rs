@@ -359,6 +359,53 @@ async fn a_session_whose_sharer_never_comes_back_is_kept_too() {
     is_refused(&kept.read_link()).await;
 }
 
+#[tokio::test]
+async fn a_relay_that_is_stopped_in_order_has_its_live_sessions_when_it_is_started_again() {
+    let sandbox = Sandbox::new();
+    let archive = archive(&sandbox);
+    let data = ["--data-dir", archive.to_str().unwrap()];
+    let mut relay = Relay::start(&sandbox, data).await;
+    let share = async |keep: &[&str]| {
+        let url = relay.url();
+        let program = ["--", "sh", "-c", "stty raw -echo; echo seen-$((40+2)); exec cat"];
+        let arguments = [&["--relay", &url][..], keep, &program].concat();
+        Sharer::share(&sandbox, arguments).await
+    };
+    let keep = ["--keep", "3d"];
+    let (mut gone, mut other, back) = (share(&keep).await, share(&[]).await, share(&keep).await);
+    for process in [&gone, &other] {
+        let mut watching = viewer(&process.read_link());
+        watching.signed("its screen", |viewer| viewer.screen.has("seen-42")).await;
+    }
+    let mut stays = viewer(&back.write_link());
+    stays.typing().await;
+    relay.stop().await;
+    assert_eq!(objects(&sandbox).len(), 2, "those that were to be kept");
+    gone.process.kill().await;
+    other.process.kill().await;
+    stays.until("the break", |viewer| viewer.state() != State::Live).await;
+    relay.restart(&sandbox).await;
+    // One whose sharer is there goes on as after any break; of one whose sharer is not, there is what there was.
+    stays.live().await;
+    stays.typing().await;
+    stays.keys(b"typed-behind-it").await;
+    stays.until("its echo", |viewer| viewer.screen.has("typed-behind-it")).await;
+    let mut late = viewer(&gone.read_link());
+    let away = |viewer: &Viewer<Log>| matches!(viewer.state(), State::SharerAway { .. });
+    late.until("what there was", |viewer| away(viewer) && viewer.screen.has("seen-42")).await;
+    is_refused(&other.read_link()).await;
+    // It is lost at last, as with a relay that was never stopped, and stays kept.
+    relay.kill().await;
+    relay.reconfigure([&data[..], &["--away-keep", "1s"]].concat());
+    relay.restart(&sandbox).await;
+    for _ in 0..2 {
+        let mut late = viewer(&gone.read_link());
+        late.until("that it is lost", |viewer| is_lost(viewer) && viewer.screen.has("seen-42")).await;
+        relay.kill().await;
+        relay.restart(&sandbox).await;
+    }
+}
+
 /// A parent here that has exited and is kept, and its child on a driver: reached through the parent's link, live and kept.
 #[tokio::test]
 async fn a_kept_parents_link_goes_on_reaching_its_child_on_a_driver() {

@@ -361,8 +361,8 @@ async fn recordings_are_listed_exported_and_removed() {
     let (_, said, _) = run(&["ls", "--recorded"]).await;
     assert!(said.contains(short) && said.contains("top") && said.contains("status 0"), "{said}");
     let path = |name: &str| sandbox.path().join(name).to_str().unwrap().to_owned();
-    for name in ["x.cast", "x.txt", "x.md"] {
-        let (well, _, why) = run(&["export", short, "-o", &path(name)]).await;
+    for (which, name) in [(short, "x.cast"), ("top", "x.txt"), (id, "x.md")] {
+        let (well, _, why) = run(&["export", which, "-o", &path(name)]).await;
         assert!(well, "{name}: {why}");
         let mode = std::fs::metadata(path(name)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
@@ -377,7 +377,7 @@ async fn recordings_are_listed_exported_and_removed() {
     }
     for (arguments, why) in [
         (&["export", short, "-o", "-"][..], "--format"),
-        (&["export", short, "-o", &path("x.odt")], ".cast, .txt or .md"),
+        (&["export", short, "-o", &path("x.odt")], ".cast, .txt, .md or .html"),
         (&["export", "nosuch", "-o", "-", "--format", "txt"], "nothing is recorded under that id"),
         (&["rm", "nosuch"], "nothing kept or recorded"),
     ] {

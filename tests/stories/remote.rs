@@ -167,7 +167,10 @@ async fn what_does_not_start_says_why() {
     let list = sharer(&home, &["driver", "ls"]).await;
     let list = String::from_utf8_lossy(&list.stdout).into_owned();
     let of = |name: &str| list.lines().find(|line| line.starts_with(name)).unwrap_or_default().to_owned();
-    assert!(of("box").ends_with("here") && of("wrong").contains("does not accept this key"), "{list}");
+    assert!(
+        of("box").ends_with("can be asked") && of("wrong").contains("does not accept this key"),
+        "{list}"
+    );
     assert!(!list.contains(driver.key.split_once('#').unwrap().1), "no secret is listed");
 
     let sharer_process = parent(&home, &relay).await;

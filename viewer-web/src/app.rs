@@ -3,15 +3,14 @@
 use std::rc::Rc;
 
 use leptos::prelude::*;
-use shared::id::TaskId;
-use shared::link::Link;
-use shared::viewer::{Event, PaneId, Selection, Typing, View};
+use shared::viewer::{Event, PaneId, Typing, View};
 
 use crate::components::banner::Banner;
 use crate::components::commands::{CommandBar, chord as command_chord};
 use crate::components::find::Find;
 use crate::components::key_row::{KeyRow, Modifiers};
 use crate::components::pill_bar::{PillBar, chord};
+use crate::components::replay::Replay;
 use crate::components::settings::SettingsPanel;
 use crate::components::share::SharePanel;
 use crate::components::start::{Start, Trouble};
@@ -20,7 +19,7 @@ use crate::components::toolbar::Toolbar;
 use crate::components::transcript::{Read, TranscriptPanel};
 use crate::components::{Action, Face, Page, Panel};
 use crate::preferences::Theme;
-use crate::shell::page::{self, Asked};
+use crate::shell::page::{self, Asked, Opened};
 use crate::shell::runner::Runner;
 use crate::shell::screens::Screens;
 use crate::shell::storage;
@@ -36,7 +35,7 @@ pub(crate) fn App() -> impl IntoView {
         Asked::Start => view! { <Start problem=None go=page::open/> }.into_any(),
         Asked::Damaged(error) => view! { <Trouble sentence=error.to_string()/> }.into_any(),
         Asked::Refused(sentence) => view! { <Trouble sentence=sentence.to_owned()/> }.into_any(),
-        Asked::Session { link, child } => view! { <Session link=link child=child/> }.into_any(),
+        Asked::Watch(opened) => view! { <Session opened=opened/> }.into_any(),
     }
 }
 
@@ -54,16 +53,16 @@ struct Parts {
     runner: Rc<Runner>,
 }
 
-/// A session: bar, terminal, and what has to be said about it.
+/// A session, or a film of one: bar, terminal, and what has to be said about it.
 #[component]
-fn Session(link: Link, child: Option<TaskId>) -> impl IntoView {
+fn Session(opened: Opened) -> impl IntoView {
     let (view, set_view) = signal(None::<View>);
     let (watch_link, set_watch_link) = signal(None::<String>);
     let settings = RwSignal::new(storage::settings());
     let parts = StoredValue::new_local(None::<Parts>);
     let page = RwSignal::new(Page::default());
     let modifiers = RwSignal::new(Modifiers::default());
-    let host = page::relay().unwrap_or_else(|| link.base.clone());
+    let host = opened.host();
 
     let screens = move || parts.with_value(|parts| parts.as_ref().map(|parts| Rc::clone(&parts.screens)));
     // What a person does concerns the terminal that is seen.
@@ -221,13 +220,8 @@ fn Session(link: Link, child: Option<TaskId>) -> impl IntoView {
             screen.set_screen_reader(settings.screen_reader);
             screen
         });
-        match Runner::start(link.clone(), Rc::clone(&screens), set_view, set_watch_link) {
-            Some(runner) => {
-                if let Some(child) = child.clone() {
-                    runner.give(Event::Select(Selection::Child(child)));
-                }
-                parts.set_value(Some(Parts { screens, runner }));
-            }
+        match Runner::start(opened.clone(), Rc::clone(&screens), set_view, set_watch_link) {
+            Some(runner) => parts.set_value(Some(Parts { screens, runner })),
             None => page.update(|page| {
                 page.said = Some(
                     "This browser has no source of randomness; nothing can be opened safely.".to_owned(),
@@ -317,6 +311,7 @@ fn Session(link: Link, child: Option<TaskId>) -> impl IntoView {
                 <TranscriptPanel read=read wide=page::is_wide/>
             </div>
             <KeyRow/>
+            <Replay/>
             <SharePanel/>
             <SettingsPanel/>
         </div>

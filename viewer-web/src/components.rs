@@ -8,6 +8,7 @@ pub(crate) mod icon;
 pub(crate) mod key_row;
 pub(crate) mod pill;
 pub(crate) mod pill_bar;
+pub(crate) mod replay;
 pub(crate) mod settings;
 pub(crate) mod share;
 pub(crate) mod start;

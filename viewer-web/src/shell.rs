@@ -1,6 +1,7 @@
 //! Where the page touches the browser: sockets, clocks, storage, address bar.
 
-pub(crate) mod clock;
+mod clock;
+mod film;
 pub(crate) mod page;
 pub(crate) mod runner;
 pub(crate) mod screens;

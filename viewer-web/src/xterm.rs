@@ -58,6 +58,11 @@ extern "C" {
     fn dispose(this: &Handle);
     #[wasm_bindgen(method, js_name = endFind)]
     fn end_find(this: &Handle);
+    // Of `js/film.js`, which is in the same bundle: `shell/film.rs` says what it is.
+    #[wasm_bindgen(js_name = hasFilm)]
+    pub(crate) fn has_film() -> bool;
+    #[wasm_bindgen(catch)]
+    pub(crate) async fn part(name: &str, token: &str) -> Result<JsValue, JsValue>;
 }
 
 /// What happens in a terminal.

@@ -15,6 +15,12 @@ pub const V2_ARCHIVES: &str = "refs/entire/checkpoints/v2/full/";
 
 /// The recording of a session's terminal, which upstream does not know: beside the raw transcript, in pieces like it.
 pub const CAST: &str = "terminal.cast";
+/// What was recorded, by whom and when it was started, how it ended (`shared::recording::Session`): ours too.
+pub const MANIFEST: &str = "recording.json";
+/// What was said and done, as it was recorded (`shared::recording::Line`): ours too.
+pub const EVENTS: &str = "recording.jsonl";
+/// All that a recording has, beside the raw transcript in v1 and in v2.
+pub const RECORDED: [&str; 3] = [CAST, MANIFEST, EVENTS];
 
 /// A checkpoint's own record, in any store.
 pub const ROOT: &str = "metadata.json";
@@ -62,9 +68,13 @@ impl Store {
 
     /// Piece `index` of a session's transcript.
     pub fn piece(self, slot: usize, index: usize) -> String {
-        let name = self.transcript();
-        if index == 0 { format!("{slot}/{name}") } else { format!("{slot}/{name}.{index:03}") }
+        format!("{slot}/{}", piece(self.transcript(), index))
     }
+}
+
+/// The name of a file's piece: the first one has the file's own.
+pub fn piece(name: &str, index: usize) -> String {
+    if index == 0 { name.to_owned() } else { format!("{name}.{index:03}") }
 }
 
 /// A path as a record has it: from the tree's root, with a slash before it.

@@ -4,11 +4,14 @@
 //! and what is clean keeps its bytes. Any other line is text. [`Redacted`] is the only kind of bytes that is stored.
 
 mod json;
+mod parts;
+mod sanitised;
 mod secrets;
 
 use std::borrow::Cow;
 
-use super::agent::Agent;
+pub use self::parts::Parts;
+pub use self::sanitised::sanitised;
 
 /// What stands where a secret was.
 pub const MARK: &str = "REDACTED";
@@ -26,27 +29,6 @@ impl Redacted {
     /// The bytes.
     pub fn into_bytes(self) -> Vec<u8> {
         self.0
-    }
-}
-
-/// A line without what only its agent's maker can read (CHECKPOINTS 1.8): Codex's encrypted reasoning.
-pub fn sanitised(agent: Option<Agent>, line: &[u8]) -> Cow<'_, [u8]> {
-    const KEY: &[u8] = br#""encrypted_content":"#;
-    let at = || line.windows(KEY.len()).position(|part| part == KEY);
-    let Some(at) = Some(Agent::Codex).filter(|codex| agent == Some(*codex)).and_then(|_| at()) else {
-        return Cow::Borrowed(line);
-    };
-    let behind = line.get(at + KEY.len()..).unwrap_or_default();
-    let value = behind.trim_ascii_start();
-    // Base64 has no escapes; anything else is not what is meant.
-    let end =
-        value.strip_prefix(b"\"").and_then(|text| text.iter().position(|byte| matches!(byte, b'"' | b'\\')));
-    match end.filter(|end| value.get(end + 1) == Some(&b'"')) {
-        None => Cow::Borrowed(line),
-        Some(end) => {
-            let rest = value.get(end + 2..).unwrap_or_default();
-            Cow::Owned([line.get(..at + KEY.len()).unwrap_or_default(), b"\"\"", rest].concat())
-        }
     }
 }
 
@@ -134,21 +116,6 @@ mod tests {
         assert_eq!(redacted(&format!(r#"{{"a":"{escaped}"}}"#)), r#"{"a":"REDACTED"}"#);
         assert_eq!(redacted(&format!("torn {{\"a\":\"{SECRET}\n")), "torn {\"a\":\"REDACTED\n");
         assert_eq!(redacted(&format!(r#""{SECRET}""#)), r#""REDACTED""#);
-    }
-
-    #[test]
-    fn what_codex_encrypted_goes_and_nothing_else_does() {
-        let line = br#"{"type":"reasoning","summary":["x"],"encrypted_content": "gAAAA/+=","n":1}"#;
-        let clean = sanitised(Some(Agent::Codex), line);
-        assert_eq!(&*clean, br#"{"type":"reasoning","summary":["x"],"encrypted_content":"","n":1}"#);
-        assert_eq!(&*sanitised(Some(Agent::ClaudeCode), line), line);
-        for other in [
-            &br#"{"encrypted_content":null}"#[..],
-            br#"{"encrypted_content":"a\"b"}"#,
-            b"\"encrypted_content\":\"",
-        ] {
-            assert_eq!(&*sanitised(Some(Agent::Codex), other), other);
-        }
     }
 
     proptest! {

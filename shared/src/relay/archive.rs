@@ -69,6 +69,8 @@ struct Entry {
     head: KeptHead,
     keeper: OwnerPublic,
     bytes: u64,
+    /// When it was found or written.
+    since: Moment,
 }
 
 #[derive(Debug)]
@@ -138,11 +140,11 @@ impl Archive {
         removing || self.entries.get(&session).is_some_and(|entry| entry.head.removed)
     }
 
-    fn insert(&mut self, head: KeptHead, keeper: OwnerPublic, bytes: u64) {
+    fn insert(&mut self, head: KeptHead, keeper: OwnerPublic, bytes: u64, since: Moment) {
         self.forget(head.session);
         self.expiry.insert((head.until, head.session));
         self.bytes = self.bytes.saturating_add(bytes);
-        self.entries.insert(head.session, Entry { head, keeper, bytes });
+        self.entries.insert(head.session, Entry { head, keeper, bytes, since });
     }
 
     fn forget(&mut self, session: SessionId) -> Option<Entry> {
@@ -176,8 +178,32 @@ impl Relay {
     pub fn handle_found(&mut self, now: Now, head: KeptHead, bytes: u64) {
         self.advance(now);
         if let Some(keeper) = head.keeper() {
-            self.archive.insert(head, keeper, bytes);
+            self.archive.insert(head, keeper, bytes, self.clock);
         }
+    }
+
+    /// The relay is to stop: sessions that are to be kept when they have ended are written as they are, so that the next relay
+    /// has them if their sharers never come back; what has ended and waits to be written is written now.
+    pub fn handle_stopping(&mut self, now: Now) {
+        self.advance(now);
+        let sessions: Vec<SessionId> = self.rooms.keys().copied().collect();
+        for session in sessions {
+            let room = self.rooms.get_mut(&session).filter(|room| !room.is_frozen());
+            if let Some((room, limits)) = room.zip(self.archive.limits)
+                && let Some(keeping) = &mut room.keeping
+                && (keeping.due.is_some() || room.content.ended.is_none())
+                && limits.for_ms > 0
+            {
+                keeping.due = Some(self.clock);
+                self.archive_room(session);
+            }
+        }
+        self.settle();
+    }
+
+    /// Whether something is being written, or waits for it.
+    pub fn is_storing(&self) -> bool {
+        !self.archive.writing.is_empty()
     }
 
     /// An object was found that is not what was written.
@@ -195,12 +221,12 @@ impl Relay {
         let Some((_, head)) = self.archive.writing.remove(&session) else { return };
         let keeper = head.keeper();
         let for_ms = head.until.0.saturating_sub(self.wall.0);
-        let removed = head.removed;
+        let (removed, live) = (head.removed, head.live);
         match (stored, keeper) {
-            (Some(bytes), Some(keeper)) => self.archive.insert(head, keeper, bytes),
+            (Some(bytes), Some(keeper)) => self.archive.insert(head, keeper, bytes, self.clock),
             (Some(_) | None, _) => self.archive.failed += 1,
         }
-        if let Some(room) = self.rooms.get_mut(&session).filter(|_| !removed) {
+        if let Some(room) = self.rooms.get_mut(&session).filter(|_| !removed && !live) {
             let until = self.clock.after(for_ms);
             if stored.is_some() {
                 room.content.kept_until = Some(until);
@@ -264,7 +290,8 @@ impl Relay {
             return Ok(Some(Refusal::RelayFull));
         }
         let until = self.clock.after(frozen.head.until.0.saturating_sub(self.wall.0));
-        let room = Room::thaw(frozen, self.clock, until).ok_or(LoadError::Damaged)?;
+        let since = self.archive.entries.get(&session).map_or(self.clock, |entry| entry.since);
+        let room = Room::thaw(frozen, self.clock, until, since).ok_or(LoadError::Damaged)?;
         self.rooms.insert(session, room);
         Ok(None)
     }
@@ -419,9 +446,9 @@ impl Relay {
             None => Err(NotKept::NoArchive),
             Some(limits) => {
                 // From the end on: what changes later does not prolong it.
-                let until = *keeping.until.get_or_insert(UnixMs(
-                    self.wall.0.saturating_add(keeping.keep.for_ms.min(limits.for_ms)),
-                ));
+                let from_now = UnixMs(self.wall.0.saturating_add(keeping.keep.for_ms.min(limits.for_ms)));
+                let until = keeping.until.unwrap_or(from_now);
+                keeping.until = room.content.ended.is_some().then_some(until);
                 let known = self.archive.entries.get(&session).map_or(0, |entry| entry.bytes);
                 let more = self.archive.entries.len() < limits.sessions || known > 0;
                 room.freeze(until, limits.session).and_then(|(frozen, bytes)| {
@@ -432,7 +459,13 @@ impl Relay {
         };
         match frozen {
             Ok(frozen) => self.archive.store(frozen),
-            Err(reason) => self.tell_not_kept(session, reason),
+            Err(reason) => {
+                // What an earlier relay wrote of it while it ran is not how it ended.
+                if self.archive.entries.get(&session).is_some_and(|entry| entry.head.live) {
+                    self.drop_kept(session);
+                }
+                self.tell_not_kept(session, reason);
+            }
         }
     }
 
@@ -499,7 +532,8 @@ impl Relay {
         }
         for (id, entry) in &self.archive.entries {
             if entry.keeper == *keeper && !entry.head.removed {
-                found.insert(*id, (entry.head.until.0.saturating_sub(self.wall.0), entry.bytes));
+                let bytes = if entry.head.live { 0 } else { entry.bytes };
+                found.insert(*id, (entry.head.until.0.saturating_sub(self.wall.0), bytes));
             }
         }
         let session = |(session_id, (for_ms, bytes))| KeptSession { session_id, for_ms, bytes };
@@ -517,7 +551,7 @@ impl Relay {
         // It may have been given up, or was never written.
         self.archive.orders.push_back(ArchiveOrder::Remove(session));
         if let Some(head) = head {
-            let head = KeptHead { grants: Vec::new(), removed: true, ..head };
+            let head = KeptHead { grants: Vec::new(), live: false, removed: true, ..head };
             self.archive.store(Frozen { head, packets: Vec::new() });
         }
         self.tell_not_kept(session, NotKept::Removed);

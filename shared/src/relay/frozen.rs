@@ -57,6 +57,9 @@ pub struct KeptHead {
     pub keep: Signed,
     /// Until when it is kept.
     pub until: UnixMs,
+    /// It had not ended when its relay was stopped: its sharer may come back.
+    #[serde(default, skip_serializing_if = "crate::encoding::is_false")]
+    pub live: bool,
     /// Only that it was removed is kept.
     #[serde(default, skip_serializing_if = "crate::encoding::is_false")]
     pub removed: bool,

@@ -1,6 +1,6 @@
 //! A room and the archive: that it is to be kept, what of it is, and a room made of that.
 
-use super::archive::SETTLE_MS;
+use super::archive::{Keeping, SETTLE_MS};
 use super::content::{Attested, Content, Ended, NewestBeat};
 use super::frozen::{Frozen, KeptHead, Standing};
 use super::room::{Room, Wakes};
@@ -53,6 +53,7 @@ impl Room {
             grants: self.grants.clone(),
             keep: keeping.signed.clone(),
             until: keeping.until.unwrap_or(from_now),
+            live: self.content.ended.is_none(),
             removed: false,
         })
     }
@@ -62,7 +63,7 @@ impl Room {
         let content = &self.content;
         let head = self.kept_head(until).ok_or(NotKept::Unknown)?;
         let head = KeptHead { until, epoch: content.epoch, ..head };
-        let ended = content.ended.as_ref().ok_or(NotKept::NoScreen)?;
+        let ended = content.ended.as_ref();
         let number = content.store.number().filter(|number| content.log.continues(*number));
         let number = number.ok_or(NotKept::NoScreen)?;
         if content.held() > most {
@@ -71,17 +72,17 @@ impl Room {
         let standing = Standing {
             header: content.header.clone(),
             source: content.source.clone(),
-            end: ended.end.clone(),
-            final_number: ended.final_number,
+            end: ended.and_then(|ended| ended.end.clone()),
+            final_number: ended.map_or(content.log.latest(), |ended| ended.final_number),
         };
+        let lost = ended.is_some_and(|ended| ended.end.is_none());
         let mut packets = vec![Packet::Text(wire::encode(&standing))];
         let channel = Channel(0);
         let binary = |frame: Frame| Packet::Binary(frame.encode());
         packets.extend(content.store.frames(channel).into_iter().map(binary));
         // What nobody will sign any more would be hidden from whoever sees it.
         let signed = content.attestations().map(|attested| attested.number).max().unwrap_or(0);
-        let newest =
-            if ended.end.is_some() { content.log.latest() } else { signed.min(content.log.latest()) };
+        let newest = if lost { signed.min(content.log.latest()) } else { content.log.latest() };
         for number in number + 1..=newest {
             let entry = content.log.get(number).ok_or(NotKept::NoScreen)?;
             let event = SealedEvent { number, kind: entry.kind, body: entry.body.clone() };
@@ -99,8 +100,9 @@ impl Room {
         Ok((Frozen { head, packets }, content.held()))
     }
 
-    /// The room that was frozen, without its sharer; `None`: it is not what its owner signed.
-    pub(super) fn thaw(frozen: Frozen, clock: Moment, until: Moment) -> Option<Self> {
+    /// The room that was frozen, without its sharer, who is away since `since` if it did not end; `None`: it is not what its
+    /// owner signed.
+    pub(super) fn thaw(frozen: Frozen, clock: Moment, until: Moment, since: Moment) -> Option<Self> {
         let Frozen { head, packets } = frozen;
         let mut packets = packets.into_iter();
         let Some(Packet::Text(standing)) = packets.next() else { return None };
@@ -132,7 +134,12 @@ impl Room {
             }
         }
         room.content.store.stored()?;
-        room.content.ended = Some(Ended { end, final_number, stays: false, withdrawn, at: clock });
+        if head.live {
+            room.content.away_since = Some(since);
+            room.keeping = Keeping::new(head.keep, &head.owner);
+        } else {
+            room.content.ended = Some(Ended { end, final_number, stays: false, withdrawn, at: clock });
+        }
         (room.content.kept_until, room.frozen) = (Some(until), true);
         // Nobody is to be told that anything arrived.
         (room.unacknowledged, room.acknowledge_at) = (0, None);

@@ -362,7 +362,8 @@ impl Viewer {
                 header: content.header.clone(),
                 latest: content.log.latest(),
                 resumed,
-                source: content.source.clone(),
+                source_type: content.source.source_type(),
+                source_task_id: content.source.task_id.clone(),
                 away_ms: content.away_ms(),
                 viewers: content.people.viewers,
             });
@@ -374,7 +375,11 @@ impl Viewer {
             return Some(RelayToViewer::Answer { channel, answer });
         }
         if take(&mut due.source) {
-            return Some(RelayToViewer::UpdateSourceTaskId { channel, source: content.source.clone() });
+            return Some(RelayToViewer::UpdateSourceTaskId {
+                channel,
+                source_type: content.source.source_type(),
+                source_task_id: content.source.task_id.clone(),
+            });
         }
         if take(&mut due.presence) {
             return Some(RelayToViewer::SharerPresence { channel, away_ms: content.away_ms() });

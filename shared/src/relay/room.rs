@@ -662,10 +662,9 @@ impl Room {
     /// When it goes. What is about to be kept is not gone before, and of what is, only a copy.
     fn expiry(&self, away_keep_ms: u64) -> Option<Moment> {
         let left = self.content.left_at()?;
-        if self.frozen {
-            return self.viewers.is_empty().then(|| left.after(PUT_AWAY_MS));
+        if self.frozen && self.viewers.is_empty() {
+            return Some(left.after(PUT_AWAY_MS));
         }
-        let expiry = left.after(away_keep_ms);
-        Some(expiry)
+        (!self.frozen || self.content.ended.is_none()).then(|| left.after(away_keep_ms))
     }
 }

@@ -112,7 +112,8 @@ impl Viewer {
             | State::Live
             | State::Reconnecting { .. }
             | State::Stale { .. }
-            | State::SharerAway { .. } => card,
+            | State::SharerAway { .. }
+            | State::Recorded => card,
         }
     }
 
@@ -137,7 +138,8 @@ impl Viewer {
             | State::ClosedByRelay(_)
             | State::Failed(_)
             | State::Diverged(_)
-            | State::Child(_) => Standing::Over,
+            | State::Child(_)
+            | State::Recorded => Standing::Over,
         }
     }
 
@@ -157,7 +159,8 @@ impl Viewer {
             | State::Seeking { .. }
             | State::Stale { .. }
             | State::SharerAway { .. }
-            | State::Child(_) => TaskState::Running,
+            | State::Child(_)
+            | State::Recorded => TaskState::Running,
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::epoch::{Divergence, Epoch};
 use super::keyboard::Keyboard;
 use super::talk::Talk;
-use super::text::{MAX_TITLE, readable};
+use super::text::title_of;
 use super::update::Effect;
 use super::uplink::{REPLY_MS, Uplink};
 use super::view::{Failure, State};
@@ -289,8 +289,7 @@ impl Pane {
     }
 
     pub(super) fn set_title(&mut self, title: &str) {
-        let title = readable(title, MAX_TITLE);
-        self.title = (!title.is_empty()).then_some(title);
+        self.title = title_of(title);
     }
 
     /// A command began or ended; where it began, the terminal is marked, if it stands there.

@@ -128,6 +128,8 @@ pub enum ChildSession {
         /// Why.
         reason: String,
     },
+    /// A film has nothing of its terminal.
+    Unrecorded,
     /// It is, or was, and this link does not get at it.
     Unreachable {
         /// Since when.
@@ -146,6 +148,7 @@ impl ChildSession {
             Self::Live => "Live",
             Self::Ended => "Ended",
             Self::Failed { .. } => "Failed",
+            Self::Unrecorded => "Not recorded",
             Self::Unreachable { .. } => "Unreachable",
         }
     }
@@ -157,6 +160,7 @@ impl ChildSession {
             Self::Starting => "This agent runs; its session is about to begin.".into(),
             Self::Live | Self::Ended => return None,
             Self::Failed { reason } => format!("There is nothing to see of this agent: {reason}"),
+            Self::Unrecorded => "Nothing was recorded of this agent's terminal.".into(),
             Self::Unreachable { retry: true, .. } => {
                 "This agent's session does not answer at the moment. It may still come back.".into()
             }
@@ -168,7 +172,7 @@ impl ChildSession {
 }
 
 /// Where a child's session is, as far as its card alone says; `reached`: there is a grant that opens it.
-pub(super) fn by_card(task: &Task, reached: bool) -> ChildSession {
+pub(crate) fn by_card(task: &Task, reached: bool) -> ChildSession {
     let gone = ChildSession::Unreachable { since: task.since, retry: false };
     match (task.session, task.state) {
         _ if task.removed => gone,
@@ -299,31 +303,31 @@ impl Bar {
 
 /// What this viewer alone decides about pills.
 #[derive(Debug, Default)]
-pub(super) struct Choice {
-    pub(super) selected: Selection,
-    pub(super) order: Order,
-    pub(super) pinned: Ordered<TaskId, ()>,
+pub(crate) struct Choice {
+    pub(crate) selected: Selection,
+    pub(crate) order: Order,
+    pub(crate) pinned: Ordered<TaskId, ()>,
     /// What rang and was looked at since, at which of its rings.
-    pub(super) looked: Ordered<TaskId, u32>,
+    pub(crate) looked: Ordered<TaskId, u32>,
 }
 
 /// What a bar is made of.
-pub(super) struct Parts<'a> {
-    pub(super) own: Option<&'a Task>,
+pub(crate) struct Parts<'a> {
+    pub(crate) own: Option<&'a Task>,
     /// The orchestrator's state, as far as its session says.
-    pub(super) own_state: TaskState,
+    pub(crate) own_state: TaskState,
     /// What the orchestrator is called if nobody signed a name.
-    pub(super) own_name: String,
+    pub(crate) own_name: String,
     /// In any order.
-    pub(super) children: Vec<(&'a Task, ChildSession)>,
+    pub(crate) children: Vec<(&'a Task, ChildSession)>,
     /// The owner vouched for cards that do not come.
-    pub(super) held_back: bool,
-    pub(super) standing: Standing,
-    pub(super) choice: &'a Choice,
+    pub(crate) held_back: bool,
+    pub(crate) standing: Standing,
+    pub(crate) choice: &'a Choice,
 }
 
 /// Makes the bar; `None` without children, unless they are held back.
-pub(super) fn bar(parts: Parts<'_>) -> Option<Arc<Bar>> {
+pub(crate) fn bar(parts: Parts<'_>) -> Option<Arc<Bar>> {
     let Parts { own, own_state, own_name, mut children, held_back, standing, choice } = parts;
     if children.is_empty() && !held_back {
         return None;
@@ -381,7 +385,7 @@ fn child(task: &Task, session: ChildSession, choice: &Choice) -> Pill {
 }
 
 /// What people call a task.
-pub(super) fn name_of(task: &Task) -> String {
+pub(crate) fn name_of(task: &Task) -> String {
     let name = readable(&task.name, MAX_NAME);
     if name.is_empty() { fallback(&task.id) } else { name }
 }

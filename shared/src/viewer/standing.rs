@@ -92,6 +92,7 @@ impl Pane {
             kept_ms: self.kept_ms,
             attempts,
             bar,
+            timeline: None,
         }
     }
 }

@@ -196,7 +196,7 @@ impl Page {
                     self.marks.push((pane, command, self.terminals.get(&pane).map_or(0, Vec::len)));
                 }
                 Effect::Skip { pane } => self.skipped.push(pane),
-                Effect::Close | Effect::Resize { .. } | Effect::KeepSecret { .. } => {}
+                Effect::Close | Effect::Resize { .. } | Effect::KeepSecret { .. } | Effect::Fetch(_) => {}
             }
         }
     }
@@ -324,7 +324,8 @@ impl Page {
             header: sharer.header.sign(&sharer.owner),
             latest,
             resumed,
-            source: crate::wire::source::SessionSource::default(),
+            source_type: crate::wire::source::SourceType::default(),
+            source_task_id: None,
             away_ms: None,
             viewers: 1,
         });

@@ -12,6 +12,12 @@ pub(super) fn readable(text: &str, max: usize) -> String {
     visible.take(max).collect::<String>().trim().to_owned()
 }
 
+/// A title fit to be shown; `None` if nothing is left of it.
+pub(crate) fn title_of(title: &str) -> Option<String> {
+    let title = readable(title, MAX_TITLE);
+    (!title.is_empty()).then_some(title)
+}
+
 /// Characters that turn the direction of the text around them, or that nobody sees, by which one name could pass for
 /// another.
 fn is_trick(c: char) -> bool {

@@ -2,6 +2,7 @@
 
 use super::pane::PaneId;
 use super::pills::{Order, Selection};
+use super::timeline::{Ask, Control};
 use crate::event::WindowSize;
 use crate::id::TaskId;
 use crate::link::Link;
@@ -81,6 +82,15 @@ pub enum Event {
     NoticeSeen,
     /// The person wants to try again what is selected.
     Retry,
+    /// The person goes about in a film.
+    Control(Control),
+    /// A film's player has what it asked for, or will not get it.
+    Fetched {
+        /// What it asked for.
+        ask: Ask,
+        /// It, as it is served.
+        bytes: Option<Vec<u8>>,
+    },
 }
 
 /// What a viewer's owner does, in order.
@@ -145,6 +155,8 @@ pub enum Effect {
         /// Whose terminal.
         pane: PaneId,
     },
+    /// Get a part of a film, and give it back.
+    Fetch(Ask),
     /// The link types: keep its secret out of sight, and show this link instead.
     KeepSecret {
         /// Watches the same session.

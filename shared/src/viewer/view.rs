@@ -6,6 +6,7 @@ use super::epoch::Divergence;
 use super::pane::PaneId;
 use super::paste::PasteQuestion;
 use super::pills::{Bar, ChildSession};
+use super::timeline::Timeline;
 use super::typing::LostInput;
 use crate::command::Commands;
 use crate::event::{EndReason, WindowSize};
@@ -53,6 +54,8 @@ pub enum State {
     Diverged(Divergence),
     /// A child that has no session to be shown.
     Child(ChildSession),
+    /// It is a film, at the moment of its timeline.
+    Recorded,
 }
 
 /// Why the relay closed the session for this link.
@@ -113,6 +116,7 @@ impl State {
             Self::Failed(_) => "Not available",
             Self::Diverged(_) => "Stopped",
             Self::Child(session) => session.word(),
+            Self::Recorded => "Recorded",
         }
     }
 
@@ -132,7 +136,8 @@ impl State {
             | Self::ClosedByRelay(_)
             | Self::Failed(_)
             | Self::Diverged(_)
-            | Self::Child(_) => None,
+            | Self::Child(_)
+            | Self::Recorded => None,
         }
     }
 
@@ -144,7 +149,7 @@ impl State {
     /// A sentence that says what the state means, where the word does not.
     pub fn sentence(&self) -> Option<String> {
         Some(match self {
-            Self::Connecting | Self::CatchingUp | Self::Live => return None,
+            Self::Connecting | Self::CatchingUp | Self::Live | Self::Recorded => return None,
             Self::Child(session) => return session.sentence(),
             Self::Reconnecting { .. } => "The connection to the relay is gone. Trying again.".into(),
             Self::Seeking { left_s: Some(left), .. } => format!(
@@ -281,6 +286,8 @@ pub struct View {
     pub attempts: u32,
     /// The pill bar, once there is a child.
     pub bar: Option<Arc<Bar>>,
+    /// Where a film is; nothing live has one.
+    pub timeline: Option<Timeline>,
 }
 
 impl View {
@@ -301,7 +308,7 @@ impl View {
     }
 
     /// Nothing but a state.
-    pub(super) fn nothing(state: State, title: Option<String>, bar: Option<Arc<Bar>>) -> Self {
+    pub(crate) fn nothing(state: State, title: Option<String>, bar: Option<Arc<Bar>>) -> Self {
         Self {
             pane: None,
             state,
@@ -318,6 +325,7 @@ impl View {
             kept_ms: None,
             attempts: 0,
             bar,
+            timeline: None,
         }
     }
 }

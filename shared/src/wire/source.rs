@@ -37,34 +37,41 @@ pub struct SessionSource {
 #[derive(Serialize, Deserialize)]
 struct Fields {
     #[serde(default)]
-    source_type: Type,
+    source_type: SourceType,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     source_task_id: Option<TaskId>,
 }
 
-#[derive(Serialize)]
+/// A source's `source_type` on the wire, for messages that have its two fields among their own: `#[serde(flatten)]` would
+/// double the code that reads them, which the page pays for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
-enum Type {
+pub enum SourceType {
+    /// Only the kind.
     Bare(SourceKind),
+    /// An agent that runs on its own.
     Agent {
+        /// What is said of it.
         #[serde(rename = "AmbientAgent")]
-        agent: Agent,
+        agent: AgentSource,
     },
 }
 
-#[derive(Serialize, Deserialize)]
-struct Agent {
+/// What a source of the kind [`SourceKind::AmbientAgent`] says inside itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgentSource {
+    /// The task; the field beside the source is believed first.
     #[serde(default)]
-    task_id: Option<TaskId>,
+    pub task_id: Option<TaskId>,
 }
 
-impl Default for Type {
+impl Default for SourceType {
     fn default() -> Self {
         Self::Bare(SourceKind::UNKNOWN)
     }
 }
 
-impl<'de> Deserialize<'de> for Type {
+impl<'de> Deserialize<'de> for SourceType {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut json = Value::deserialize(deserializer)?;
         let agent = json.get_mut("AmbientAgent").map(Value::take);
@@ -76,23 +83,36 @@ impl<'de> Deserialize<'de> for Type {
     }
 }
 
+impl SessionSource {
+    /// Of its two fields on the wire.
+    pub fn new(source_type: SourceType, source_task_id: Option<TaskId>) -> Self {
+        let (kind, inner) = match source_type {
+            SourceType::Bare(kind) => (kind, None),
+            SourceType::Agent { agent } => (SourceKind::AmbientAgent, agent.task_id),
+        };
+        Self { kind, task_id: source_task_id.or(inner) }
+    }
+
+    /// The first of its two fields on the wire, in the strict form; the other one is `task_id`.
+    pub fn source_type(&self) -> SourceType {
+        match self.kind {
+            SourceKind::User => SourceType::Bare(SourceKind::User),
+            SourceKind::AmbientAgent => {
+                SourceType::Agent { agent: AgentSource { task_id: self.task_id.clone() } }
+            }
+        }
+    }
+}
+
 impl From<Fields> for SessionSource {
     fn from(fields: Fields) -> Self {
-        let (kind, inner) = match fields.source_type {
-            Type::Bare(kind) => (kind, None),
-            Type::Agent { agent } => (SourceKind::AmbientAgent, agent.task_id),
-        };
-        Self { kind, task_id: fields.source_task_id.or(inner) }
+        Self::new(fields.source_type, fields.source_task_id)
     }
 }
 
 impl From<SessionSource> for Fields {
     fn from(source: SessionSource) -> Self {
-        let source_type = match source.kind {
-            SourceKind::User => Type::Bare(SourceKind::User),
-            SourceKind::AmbientAgent => Type::Agent { agent: Agent { task_id: source.task_id.clone() } },
-        };
-        Self { source_type, source_task_id: source.task_id }
+        Self { source_type: source.source_type(), source_task_id: source.task_id }
     }
 }
 

@@ -4,10 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use super::close::{EndedBecause, Refusal};
 use super::sharer::InputRefusal;
-use super::source::SessionSource;
+use super::source::SourceType;
 use super::task::TaskRow;
 use crate::chain::ViewerChallenge;
-use crate::id::{Channel, SessionId};
+use crate::id::{Channel, SessionId, TaskId};
 use crate::keys::epoch::{AgreementPublic, EpochId};
 use crate::keys::grant::Token;
 use crate::keys::owner::Signed;
@@ -96,9 +96,12 @@ pub enum RelayToViewer {
         /// Whether what follows continues at the viewer's `resume`, without a snapshot.
         #[serde(default)]
         resumed: bool,
-        /// The session's source.
-        #[serde(flatten)]
-        source: SessionSource,
+        /// The kind of the session's source.
+        #[serde(default)]
+        source_type: SourceType,
+        /// The source's task; [`SessionSource::new`](super::source::SessionSource::new) makes one of both.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        source_task_id: Option<TaskId>,
         /// Milliseconds since the sharer's connection broke; `None` while it is there.
         #[serde(default)]
         away_ms: Option<u64>,
@@ -151,9 +154,12 @@ pub enum RelayToViewer {
     UpdateSourceTaskId {
         /// The session.
         channel: Channel,
-        /// The whole source.
-        #[serde(flatten)]
-        source: SessionSource,
+        /// The kind of the session's source.
+        #[serde(default)]
+        source_type: SourceType,
+        /// The source's task; [`SessionSource::new`](super::source::SessionSource::new) makes one of both.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        source_task_id: Option<TaskId>,
     },
     /// Rows of the session's tasks, behind the join reply and as they change: latest values, in messages of at most
     /// [`super::task::MAX_ROWS_MESSAGE`] bytes. What a message does not name stays as it was.

@@ -876,6 +876,7 @@ impl<S: Screen> World<S> {
                 Effect::Wipe { .. } => self.viewers[index].screen = S::fresh(WINDOW),
                 Effect::Mark { .. }
                 | Effect::KeepSecret { .. }
+                | Effect::Fetch(_)
                 | Effect::Drop { .. }
                 | Effect::Skip { .. } => {}
             }

@@ -52,6 +52,8 @@ pub struct Found {
     pub path: PathBuf,
     /// When it last changed.
     pub modified: SystemTime,
+    /// What was asked first; empty if that was not looked for, or its beginning does not tell.
+    pub asked: String,
 }
 
 /// A file that may be a transcript.
@@ -99,6 +101,7 @@ impl Places {
                 session_id,
                 path: candidate.path,
                 modified: candidate.modified,
+                asked: facts.prompts.into_iter().next().unwrap_or_default(),
             })
         })
     }
@@ -132,7 +135,7 @@ impl Places {
     fn of_agent(&self, agent: Agent, directory: &Path, id: &Name) -> Option<Found> {
         let found = |path: PathBuf| {
             let modified = files::modified(&path)?;
-            Some(Found { agent, session_id: id.clone(), path, modified })
+            Some(Found { agent, session_id: id.clone(), path, modified, asked: String::new() })
         };
         match agent {
             Agent::Codex => found(self.rollout(id)?),

@@ -8,8 +8,8 @@ use clap::{Args, Subcommand};
 #[allow(clippy::struct_excessive_bools, reason = "each is a switch on the command line")]
 #[derive(Debug, Args)]
 pub struct AttachArgs {
-    /// Which session, as its agent or `sharer ls --recorded` names it [default: with --transcript the file's name, else the
-    /// newest one of this repository]
+    /// Which session: the id or name under which it was recorded, or its agent's own id for it [default:
+    /// with --transcript the file's name, else the newest one of this repository]
     #[arg(value_name = "SESSION")]
     pub session: Option<String>,
     /// The commit it belongs to
@@ -49,15 +49,18 @@ pub enum CheckpointsCommand {
         /// Its id, the beginning of one, or a commit that names it
         #[arg(value_name = "ID|COMMIT")]
         id: String,
-        /// Only this session [default with --raw and --compact: the last]
+        /// Only this session [default with --raw, --compact and --cast: the last]
         #[arg(long, value_name = "N")]
         session: Option<usize>,
         /// The transcript as its agent wrote it
-        #[arg(long, conflicts_with_all = ["compact", "json"])]
+        #[arg(long, conflicts_with_all = ["compact", "cast", "json"])]
         raw: bool,
         /// The transcript without what nobody reads
-        #[arg(long, conflicts_with = "json")]
+        #[arg(long, conflicts_with_all = ["cast", "json"])]
         compact: bool,
+        /// The recording of its terminal, in asciicast v3
+        #[arg(long, conflicts_with = "json")]
+        cast: bool,
         /// The records, as JSON
         #[arg(long)]
         json: bool,

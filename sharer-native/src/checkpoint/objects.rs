@@ -6,6 +6,7 @@ use shared::checkpoint::id::CheckpointId;
 use shared::checkpoint::layout::{self, ROOT};
 use shared::checkpoint::plan::{Held, Object};
 use shared::checkpoint::record::MAX_RECORD;
+use shared::checkpoint::redact::Redacted;
 
 use super::{Error, Repository, upstream, words};
 
@@ -173,6 +174,11 @@ impl Repository {
     /// Writes a small record of ours, as records are written.
     pub fn store_json(&self, value: &serde_json::Value) -> Result<Object, Error> {
         Ok(named(self.write(format!("{value:#}\n").as_bytes())?))
+    }
+
+    /// Writes a small file.
+    pub fn store_clean(&self, clean: &Redacted) -> Result<Object, Error> {
+        Ok(named(self.write(clean.bytes())?))
     }
 
     /// Writes a file's bytes.

@@ -4,10 +4,13 @@ use std::collections::BTreeMap;
 
 use gix::ObjectId;
 use shared::checkpoint::id::{CheckpointId, Name};
-use shared::checkpoint::layout::{self, CAST, ROOT, Store, V1, V1_REMOTE, V2_FULL, V2_MAIN};
+use shared::checkpoint::layout::{
+    self, CAST, EVENTS, MANIFEST, ROOT, Store, V1, V1_REMOTE, V2_FULL, V2_MAIN,
+};
 use shared::checkpoint::metadata;
 use shared::checkpoint::plan::Held;
 use shared::checkpoint::record::Record;
+use shared::recording::{self, MAX_SESSION};
 
 use super::objects::id_of;
 use super::{Error, Repository, v2};
@@ -56,17 +59,27 @@ pub enum Part {
     Compact,
     /// The recording of its terminal.
     Cast,
+    /// What it was recorded as: see [`Checkpoint::recording`].
+    Manifest,
+    /// What was said and done, as it was recorded: `shared::recording::Line`s.
+    Events,
     /// What was asked.
     Prompt,
 }
 
 impl Part {
+    /// All of them.
+    pub const ALL: [Self; 6] =
+        [Self::Raw, Self::Compact, Self::Cast, Self::Manifest, Self::Events, Self::Prompt];
+
     /// The part's name in words.
     pub fn words(self) -> &'static str {
         match self {
             Self::Raw => "raw transcript",
             Self::Compact => "compact transcript",
             Self::Cast => "recording of its terminal",
+            Self::Manifest => "description of its recording",
+            Self::Events => "recording of what was said and done",
             Self::Prompt => "prompts",
         }
     }
@@ -222,6 +235,8 @@ impl Checkpoint {
         let name = |store: Store| match part {
             Part::Raw | Part::Compact => store.transcript(),
             Part::Cast => CAST,
+            Part::Manifest => MANIFEST,
+            Part::Events => EVENTS,
             Part::Prompt => "prompt.txt",
         };
         let v1 = || {
@@ -248,7 +263,7 @@ impl Checkpoint {
                 main().or_else(v1)
             }
             Part::Prompt => main().or_else(v1),
-            Part::Raw | Part::Cast => {
+            Part::Raw | Part::Cast | Part::Manifest | Part::Events => {
                 let full = session.in_v2.and_then(|slot| {
                     let held = self.full.iter().find(|held| has(held, slot, name(Store::Full)))?;
                     Some((held, slot, Store::Full))
@@ -284,6 +299,8 @@ impl Checkpoint {
             return match part {
                 Part::Raw | Part::Compact => v2::checked(repo, &self.id, held, slot, store, to),
                 Part::Cast => repo.pieces(&self.id, held, slot, CAST, to).map(|()| None),
+                Part::Manifest => repo.pieces(&self.id, held, slot, MANIFEST, to).map(|()| None),
+                Part::Events => repo.pieces(&self.id, held, slot, EVENTS, to).map(|()| None),
                 Part::Prompt => {
                     let object = held.files.get(&Store::prompt(slot));
                     let text =
@@ -296,6 +313,26 @@ impl Checkpoint {
             Some((held, slot)) => repo.pieces(&self.id, held, slot, "full.log", to).map(|()| None),
             None => Err(Error::NotFound(format!("session {} has no {}", session.slot(), part.words()))),
         }
+    }
+
+    /// What a session was recorded as: its name, its task and that of its parent, when it began and ended. `None` if it was
+    /// not recorded, or what is said of that makes no sense.
+    pub fn recording(
+        &self,
+        repo: &Repository,
+        session: &Session,
+    ) -> Result<Option<recording::Session>, Error> {
+        if !self.has(session, Part::Manifest) {
+            return Ok(None);
+        }
+        let mut json = Vec::new();
+        self.read(repo, session, Part::Manifest, &mut |bytes| {
+            // One byte more than is read makes it none.
+            let room = (MAX_SESSION + 1).saturating_sub(json.len());
+            json.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
+            Ok(())
+        })?;
+        Ok(recording::Session::parse(&json))
     }
 
     /// The sessions that v2 has under another slot than v1, or not at all; those that only v2 has.

@@ -6,7 +6,8 @@ use sha2::{Digest as _, Sha256};
 use shared::checkpoint::agent::Agent;
 use shared::checkpoint::chunks::{Cutter, LineTooLong, MAX_CHUNK, Place};
 use shared::checkpoint::plan::Object;
-use shared::checkpoint::redact;
+use shared::checkpoint::redact::{self, Redacted};
+use shared::recording::RedactedLines;
 
 use super::objects::named;
 use super::{Error, Repository};
@@ -59,6 +60,32 @@ pub fn take(
     taking.line(&first, 1, see)?;
     drop(first);
     taking.lines(from, 2, see)?;
+    taking.end()
+}
+
+/// Takes a file of a recording to its end, or to where it is written by now. `see` is told each line without its secrets.
+///
+/// # Errors
+/// As for [`take`].
+pub fn recorded(
+    repo: &Repository,
+    from: &mut dyn BufRead,
+    mut lines: RedactedLines,
+    see: &mut dyn FnMut(&[u8]),
+) -> Result<Taken, Error> {
+    let mut taking = Taking::new(repo, None);
+    for number in 1.. {
+        let line = line(from, number)?;
+        // One without an end is torn, or being written.
+        let is_last = !line.ends_with(b"\n");
+        for clean in if is_last { lines.finish() } else { lines.line(&line) } {
+            see(clean.bytes());
+            taking.clean(&clean, number)?;
+        }
+        if is_last {
+            break;
+        }
+    }
     taking.end()
 }
 
@@ -117,8 +144,12 @@ impl<'a> Taking<'a> {
             return Ok(());
         }
         let clean = redact::line(&redact::sanitised(self.agent, line));
+        see(clean.bytes());
+        self.clean(&clean, number)
+    }
+
+    fn clean(&mut self, clean: &Redacted, number: u64) -> Result<(), Error> {
         let bytes = clean.bytes();
-        see(bytes);
         let place = self.cutter.line(bytes.len() as u64, bytes.ends_with(b"\n"));
         match place.map_err(|_long| LineTooLong { line: number })? {
             Place::Here => {}

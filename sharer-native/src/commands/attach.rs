@@ -1,6 +1,8 @@
 //! `sharer attach`: a session kept with a commit.
 
 mod gather;
+mod recorded;
+mod whose;
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -53,7 +55,9 @@ pub fn attach(args: &AttachArgs) -> anyhow::Result<u8> {
     let sessions = sessions.kept;
     let wish = Keep { id: &id, is_named: named.is_some(), sessions: &sessions, v2: settings.v2 };
     let done = keep(&repo, &wish)?;
-    for Kept { session, .. } in &sessions {
+    // Upstream's programs know nothing of what only we recorded.
+    let known = sessions.iter().filter(|kept| kept.session.agent.as_deref() != Some(recorded::OURS));
+    for Kept { session, .. } in known {
         if let Err(error) = state::note(&repo, session, &id, &commit.id.to_string()) {
             tracing::warn!(%error, session = %session.session_id, "the session's state was not written");
             complain(&format!("the state of session {} was not written: {error}", session.session_id))?;

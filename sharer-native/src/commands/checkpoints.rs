@@ -5,6 +5,7 @@ use std::io::Write as _;
 use anyhow::Context as _;
 use serde_json::json;
 use shared::checkpoint::record::Record;
+use shared::recording;
 
 use super::{plain, print};
 use crate::checkpoint::args::CheckpointsCommand;
@@ -22,12 +23,13 @@ pub fn checkpoints(command: &CheckpointsCommand) -> anyhow::Result<u8> {
     let repo = Repository::open(&std::env::current_dir()?)?;
     match command {
         CheckpointsCommand::Ls { json } => ls(&repo, *json).map(|()| 0),
-        CheckpointsCommand::Show { id, session, raw, compact, json } => {
+        CheckpointsCommand::Show { id, session, raw, compact, cast, json } => {
             let checkpoint = repo.checkpoint(&repo.find(id)?)?;
-            let part = if *raw { Some(Part::Raw) } else { compact.then_some(Part::Compact) };
+            let parts = [(*raw, Part::Raw), (*compact, Part::Compact), (*cast, Part::Cast)];
+            let part = parts.into_iter().find_map(|(is_it, part)| is_it.then_some(part));
             match part {
                 Some(part) => write_part(&repo, &checkpoint, *session, part),
-                None if *json => print(&format!("{}\n", as_json(&checkpoint, *session))),
+                None if *json => print(&format!("{}\n", as_json(&repo, &checkpoint, *session))),
                 None => show(&repo, &checkpoint, *session),
             }
             .map(|()| 0)
@@ -118,7 +120,7 @@ fn write_part(
     Ok(())
 }
 
-fn as_json(checkpoint: &Checkpoint, slot: Option<usize>) -> serde_json::Value {
+fn as_json(repo: &Repository, checkpoint: &Checkpoint, slot: Option<usize>) -> serde_json::Value {
     let value =
         |record: &Record| serde_json::from_slice::<serde_json::Value>(&record.encode()).unwrap_or_default();
     let sessions =
@@ -129,6 +131,7 @@ fn as_json(checkpoint: &Checkpoint, slot: Option<usize>) -> serde_json::Value {
                 "slot": session.slot(), "metadata": value(&session.record),
                 "raw": checkpoint.has(session, Part::Raw), "compact": checkpoint.has(session, Part::Compact),
                 "terminal": checkpoint.has(session, Part::Cast),
+                "recording": checkpoint.recording(repo, session).ok().flatten(),
             })
         })
         .collect();
@@ -138,21 +141,38 @@ fn as_json(checkpoint: &Checkpoint, slot: Option<usize>) -> serde_json::Value {
     })
 }
 
+/// What each session was recorded as, and which one started it.
+fn recorded(repo: &Repository, checkpoint: &Checkpoint) -> Vec<String> {
+    let all = checkpoint.sessions.iter();
+    let all: Vec<_> = all.map(|session| checkpoint.recording(repo, session).ok().flatten()).collect();
+    let words = |own: &Option<recording::Session>| {
+        let Some(own) = own else { return String::new() };
+        let is_parent = |other: &Option<recording::Session>| {
+            own.parent.is_some() && other.as_ref().map(|other| &other.task) == own.parent.as_ref()
+        };
+        let parent = all.iter().zip(&checkpoint.sessions).find(|(other, _)| is_parent(other));
+        let below = parent.map(|(_, parent)| format!(", started by {}", parent.slot()));
+        plain(&own.name) + &below.unwrap_or_default()
+    };
+    all.iter().map(words).collect()
+}
+
 fn show(repo: &Repository, checkpoint: &Checkpoint, slot: Option<usize>) -> anyhow::Result<()> {
     print(&format!("Checkpoint {} ({})\n", checkpoint.id, checkpoint.stores()))?;
-    for session in checkpoint.sessions.iter().filter(|session| slot.is_none_or(|slot| session.slot() == slot))
-    {
+    let all = checkpoint.sessions.iter().zip(recorded(repo, checkpoint));
+    for (session, recorded) in all.filter(|(session, _)| slot.is_none_or(|slot| session.slot() == slot)) {
         let record = &session.record;
         let name = session.name.as_ref().map_or_else(|| "(no name)".to_owned(), ToString::to_string);
         print(&format!("\n{}  {name}\n", session.slot()))?;
-        let parts =
-            [Part::Raw, Part::Compact, Part::Cast].into_iter().filter(|part| checkpoint.has(session, *part));
+        let parts = [Part::Raw, Part::Compact, Part::Cast, Part::Events];
+        let parts = parts.into_iter().filter(|part| checkpoint.has(session, *part));
         let parts: Vec<_> = parts.map(Part::words).collect();
         for (what, said) in [
             ("agent", text(record, "agent")),
             ("model", text(record, "model")),
             ("attached", text(record, "created_at")),
             ("asked", asked(repo, checkpoint, session)),
+            ("recorded", recorded),
             ("has", parts.join(", ")),
         ] {
             if !said.is_empty() {
@@ -185,11 +205,14 @@ fn verify(repo: &Repository, id: Option<&str>) -> anyhow::Result<u8> {
         let mut troubles = checkpoint.troubles.clone();
         troubles.extend(checkpoint.differences());
         for session in &checkpoint.sessions {
-            for part in [Part::Raw, Part::Compact, Part::Cast, Part::Prompt] {
+            for part in Part::ALL {
                 if !checkpoint.has(session, part) {
                     continue;
                 }
                 read += 1;
+                if part == Part::Manifest && matches!(checkpoint.recording(repo, session), Ok(None)) {
+                    troubles.push(format!("session {}: the {} says nothing", session.slot(), part.words()));
+                }
                 match checkpoint.read(repo, session, part, &mut |_bytes| Ok(())) {
                     Ok(Some(false)) => {
                         troubles.push(format!(

@@ -3,7 +3,9 @@
 use std::io::{BufRead as _, Read as _, Write as _};
 
 use anyhow::{Context as _, bail};
-use rustix::stdio::dup2_stdin;
+use rustix::fs::{Mode, OFlags};
+use rustix::stdio::{dup2_stdin, stdout};
+use rustix::termios::ttyname;
 use shared::id::TaskId;
 use shared::link::Link;
 
@@ -36,7 +38,10 @@ pub fn join(link: Option<&str>) -> anyhow::Result<u8> {
 /// A link on a line; keys come from the terminal afterwards.
 fn from_stdin() -> anyhow::Result<(Link, Option<TaskId>)> {
     let link = Link::parse_deep(&line()?)?;
-    let terminal = std::fs::File::open("/dev/tty").context("there is no terminal to type in")?;
+    // By its own name: an event loop on macOS does not take `/dev/tty`.
+    let name = ttyname(stdout(), Vec::new()).unwrap_or_else(|_no_terminal| c"/dev/tty".to_owned());
+    let terminal = rustix::fs::open(name, OFlags::RDONLY | OFlags::NOCTTY, Mode::empty())
+        .context("there is no terminal to type in")?;
     dup2_stdin(terminal)?;
     Ok(link)
 }

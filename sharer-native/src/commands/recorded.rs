@@ -5,15 +5,13 @@ use std::io::{BufWriter, Write};
 use anyhow::{Context as _, bail};
 use shared::time::in_words;
 
-use super::{kept, plain, print};
+use super::{kept, plain, print, replay};
 use crate::cli::ExportArgs;
 use crate::clock;
 use crate::events::private_file;
 use crate::record::export::{self, Format, cut_words};
 use crate::record::place::{self, Recording};
-
-/// As much of an id as people type.
-const SHORT: usize = 8;
+use crate::replay::{cutting, html};
 
 /// `sharer ls --recorded`.
 pub fn ls(as_json: bool) -> anyhow::Result<()> {
@@ -43,7 +41,7 @@ fn json(recording: &Recording) -> serde_json::Result<serde_json::Value> {
 /// A recording, for people; tasks below another are set in.
 fn described(recording: &Recording, now: u64) -> String {
     let Recording { session, bytes, running, .. } = recording;
-    let id: String = session.task.0.chars().take(SHORT).collect();
+    let id: String = session.task.0.chars().take(place::SHORT).collect();
     let set_in = if recording.is_root() { "" } else { "  " };
     let how = match (&session.exit, running) {
         (_, true) => "runs".to_owned(),
@@ -91,18 +89,30 @@ pub fn export(args: &ExportArgs) -> anyhow::Result<()> {
     let stdout = args.output.as_os_str() == "-";
     let format = args.format.or_else(|| Format::of(&args.output).filter(|_| !stdout));
     let Some(format) = format else {
-        bail!("what is to be written? Name a file that ends in .cast, .txt or .md, or add --format");
+        bail!("what is to be written? Name a file that ends in .cast, .txt, .md or .html, or add --format");
     };
-    let Some(recording) = place::find(&args.id)? else {
-        bail!("nothing is recorded under that id (`sharer ls --recorded` lists what is)");
+    let recording = place::called(&args.id, &std::env::current_dir()?)?;
+    // Whatever can be replayed can be a page.
+    let film = match (&recording, format) {
+        (Some(_), _) => None,
+        (None, Format::Html) => Some(cutting::cut(replay::find(&args.id)?)?),
+        (None, Format::Cast | Format::Txt | Format::Md) => {
+            bail!("nothing is recorded under that id or name (`sharer ls --recorded` lists what is)")
+        }
+    };
+    let write = |out: &mut dyn Write| match (&recording, &film) {
+        (Some(recording), _) => export::export(recording, format, out),
+        (None, Some(film)) => Ok(html::write(film, out)?),
+        (None, None) => Ok(()),
     };
     if stdout {
-        return export::export(&recording, format, &mut std::io::stdout().lock());
+        return write(&mut std::io::stdout().lock());
     }
     // It holds what the terminal showed.
     let file = private_file(&args.output, true);
     let file = file.with_context(|| format!("cannot write {}", args.output.display()))?;
-    let mut out: Box<dyn Write> = Box::new(BufWriter::new(file));
-    export::export(&recording, format, &mut out)
+    let mut out = BufWriter::new(file);
+    write(&mut out)
+        .and_then(|()| Ok(out.flush()?))
         .with_context(|| format!("cannot write {}", args.output.display()))
 }

@@ -278,7 +278,8 @@ fn table(rows: &[&Row], own: &str, cells: Option<usize>) -> anyhow::Result<Strin
         let gap = width.saturating_sub(name.width());
         let since = duration(now.saturating_sub(row.since));
         let reason = row.reason.as_ref().map(|reason| format!("  ({reason})")).unwrap_or_default();
-        let said = plain(&format!("{}{reason}", row.command));
+        let place = row.driver.as_ref().map(|driver| format!("on {driver}: ")).unwrap_or_default();
+        let said = plain(&format!("{place}{}{reason}", row.command));
         let said = room.map_or_else(|| said.clone(), |room| cut(&said, room));
         writeln!(out, "{id:SHORT$}  {name}{:gap$}  {:9}  {since:>6}  {said}", "", row.state)?;
     }
@@ -336,6 +337,7 @@ mod tests {
             pid: None,
             code: None,
             signal: None,
+            driver: (name == "c").then(|| "box".into()),
             read: None,
             write: None,
         }
@@ -347,7 +349,7 @@ mod tests {
         let text = table(&[&a, &b, &c], "own", None).unwrap();
         let lines: Vec<&str> = text.lines().collect();
         assert!(lines[1].starts_with("11111111  a "), "{text}");
-        assert!(lines[2].contains("  c") && lines[2].contains("cmd c"), "below its parent: {text}");
+        assert!(lines[2].contains("  c") && lines[2].contains("on box: cmd c"), "below its parent: {text}");
         assert!(lines[3].ends_with("cmd b  (why)"), "{text}");
         assert_eq!(plain("a\u{202e}b\x1b[31m\n"), "ab[31m");
         assert!(table(&[], "own", None).unwrap().contains("sharer spawn"));

@@ -259,6 +259,9 @@ pub struct Row {
     pub code: Option<i32>,
     /// The signal that killed it, by name.
     pub signal: Option<String>,
+    /// The driver it runs under, elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub driver: Option<String>,
     /// To its owner: the link that watches it alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub read: Option<String>,
@@ -367,6 +370,7 @@ mod tests {
             pid: None,
             code: None,
             signal: None,
+            driver: None,
             read: link(),
             write: link(),
         };

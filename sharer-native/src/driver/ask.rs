@@ -70,7 +70,7 @@ async fn ls() -> anyhow::Result<()> {
             loop {
                 while let Some(news) = line.news() {
                     match news {
-                        AskerEffect::Found => return "here".to_owned(),
+                        AskerEffect::Found => return "can be asked".to_owned(),
                         AskerEffect::Missing(why) => return why.to_string(),
                         AskerEffect::Connect
                         | AskerEffect::Close(_)

@@ -21,6 +21,10 @@ pub(super) fn draw(
     for row in 0..area.height {
         let Some(glyphs) = terminal.glyphs(usize::from(top + row), back) else { break };
         for glyph in glyphs {
+            // As the buffer is before anything is drawn.
+            if glyph.base == ' ' && glyph.marks.is_empty() && glyph.style == Look::default() {
+                continue;
+            }
             let Some(column) = u16::try_from(glyph.column).ok().and_then(|column| column.checked_sub(left))
             else {
                 continue;

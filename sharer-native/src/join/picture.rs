@@ -1,10 +1,10 @@
 //! How the screen is laid out: pills, terminal or transcript, what there is to say, and how things are.
 
-use ratatui::Frame;
-use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Position, Rect};
 use ratatui::style::{Color, Style, Stylize as _};
 use ratatui::text::{Line, Span};
-use ratatui::widgets::{Clear, Paragraph, Wrap};
+use ratatui::widgets::{Clear, Paragraph, Widget as _, Wrap};
 use shared::conversation::Transcript;
 use shared::event::WindowSize;
 use shared::keys::grant::Right;
@@ -46,58 +46,62 @@ pub(super) struct Picture<'a> {
 }
 
 impl Picture<'_> {
-    pub(super) fn draw(&self, frame: &mut Frame<'_>, looks: &mut Looks) {
+    /// Draws all of it; says where the cursor is, if one is shown.
+    pub(super) fn draw(&self, buffer: &mut Buffer, looks: &mut Looks) -> Option<Position> {
         let message = self.message(looks);
-        let rows = [
-            Constraint::Length(u16::from(self.view.bar.is_some())),
-            Constraint::Fill(1),
-            Constraint::Length(message.as_ref().map_or(0, |text| {
-                let width = usize::from(frame.area().width.max(1));
-                u16::try_from(text.width().div_ceil(width)).unwrap_or(1).clamp(1, 4)
-            })),
-            Constraint::Length(1),
-        ];
-        let [top, middle, below, bottom] = Layout::vertical(rows).areas(frame.area());
-        looks.height = middle.height;
+        let mut middle = buffer.area;
+        let top = take_top(&mut middle, u16::from(self.view.bar.is_some()));
+        let bottom = take_bottom(&mut middle, 1);
         // A sentence above the last line comes and goes, and is no reason for another size.
-        let rows = frame.area().height.saturating_sub(top.height + bottom.height).max(1);
+        let rows = middle.height.max(1);
+        let lines = message.as_ref().map_or(0, |text| {
+            let width = usize::from(buffer.area.width.max(1));
+            u16::try_from(text.width().div_ceil(width)).unwrap_or(1).clamp(1, 4)
+        });
+        let below = take_bottom(&mut middle, lines);
+        looks.height = middle.height;
         looks.pills.clear();
         if let Some(bar) = &self.view.bar {
             let (line, places) = bar::line(bar, usize::from(top.width));
-            frame.render_widget(line, top);
+            line.render(top, buffer);
             looks.pills = places;
         }
-        let cols = self.draw_middle(frame, middle, looks);
+        let (cols, mut cursor) = self.draw_middle(buffer, middle, looks);
         looks.room = cols.map(|cols| WindowSize { cols, rows });
         if let Some(message) = message {
             let style = Style::new().fg(Color::Yellow);
-            frame.render_widget(Paragraph::new(message).style(style).wrap(Wrap { trim: true }), below);
+            Paragraph::new(message).style(style).wrap(Wrap { trim: true }).render(below, buffer);
         }
-        frame.render_widget(self.status(looks, usize::from(bottom.width)), bottom);
+        self.status(looks, usize::from(bottom.width)).render(bottom, buffer);
         if looks.help {
-            frame.render_widget(Clear, middle);
-            frame.render_widget(Paragraph::new(HELP).wrap(Wrap { trim: false }), middle);
+            Clear.render(middle, buffer);
+            Paragraph::new(HELP).wrap(Wrap { trim: false }).render(middle, buffer);
+            cursor = None;
         }
+        cursor
     }
 
-    /// Draws terminal and transcript; the columns that there are for a terminal, where one is shown.
-    fn draw_middle(&self, frame: &mut Frame<'_>, area: Rect, looks: &mut Looks) -> Option<u16> {
+    /// Draws terminal and transcript; the columns that there are for a terminal, where one is shown, and its cursor.
+    fn draw_middle(
+        &self,
+        buffer: &mut Buffer,
+        area: Rect,
+        looks: &mut Looks,
+    ) -> (Option<u16>, Option<Position>) {
         let transcript =
             self.transcript.filter(|_| self.view.transcript.is_shown(looks.transcript, area.width >= WIDE));
         let (left, right) = match transcript {
             Some(_) if area.width >= WIDE => {
-                let halves =
-                    Layout::horizontal([Constraint::Fill(1), Constraint::Length(area.width * 2 / 5)]);
-                let [left, right] = halves.spacing(1).areas(area);
-                (Some(left), Some(right))
+                let width = area.width * 2 / 5;
+                let right = Rect { x: area.right() - width, width, ..area };
+                // A blank column between the two.
+                (Some(Rect { width: area.width - width - 1, ..area }), Some(right))
             }
             Some(_) => (None, Some(area)),
             None => (Some(area), None),
         };
         (looks.talks, looks.placed) = (right.is_some(), None);
-        if let Some(area) = left {
-            self.draw_terminal(frame, area, looks, right.is_none());
-        }
+        let cursor = left.and_then(|area| self.draw_terminal(buffer, area, looks, right.is_none()));
         if let (Some(area), Some(transcript)) = (right, transcript) {
             let height = usize::from(area.height);
             looks.talk_columns = usize::from(area.width);
@@ -107,24 +111,31 @@ impl Picture<'_> {
             let from = upto.saturating_sub(height);
             let (shown, seams): (Vec<_>, Vec<_>) =
                 all.get(from..upto).unwrap_or_default().iter().cloned().unzip();
-            frame.render_widget(Paragraph::new(shown), area);
+            Paragraph::new(shown).render(area, buffer);
             if let Some(find) = &looks.find {
-                find.mark(area, &seams, frame.buffer_mut());
+                find.mark(area, &seams, buffer);
             }
         }
-        left.map(|area| area.width)
+        (left.map(|area| area.width), cursor)
     }
 
-    fn draw_terminal(&self, frame: &mut Frame<'_>, area: Rect, looks: &mut Looks, scrolls: bool) {
+    /// Draws the terminal, and says where its cursor is, if it is to be shown.
+    fn draw_terminal(
+        &self,
+        buffer: &mut Buffer,
+        area: Rect,
+        looks: &mut Looks,
+        scrolls: bool,
+    ) -> Option<Position> {
         let visible = matches!(self.view.shown, Shown::Screen | Shown::Unconfirmed);
         let Some(terminal) = self.terminal.filter(|_| visible) else {
             let words = self.view.state.word();
             let middle = Rect { y: area.y + area.height / 2, height: area.height.min(1), ..area };
-            frame.render_widget(Line::from(words).centered().dim(), middle);
-            return;
+            Line::from(words).centered().dim().render(middle, buffer);
+            return None;
         };
         let back = if scrolls { looks.stay(terminal.history()) } else { 0 };
-        let (cursor, corner) = cells::draw(terminal, back, area, frame.buffer_mut());
+        let (cursor, corner) = cells::draw(terminal, back, area, buffer);
         looks.placed = (back == 0).then_some(Placed { area, corner });
         if let Some(find) = &looks.find {
             let cols = terminal.size().cols;
@@ -134,11 +145,9 @@ impl Picture<'_> {
             };
             let seams: Vec<Seam> = (corner.1..corner.1 + area.height).map(seam).collect();
             let drawn = Rect { width: cols.min(area.width), ..area };
-            find.mark(drawn, &seams, frame.buffer_mut());
+            find.mark(drawn, &seams, buffer);
         }
-        if let (Some(at), Typing::On) = (cursor, &self.view.typing) {
-            frame.set_cursor_position(at);
-        }
+        cursor.filter(|_| matches!(self.view.typing, Typing::On))
     }
 
     /// Something the person should read.
@@ -206,6 +215,20 @@ impl Picture<'_> {
         }
         Line::from(left)
     }
+}
+
+/// Takes rows off the top of what is left.
+fn take_top(rest: &mut Rect, rows: u16) -> Rect {
+    let taken = Rect { height: rows.min(rest.height), ..*rest };
+    (rest.y, rest.height) = (rest.y + taken.height, rest.height - taken.height);
+    taken
+}
+
+/// Takes rows off the bottom of what is left.
+fn take_bottom(rest: &mut Rect, rows: u16) -> Rect {
+    let height = rows.min(rest.height);
+    rest.height -= height;
+    Rect { y: rest.bottom(), height, ..*rest }
 }
 
 /// A time in short.

@@ -12,6 +12,7 @@ use shared::recording::{
 use shared::time::in_words;
 
 use super::place::{self, Recording};
+use crate::replay::{cutting, html, shelf};
 use crate::term::Terminal;
 
 /// Lines that have scrolled off are written away when there are so many.
@@ -26,6 +27,8 @@ pub enum Format {
     Txt,
     /// What was said and done, with that of tasks below, as Markdown
     Md,
+    /// One page that plays it, with tasks below, in any browser, without a server
+    Html,
 }
 
 impl Format {
@@ -48,6 +51,7 @@ pub fn export(recording: &Recording, format: Format, out: &mut dyn Write) -> any
                 markdown(&below, 2, out)?;
             }
         }
+        Format::Html => html::write(&cutting::cut(shelf::recorded(&recording.dir))?, out)?,
     }
     out.flush()?;
     Ok(())

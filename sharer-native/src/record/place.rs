@@ -23,6 +23,8 @@ const MOST_ROOTS: usize = 2_000;
 /// Who looks whether a root is recorded holds its lock for a moment.
 const TRIES: u32 = 20;
 const BETWEEN_TRIES: Duration = Duration::from_millis(10);
+/// As much of an id as lists show, and people type.
+pub const SHORT: usize = 8;
 
 /// Where all recordings of this user are; made if it is not there.
 pub fn shelf() -> io::Result<PathBuf> {
@@ -147,6 +149,11 @@ impl Recording {
         self.session.task == self.session.root
     }
 
+    /// Whether its program was begun in this directory or below it.
+    pub fn is_below(&self, directory: &Path) -> bool {
+        Path::new(&self.session.directory).starts_with(directory)
+    }
+
     fn read(dir: PathBuf, root_runs: bool) -> Option<Self> {
         let mut json = Vec::new();
         let file = File::open(dir.join(SESSION)).ok()?;
@@ -193,6 +200,25 @@ pub fn find(id: &str) -> anyhow::Result<Option<Recording>> {
         bail!("several recordings have an id that begins so: name one by more of it");
     }
     Ok(meant.pop())
+}
+
+/// The recording that a person means: one of this name, of `directory` or below it before others; else the one of which
+/// this begins the id.
+pub fn called(text: &str, directory: &Path) -> anyhow::Result<Option<Recording>> {
+    let mut named = all()?;
+    named.retain(|recording| recording.session.name == text);
+    if named.iter().any(|recording| recording.is_below(directory)) {
+        named.retain(|recording| recording.is_below(directory));
+    }
+    if named.len() > 1 {
+        let short = |recording: &Recording| recording.session.task.0.chars().take(SHORT).collect::<String>();
+        let ids: Vec<String> = named.iter().map(short).collect();
+        bail!("several recordings have that name: name one by its id ({})", ids.join(", "));
+    }
+    match named.pop() {
+        None => find(text),
+        found => Ok(found),
+    }
 }
 
 /// Those of the tasks below one, whatever their depth, in the order in which they began.

@@ -7,12 +7,12 @@ use sha2::{Digest as _, Sha256};
 
 /// One file of the viewer, in the three forms it is served in.
 #[derive(Debug)]
-pub(super) struct Asset {
+pub(crate) struct Asset {
     /// Path below the root.
     pub(super) path: &'static str,
-    pub(super) plain: &'static [u8],
+    pub(crate) plain: &'static [u8],
     pub(super) br: &'static [u8],
-    pub(super) gz: &'static [u8],
+    pub(crate) gz: &'static [u8],
 }
 
 static ASSETS: &[Asset] = include!(concat!(env!("OUT_DIR"), "/assets.rs"));
@@ -29,7 +29,7 @@ pub(super) fn has_viewer() -> bool {
 }
 
 /// The file with that path below the root.
-pub(super) fn find(path: &str) -> Option<&'static Asset> {
+pub(crate) fn find(path: &str) -> Option<&'static Asset> {
     ASSETS.iter().find(|asset| asset.path == path)
 }
 

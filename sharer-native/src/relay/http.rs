@@ -169,7 +169,7 @@ pub(super) fn plain(status: StatusCode, body: &'static str) -> Response<Body> {
     response
 }
 
-fn file(asset: &Asset, headers: &HeaderMap, immutable: bool) -> Response<Body> {
+pub(super) fn file(asset: &Asset, headers: &HeaderMap, immutable: bool) -> Response<Body> {
     let accepted = text(headers, header::ACCEPT_ENCODING).unwrap_or_default();
     let accepts =
         |word: &str| accepted.split(',').any(|part| part.split(';').next().map(str::trim) == Some(word));

@@ -193,8 +193,8 @@ impl Inner {
 pub(super) struct Hub {
     inner: Mutex<Inner>,
     timer: Notify,
-    /// Something of the archive was read, or could not be.
-    read: Notify,
+    /// Something of the archive was read or written, or could not be.
+    followed: Notify,
     /// What is to be written and removed in the archive, and what is to be read; the machine bounds both.
     writes: UnboundedSender<ArchiveOrder>,
     loads: UnboundedSender<ArchiveOrder>,
@@ -230,7 +230,8 @@ impl Hub {
     pub(super) fn new(relay: Relay) -> (Self, Orders) {
         let inner = Inner { relay, sinks: BTreeMap::new(), armed: None, next_peer: 1 };
         let ((writes, to_write), (loads, to_load)) = (unbounded_channel(), unbounded_channel());
-        let hub = Self { inner: Mutex::new(inner), timer: Notify::new(), read: Notify::new(), writes, loads };
+        let hub =
+            Self { inner: Mutex::new(inner), timer: Notify::new(), followed: Notify::new(), writes, loads };
         (hub, Orders { writes: to_write, loads: to_load })
     }
 
@@ -248,8 +249,21 @@ impl Hub {
             ArchiveOrder::Load(session) => {
                 let loaded = archive.load(session).await;
                 self.with(|inner| inner.relay.handle_loaded(clock::now(), session, loaded));
-                self.read.notify_waiters();
             }
+        }
+        self.followed.notify_waiters();
+    }
+
+    /// Has everything written that is to be kept, as the relay stops; returns when it is, or cannot be.
+    pub(super) async fn put_away(&self) {
+        self.with(|inner| inner.relay.handle_stopping(clock::now()));
+        loop {
+            // Registered before it is looked, or the word could come in between.
+            let followed = self.followed.notified();
+            if !lock(&self.inner).relay.is_storing() {
+                return;
+            }
+            followed.await;
         }
     }
 
@@ -267,11 +281,11 @@ impl Hub {
         };
         loop {
             // Registered before it is looked, or the word could come in between.
-            let read = self.read.notified();
+            let followed = self.followed.notified();
             if !lock(&self.inner).relay.is_loading(session) {
                 return ask();
             }
-            read.await;
+            followed.await;
         }
     }
 

@@ -34,6 +34,8 @@ use crate::clock;
 const MAX_CONNECTIONS: usize = 20_000;
 /// Bytes of a request's head at most.
 const MAX_HEAD: usize = 16 * 1024;
+/// What is to be kept is written within this time when the relay stops.
+const PUT_AWAY: Duration = Duration::from_secs(10);
 /// How often silent connections are looked for, against their own times.
 const SWEEPS: u32 = 6;
 
@@ -206,6 +208,8 @@ async fn accept(
     }
     hub.close_all();
     drop(listener);
+    // A disk that hangs does not keep the relay from ending.
+    let _in_time = tokio::time::timeout(PUT_AWAY, hub.put_away()).await;
     // Time for the close frames to leave.
     tokio::time::sleep(Duration::from_millis(50)).await;
 }

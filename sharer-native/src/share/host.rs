@@ -40,7 +40,7 @@ use super::orphans::Orphans;
 use super::reached::Reached;
 use super::tasks::Tasks;
 use super::{banner, browser, seat};
-use crate::agents::Agent;
+use crate::agents::{Agent, Started};
 use crate::clock;
 use crate::config::{Config, RelayChoice};
 use crate::control::server::{Asked, Server};
@@ -247,7 +247,7 @@ impl Host {
             first.feed(input);
         }
         self.hosted.insert(FIRST, first);
-        self.record(FIRST, Agent::of(self.program.path()));
+        self.record(FIRST, Started::by(self.program.path(), self.program.arguments()));
         self.task_changed(FIRST);
         tracing::info!("started");
         self.watch(signals, asked).await?;

@@ -282,6 +282,7 @@ impl Tasks {
             pid: *pid,
             code: ended.and_then(|ended| ended.code),
             signal: ended.and_then(Ended::signal_name),
+            driver: value.driver.as_ref().map(ToString::to_string),
             read: None,
             write: None,
         })

@@ -65,7 +65,7 @@ pub enum MouseReports {
 
 impl Terminal {
     /// A row of the screen as it was `back` lines before; `None` beyond its ends.
-    pub fn glyphs(&self, row: usize, back: usize) -> Option<Vec<Glyph<'_>>> {
+    pub fn glyphs(&self, row: usize, back: usize) -> Option<impl Iterator<Item = Glyph<'_>>> {
         let grid = self.tap.term.grid();
         if row >= grid.screen_lines() || back > grid.history_size() {
             return None;
@@ -73,16 +73,14 @@ impl Terminal {
         Some(self.row_glyphs(Line(tap::line(row).0 - i32::try_from(back).ok()?)))
     }
 
-    fn row_glyphs(&self, at: Line) -> Vec<Glyph<'_>> {
+    fn row_glyphs(&self, at: Line) -> impl Iterator<Item = Glyph<'_>> {
         let cells: &[_] = &self.tap.term.grid()[at][..];
-        let mut glyphs = Vec::with_capacity(cells.len());
         let mut column = 0;
-        while let Some(cell) = cells.get(column) {
-            let glyph = dump::glyph_of(cell, cells.get(column + 1));
-            glyphs.push(Glyph { column, ..glyph });
+        std::iter::from_fn(move || {
+            let glyph = Glyph { column, ..dump::glyph_of(cells.get(column)?, cells.get(column + 1)) };
             column += if glyph.wide { 2 } else { 1 };
-        }
-        glyphs
+            Some(glyph)
+        })
     }
 
     /// The texts of all lines that are kept, those that have scrolled off first, without blanks at their ends.
@@ -93,7 +91,7 @@ impl Terminal {
     /// The texts of all lines as [`Terminal::lines`] has them, and whether each goes on in the next: then with its blanks.
     pub fn written(&self) -> impl DoubleEndedIterator<Item = (String, bool)> + '_ {
         self.all_lines().map(|(_, at)| {
-            let mut text: String = self.row_glyphs(at).into_iter().flat_map(Glyph::characters).collect();
+            let mut text: String = self.row_glyphs(at).flat_map(Glyph::characters).collect();
             let last = self.last_flags(at);
             let goes_on = last.contains(Flags::WRAPLINE);
             if !goes_on {

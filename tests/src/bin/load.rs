@@ -18,7 +18,7 @@ use e2e::load::rows::{self, Size};
 use e2e::load::table::Row;
 
 /// In the table's order.
-const PARTS: [&str; 18] = [
+const PARTS: [&str; 19] = [
     "floor",
     "echo",
     "pour",
@@ -37,6 +37,7 @@ const PARTS: [&str; 18] = [
     "viewer",
     "page-children",
     "attach",
+    "replay",
 ];
 
 /// What the profiles say about rows that are missed, written by a person.
@@ -115,6 +116,7 @@ async fn measure(part: &str, size: Size, floor: &Floor) -> Vec<Row> {
         "viewer" => rows::viewed(size).await,
         "page-children" => rows::led_in_a_page(size).await,
         "attach" => rows::attached(size),
+        "replay" => rows::replayed(size).await,
         other => panic!("no part is called {other}; there are {PARTS:?}"),
     }
 }

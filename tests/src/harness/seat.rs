@@ -36,25 +36,33 @@ struct Written {
 }
 
 impl Seat {
+    /// Runs `sharer ARGUMENTS` in a fresh terminal that nobody reads yet.
+    ///
+    /// # Panics
+    /// When the system has no PTY to give.
+    pub fn terminal_of(sandbox: &Sandbox, arguments: &[&str]) -> Pty {
+        let program = std::iter::once(sharer_bin().into());
+        start(sandbox, program.chain(arguments.iter().map(OsString::from)))
+    }
+
     /// Runs `sharer ARGUMENTS` in a fresh terminal.
     ///
     /// # Panics
     /// When the system has no PTY to give.
     pub fn sharer(sandbox: &Sandbox, arguments: &[&str]) -> Self {
-        // The sandbox's environment and nothing else, by the program that is made for it.
-        let command = sandbox.command(sharer_bin());
-        let mut words: Vec<OsString> = ["env", "-i"].map(OsString::from).into();
-        for (name, value) in command.as_std().get_envs() {
-            let mut word = name.to_owned();
-            word.push("=");
-            word.push(value.unwrap_or_default());
-            words.push(word);
-        }
-        words.push("SHARER_LISTEN=127.0.0.1:0".into());
-        words.push(sharer_bin().into());
-        words.extend(arguments.iter().map(OsString::from));
-        let program = Program::find(&words).expect("env is everywhere");
-        let pty = Pty::start(&program, SIZE, &[]).expect("a PTY");
+        Self::around(Self::terminal_of(sandbox, arguments))
+    }
+
+    /// Runs a shell command, for which `$0` is `sharer`, in a fresh terminal.
+    ///
+    /// # Panics
+    /// When the system has no PTY to give.
+    pub fn shell(sandbox: &Sandbox, command: &str) -> Self {
+        let words = ["/bin/sh", "-c", command].map(OsString::from);
+        Self::around(start(sandbox, words.into_iter().chain([sharer_bin().into()])))
+    }
+
+    fn around(pty: Pty) -> Self {
         let mut reader = pty.output().expect("a PTY has output");
         let written = Arc::new(Written::default());
         let theirs = Arc::clone(&written);
@@ -149,6 +157,22 @@ impl Seat {
         self.over.store(true, Ordering::Relaxed);
         ended
     }
+}
+
+/// Runs a program with the sandbox's environment and nothing else, by the program that is made for it.
+fn start(sandbox: &Sandbox, program: impl Iterator<Item = OsString>) -> Pty {
+    let command = sandbox.command(sharer_bin());
+    let mut words: Vec<OsString> = ["env", "-i"].map(OsString::from).into();
+    for (name, value) in command.as_std().get_envs() {
+        let mut word = name.to_owned();
+        word.push("=");
+        word.push(value.unwrap_or_default());
+        words.push(word);
+    }
+    words.push("SHARER_LISTEN=127.0.0.1:0".into());
+    words.extend(program);
+    let program = Program::find(&words).expect("env is everywhere");
+    Pty::start(&program, SIZE, &[]).expect("a PTY")
 }
 
 impl Drop for Seat {

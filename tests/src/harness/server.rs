@@ -197,6 +197,16 @@ impl Relay {
         self.process.kill().await;
     }
 
+    /// Ends it with SIGTERM, as who runs it does.
+    ///
+    /// # Panics
+    /// When it does not end, or not well.
+    pub async fn stop(&mut self) {
+        self.signal(Signal::TERM);
+        let status = self.process.exit().await;
+        assert!(status.success(), "{status}: {}", self.process.stderr());
+    }
+
     /// Starts it again after [`Self::kill`], on the same port, knowing nothing.
     pub async fn restart(&mut self, sandbox: &Sandbox) {
         self.process = launch(sandbox, self.address, &self.arguments);

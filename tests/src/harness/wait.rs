@@ -26,6 +26,7 @@ where
     E: Debug,
 {
     let start = Instant::now();
+    let mut before = None;
     loop {
         // A look that hangs (a dead browser, say) must not outlive the limit either.
         let rest = limit.saturating_sub(start.elapsed()).max(POLL);
@@ -34,8 +35,13 @@ where
             Ok(Err(seen)) if start.elapsed() >= limit => {
                 panic!("waited {limit:?} for {what}; last seen: {seen:#?}")
             }
-            Ok(Err(_)) => tokio::time::sleep(POLL).await,
-            Err(late) => panic!("waited {limit:?} for {what}; the last look did not return: {late}"),
+            Ok(Err(seen)) => {
+                before = Some(seen);
+                tokio::time::sleep(POLL).await;
+            }
+            Err(late) => panic!(
+                "waited {limit:?} for {what}; the last look did not return: {late}; the one before saw {before:#?}"
+            ),
         }
     }
 }

@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::floor::PAUSE;
 use super::sample::Samples;
 use super::scene::Scene;
 use super::screen::Tape;
@@ -27,11 +26,11 @@ pub enum Where {
     Flooded,
 }
 
-/// Times `keys` echoes through `cat`.
+/// Times `keys` echoes through `cat`, with so long a pause behind each.
 ///
 /// # Panics
 /// When an echo does not come.
-pub async fn measure(scene: &Scene, place: Where, keys: usize) -> Samples {
+pub async fn measure(scene: &Scene, place: Where, keys: usize, pause: Duration) -> Samples {
     let relay = match place {
         Where::Embedded => None,
         Where::Standalone | Where::Flooded => Some(scene.relay().await),
@@ -56,7 +55,7 @@ pub async fn measure(scene: &Scene, place: Where, keys: usize) -> Samples {
         viewer.keys(&[b'a' + u8::try_from(key % 26).unwrap_or_default()]).await;
         viewer.until("the echo", |viewer| viewer.drawn > before).await;
         samples.push(start.elapsed());
-        viewer.idle(PAUSE).await;
+        viewer.idle(pause).await;
     }
     samples
 }

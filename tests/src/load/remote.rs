@@ -1,5 +1,6 @@
 //! Tasks on other machines and links in a terminal: how soon they are there, and what a driver costs.
 
+use std::io::{Read, Write as _};
 use std::process::Output;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -23,9 +24,8 @@ use crate::viewer::Viewer;
 const SIZE: &str = "100x29";
 /// A key that nothing but its echo puts on the screen.
 const KEY: &str = "#";
-/// Between two keys that are typed into `sharer join`: somebody who types fast. It draws when it has to, and not more often
-/// than people see.
-const PAUSE: Duration = Duration::from_millis(50);
+/// Between two keys: somebody who types fast. `sharer join` draws when it has to, and not more often than people see.
+const PAUSE: Duration = Duration::from_millis(20);
 /// `sharer spawn` that run at once.
 const AT_ONCE: usize = 10;
 
@@ -91,38 +91,63 @@ pub async fn joins(scene: &Scene, times: usize) -> Samples {
     samples
 }
 
-/// Echoes at a viewer without a terminal, and at `sharer join` in one.
+/// Times from a keystroke to its echo.
+#[derive(Debug, Clone)]
+pub struct Echoes {
+    /// At a viewer without a terminal.
+    pub bare: Samples,
+    /// At `sharer join`, in a terminal.
+    pub joined: Samples,
+    /// Of `cat` in a terminal: what passing two bytes through one costs.
+    pub terminal: Samples,
+}
+
+/// Types into a terminal and waits until it is given the same.
+fn typed(keys: usize, mut write: impl FnMut(&[u8]), read: &mut impl Read) -> Samples {
+    let mut samples = Samples::default();
+    for _ in 0..keys {
+        std::thread::sleep(PAUSE);
+        let start = Instant::now();
+        write(KEY.as_bytes());
+        until_given(read, KEY);
+        samples.push(start.elapsed());
+    }
+    samples
+}
+
+/// Reads until there is this, in the very thread that wants it.
+fn until_given(read: &mut impl Read, text: &str) {
+    let (mut seen, mut chunk) = (Vec::new(), [0; 16 * 1024]);
+    while !seen.windows(text.len()).any(|window| window == text.as_bytes()) {
+        let more = read.read(&mut chunk).expect("a terminal that is given something");
+        assert!(more > 0, "not {text:?}: {}", String::from_utf8_lossy(&seen));
+        seen.extend_from_slice(&chunk[..more]);
+    }
+}
+
+/// Times `keys` echoes of each kind, all typed equally fast.
 ///
 /// # Panics
 /// When an echo does not come.
-pub async fn echoes(scene: &Scene, keys: usize) -> (Samples, Samples) {
-    let bare = echo::measure(scene, Where::Standalone, keys).await;
+pub async fn echoes(scene: &Scene, keys: usize) -> Echoes {
+    let bare = echo::measure(scene, Where::Standalone, keys, PAUSE).await;
     let relay = scene.relay().await;
     let program = "stty raw -echo; echo ready; exec cat";
     let arguments = ["--relay", &relay.url(), "--size", SIZE, "--", "/bin/sh", "-c", program];
     let shared = Sharer::share(&scene.sandbox, arguments).await;
-    let seat = Seat::sharer(&scene.sandbox, &["join", &shared.write_link()]);
-    seat.got("ready").await;
-    seat.got("Live").await;
-    seat.types("i");
-    seat.got("TYPING").await;
-    let mut joined = Samples::default();
-    for _ in 0..keys {
-        tokio::time::sleep(PAUSE).await;
-        let mut read = seat.bytes().len();
-        let start = Instant::now();
-        seat.types(KEY);
-        loop {
-            let more = seat.more(read);
-            assert!(start.elapsed() < LONG, "no echo");
-            if more.contains(&KEY.as_bytes()[0]) {
-                break;
-            }
-            read += more.len();
-        }
-        joined.push(start.elapsed());
-    }
-    (bare, joined)
+    let pty = Seat::terminal_of(&scene.sandbox, &["join", &shared.write_link()]);
+    let (mut output, typing) = (pty.output().expect("a PTY has output"), pty.typing());
+    let write = |bytes: &[u8]| typing.write(bytes).expect("a terminal takes keys");
+    until_given(&mut output, "i types");
+    write(b"i");
+    until_given(&mut output, "TYPING");
+    let joined = typed(keys, write, &mut output);
+    let _gone = rustix::process::kill_process(pty.pid(), rustix::process::Signal::KILL);
+    let alone = super::pty::Pty::run("echo ready; exec cat");
+    let (mut output, mut input) = (alone.reader(), alone.writer());
+    until_given(&mut output, "ready");
+    let terminal = typed(keys, |bytes| input.write_all(bytes).expect("a terminal takes keys"), &mut output);
+    Echoes { bare, joined, terminal }
 }
 
 /// From the dial to the end and the whole last screen of sessions that a relay has kept over its restart.

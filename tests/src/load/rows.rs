@@ -8,8 +8,8 @@ use super::sample::{Samples, median};
 use super::scene::Scene;
 use super::table::{Bound, Row};
 use super::{
-    attach, children, corpus, crowd, floor, idle, late, page_children, pour, presence, record, remote, start,
-    stop, stuck, traffic, view,
+    attach, children, corpus, crowd, floor, idle, late, page_children, pour, presence, record, remote,
+    replay, start, stop, stuck, traffic, view,
 };
 
 /// How much of everything.
@@ -68,9 +68,9 @@ pub fn floor(size: Size) -> (Floor, Vec<Row>) {
 pub async fn echoes(size: Size, floor: &Floor) -> Vec<Row> {
     let scene = Scene::new(2_000_000);
     let keys = size.of(100, 500);
-    let embedded = echo::measure(&scene, Where::Embedded, keys).await;
-    let standalone = echo::measure(&scene, Where::Standalone, keys).await;
-    let flooded = echo::measure(&scene, Where::Flooded, keys).await;
+    let embedded = echo::measure(&scene, Where::Embedded, keys, floor::PAUSE).await;
+    let standalone = echo::measure(&scene, Where::Standalone, keys, floor::PAUSE).await;
+    let flooded = echo::measure(&scene, Where::Flooded, keys, floor::PAUSE).await;
     let base = us(floor.echo.median());
     let row = |what, samples: &Samples| {
         let (p50, p95) = (us(samples.median()), us(samples.percentile(95)));
@@ -292,7 +292,7 @@ pub async fn far(size: Size) -> Vec<Row> {
     let scene = Scene::new(300_000);
     let pills = remote::pills(&scene, size.of(3, 25)).await;
     let joins = remote::joins(&scene, size.of(3, 25)).await;
-    let (bare, joined) = remote::echoes(&scene, size.of(50, 300)).await;
+    let echo = remote::echoes(&scene, size.of(50, 300)).await;
     let kept = remote::kept(&scene, size.of(3, 15)).await;
     let idle = remote::idle(&scene, Duration::from_secs(size.of(20, 120))).await;
     let count = size.of(20, 100);
@@ -307,15 +307,16 @@ pub async fn far(size: Size) -> Vec<Row> {
         timed("`sharer join` to the exact screen", &joins, 100.0),
         Row::new(
             "echo through `sharer join`, p50",
-            us(joined.median()) / us(bare.median()),
+            us(echo.joined.median()) / us(echo.bare.median()),
             "× echo",
             Bound::Time(1.2),
         )
         .note(format!(
-            "p50 {:.0} µs, p95 {:.0} µs; without a terminal {:.0} µs",
-            us(joined.median()),
-            us(joined.percentile(95)),
-            us(bare.median())
+            "p50 {:.0} µs, p95 {:.0} µs; {:.0} µs without a terminal, {:.0} µs in a terminal alone",
+            us(echo.joined.median()),
+            us(echo.joined.percentile(95)),
+            us(echo.bare.median()),
+            us(echo.terminal.median())
         )),
         timed("a kept session: dial to its end and last screen", &kept, 300.0),
         Row::new(
@@ -462,4 +463,28 @@ pub fn attached(size: Size) -> Vec<Row> {
         rows.push(Row::new("redaction", median(&redacted), "MB/s", Bound::Speed(50.0)).note("one core"));
     }
     rows
+}
+
+/// A recording of two hours in the page.
+pub async fn replayed(size: Size) -> Vec<Row> {
+    let long = replay::long(size.of(8, 38), size.of(12, 60)).await;
+    let mib = float(u64::try_from(long.bytes).unwrap_or(u64::MAX)) / MIB;
+    vec![
+        Row::new("replay: a two-hour recording to its link", ms(long.linked), "ms", Bound::Time(1_500.0))
+            .note(format!("{mib:.0} MiB")),
+        Row::new("replay: its first screen in the page", ms(long.opened), "ms", Bound::Time(1_000.0)),
+        Row::new("replay: to its end, as soon as it is open", ms(long.end), "ms", Bound::Time(3_000.0))
+            .note("the model reads all of it once"),
+        Row::new(
+            "replay: to any moment, exact screen, p95",
+            ms(long.seeks.percentile(95)),
+            "ms",
+            Bound::Time(100.0),
+        )
+        .note(format!(
+            "p50 {:.0} ms, worst {:.0} ms",
+            ms(long.seeks.median()),
+            ms(long.seeks.percentile(100))
+        )),
+    ]
 }

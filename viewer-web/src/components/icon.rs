@@ -19,6 +19,8 @@ pub(crate) enum Drawing {
     Keyboard,
     Paste,
     Talk,
+    Play,
+    Pause,
     /// The orchestrator: one above two.
     Lead,
     /// Runs on another machine.
@@ -61,6 +63,8 @@ impl Drawing {
             Self::Down => "M5 8l5 5 5-5",
             Self::Keyboard => "M2.5 5h15v10h-15Z M5.5 8h.01 M8.5 8h.01 M11.5 8h.01 M14.5 8h.01 M6.5 12h7",
             Self::Talk => "M3 4h14v9H9l-4 3.5V13H3Z M6 7.5h8 M6 10h5",
+            Self::Play => "M6.5 4l9 6-9 6Z",
+            Self::Pause => "M7 4.5v11 M13 4.5v11",
             Self::Paste => "M7 4H4.5v13h11V4H13 M7 3h6v3H7Z",
             Self::Lead => {
                 "M10 7.5a2 2 0 1 0 0-4 2 2 0 0 0 0 4Z M5 16.5a2 2 0 1 0 0-4 2 2 0 0 0 0 4Z M15 16.5a2 2 0 1 0 0-4 2 2 0 0 0 0 4Z M9 7.3l-3 5.2 M11 7.3l3 5.2"

@@ -18,7 +18,8 @@ fn look(state: &State) -> &'static str {
         | State::Child(ChildSession::Unreachable { .. }) => "waiting",
         State::Ended(_)
         | State::ClosedByRelay(_)
-        | State::Child(ChildSession::Live | ChildSession::Ended) => "over",
+        | State::Recorded
+        | State::Child(ChildSession::Live | ChildSession::Ended | ChildSession::Unrecorded) => "over",
         State::Failed(_) | State::Diverged(_) | State::Child(ChildSession::Failed { .. }) => "bad",
     }
 }

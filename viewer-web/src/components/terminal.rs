@@ -2,7 +2,7 @@
 
 use leptos::html::Div;
 use leptos::prelude::*;
-use shared::viewer::{Event, Shown, State};
+use shared::viewer::{ChildSession, Event, Shown, State};
 
 use super::banner::can_retry;
 use super::{Action, Face};
@@ -100,12 +100,14 @@ fn Curtain(host: String) -> impl IntoView {
             | State::Stale { .. }
             | State::SharerAway { .. }
             | State::Ended(_)
+            | State::Recorded
             | State::ClosedByRelay(_)
             | State::Failed(_)
             | State::Diverged(_)) => Said {
                 head: state.word(),
                 sentence: view.sentence().unwrap_or_default(),
-                busy: !state.is_final(),
+                busy: !state.is_final()
+                    && !matches!(state, State::Child(ChildSession::Failed { .. } | ChildSession::Unrecorded)),
                 again: state.is_final() && can_retry(state),
             },
         })

@@ -38,6 +38,17 @@ pub(crate) fn append(parent: &web_sys::HtmlElement, class: &str) -> Option<web_s
 pub(crate) enum Asked {
     /// The page where a link is pasted.
     Start,
+    /// Something to watch.
+    Watch(Opened),
+    /// A link that leads nowhere.
+    Damaged(LinkError),
+    /// The page must not run.
+    Refused(&'static str),
+}
+
+/// Something to watch.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Opened {
     /// A session.
     Session {
         /// Opens it.
@@ -45,10 +56,29 @@ pub(crate) enum Asked {
         /// Is to be selected.
         child: Option<TaskId>,
     },
-    /// A link that leads nowhere.
-    Damaged(LinkError),
-    /// The page must not run.
-    Refused(&'static str),
+    /// A film, in the page itself or with the program that it came from.
+    Film {
+        /// Opens it there.
+        token: String,
+    },
+}
+
+impl Opened {
+    /// Who has it: an address, for people.
+    pub(crate) fn host(&self) -> String {
+        match self {
+            Self::Session { link, .. } => relay().unwrap_or_else(|| link.base.clone()),
+            Self::Film { .. } => {
+                window().and_then(|window| window.location().host().ok()).unwrap_or_default()
+            }
+        }
+    }
+}
+
+/// Whether things may move by themselves.
+pub(crate) fn may_move() -> bool {
+    let asked = |window: Window| window.match_media("(prefers-reduced-motion: reduce)").ok()?;
+    !window().and_then(asked).is_some_and(|media| media.matches())
 }
 
 /// Reads the address bar, and the secret that a reload would otherwise lose.
@@ -60,6 +90,10 @@ pub(crate) fn asked() -> Asked {
         );
     }
     let location = window.location();
+    if super::film::inside() || location.pathname().unwrap_or_default() == "/r/" {
+        let token = location.hash().unwrap_or_default();
+        return Asked::Watch(Opened::Film { token: token.trim_start_matches('#').to_owned() });
+    }
     if !location.pathname().unwrap_or_default().contains("/s/") {
         return Asked::Start;
     }
@@ -69,7 +103,7 @@ pub(crate) fn asked() -> Asked {
             if let Some(secret) = kept.and_then(|text| shared::keys::grant::GrantSecret::from_base64(&text)) {
                 link.secret = secret;
             }
-            Asked::Session { link, child }
+            Asked::Watch(Opened::Session { link, child })
         }
         Err(error) => Asked::Damaged(error),
     }

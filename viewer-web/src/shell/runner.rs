@@ -9,11 +9,13 @@ use leptos::prelude::{Set as _, WriteSignal};
 use shared::conversation::Transcript;
 use shared::entropy::Entropy;
 use shared::link::Link;
+use shared::replay::{Player, Source};
 use shared::time::Moment;
-use shared::viewer::{Effect, Event, PaneId, View, Viewer};
+use shared::viewer::{Effect, Event, PaneId, Selection, View, Viewer};
 
 use super::clock::Clock;
-use super::page;
+use super::film;
+use super::page::{self, Opened};
 use super::screens::Screens;
 use super::socket::{Heard, Socket};
 use crate::xterm::Screen;
@@ -24,7 +26,9 @@ const FRAME_MS: u64 = 16;
 
 /// The machine with everything it drives.
 pub(crate) struct Runner {
-    viewer: RefCell<Viewer>,
+    source: RefCell<Source>,
+    /// Opens a film where it is served.
+    token: String,
     clock: Clock,
     screens: Rc<Screens>,
     socket: RefCell<Option<Socket>>,
@@ -48,16 +52,27 @@ pub(crate) struct Runner {
 impl Runner {
     /// Begins to watch; `None` if the browser has no randomness.
     pub(crate) fn start(
-        link: Link,
+        opened: Opened,
         screens: Rc<Screens>,
         view: WriteSignal<Option<View>>,
         watch: WriteSignal<Option<String>>,
     ) -> Option<Rc<Self>> {
         let clock = Clock::new();
-        let mut viewer = Viewer::new(link, Entropy::from_seed(page::seed()?), clock.now());
-        let effects = viewer.start();
+        let mut source = match &opened {
+            Opened::Session { link, .. } => {
+                let entropy = Entropy::from_seed(page::seed()?);
+                Source::Live(Viewer::new(link.clone(), entropy, clock.now()))
+            }
+            Opened::Film { .. } => Source::Film(Player::new(clock.now(), page::may_move())),
+        };
+        let effects = source.start();
+        let (token, child) = match opened {
+            Opened::Session { child, .. } => (String::new(), child),
+            Opened::Film { token } => (token, None),
+        };
         let runner = Rc::new(Self {
-            viewer: RefCell::new(viewer),
+            source: RefCell::new(source),
+            token,
             clock,
             screens,
             socket: RefCell::new(None),
@@ -74,6 +89,9 @@ impl Runner {
         });
         runner.run(effects);
         runner.settle();
+        if let Some(child) = child {
+            runner.give(Event::Select(Selection::Child(child)));
+        }
         Some(runner)
     }
 
@@ -81,10 +99,10 @@ impl Runner {
     pub(crate) fn give(self: &Rc<Self>, event: Event) {
         self.waiting.borrow_mut().push_back(event);
         // Inside an effect, the outer call goes on with it.
-        while let Ok(mut viewer) = self.viewer.try_borrow_mut() {
+        while let Ok(mut source) = self.source.try_borrow_mut() {
             let Some(next) = self.waiting.borrow_mut().pop_front() else { break };
-            let effects = viewer.update(self.clock.now(), next);
-            drop(viewer);
+            let effects = source.update(self.clock.now(), next);
+            drop(source);
             self.run(effects);
             self.settle();
         }
@@ -93,8 +111,8 @@ impl Runner {
     /// Lets somebody read the selected session's transcript.
     pub(crate) fn transcript(&self, read: &mut dyn FnMut(&Transcript)) {
         // Inside an effect there is a later moment to read it.
-        if let Ok(viewer) = self.viewer.try_borrow()
-            && let Some(transcript) = viewer.transcript()
+        if let Ok(source) = self.source.try_borrow()
+            && let Some(transcript) = source.transcript()
         {
             read(transcript);
         }
@@ -123,7 +141,19 @@ impl Runner {
                 Effect::Skip { pane } => self.on_screen(pane, Screen::skip),
                 Effect::Wipe { pane } => self.on_screen(pane, Screen::wipe),
                 Effect::Drop { pane } => self.screens.drop_pane(pane),
-                Effect::KeepSecret { watch } => page::keep_secret(self.viewer.borrow().link(), &watch),
+                Effect::KeepSecret { watch } => {
+                    if let Some(link) = self.source.borrow().link() {
+                        page::keep_secret(link, &watch);
+                    }
+                }
+                Effect::Fetch(ask) => {
+                    let runner = Rc::downgrade(self);
+                    film::get(ask, self.token.clone(), move |bytes| {
+                        if let Some(runner) = runner.upgrade() {
+                            runner.give(Event::Fetched { ask, bytes });
+                        }
+                    });
+                }
             }
         }
     }
@@ -183,8 +213,8 @@ impl Runner {
         drop(self.showing.borrow_mut().take());
         self.shown_at.set(self.clock.now().mono);
         let (view, watch, address) = {
-            let viewer = self.viewer.borrow();
-            (viewer.view(), viewer.watch_link(), viewer.address())
+            let source = self.source.borrow();
+            (source.view(), source.watch_link(), source.address())
         };
         if let Some(address) = address.filter(|address| self.address.borrow().as_ref() != Some(address)) {
             page::show_address(&address);
@@ -207,7 +237,7 @@ impl Runner {
 
     /// Waits for the next deadline.
     fn wait(self: &Rc<Self>) {
-        let at = self.viewer.borrow().poll_timeout().map(|(at, _)| at);
+        let at = self.source.borrow().poll_timeout().map(|(at, _)| at);
         if self.timer.borrow().as_ref().map(|(armed, _)| *armed) == at {
             return;
         }

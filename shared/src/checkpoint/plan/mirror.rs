@@ -216,7 +216,7 @@ fn raw(mirror: &Mirror<'_>, slot: usize, files: &mut BTreeMap<String, Content>) 
                 .map(|object| (Store::Full.piece(slot, index), object)),
         );
     }
-    for name in layout::pieces(own.iter().copied(), layout::CAST) {
+    for name in layout::RECORDED.iter().flat_map(|of| layout::pieces(own.iter().copied(), of)) {
         let path = format!("{slot}/{name}");
         wanted.extend(mirror.v1.files.get(&path).map(|object| (path, object)));
     }
@@ -230,7 +230,7 @@ fn raw(mirror: &Mirror<'_>, slot: usize, files: &mut BTreeMap<String, Content>) 
     files.retain(|path, _| {
         let is_raw = |name: &str| {
             let is = |of| !layout::pieces(std::iter::once(name), of).is_empty();
-            is(Store::Full.transcript()) || is(layout::CAST)
+            is(Store::Full.transcript()) || layout::RECORDED.into_iter().any(is)
         };
         !layout::slot(path)
             .is_some_and(|(own, name)| own == slot && (is_raw(name) || name == Store::Full.hash()))

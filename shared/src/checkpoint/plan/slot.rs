@@ -41,7 +41,7 @@ fn is_ours(name: &str, extra: &BTreeMap<String, Object>) -> bool {
         |base: &str| name.strip_prefix(base).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
     let compact = name == Store::Main.transcript();
     numbered(Store::V1.transcript())
-        || numbered(layout::CAST)
+        || layout::RECORDED.into_iter().any(numbered)
         || compact
         || extra.contains_key(name)
         || [Store::V1.hash(), "metadata.json", "prompt.txt"].contains(&name)
@@ -76,7 +76,7 @@ pub fn attach(id: &CheckpointId, held: &Held, kept: &Kept) -> Result<Attached, R
     let has = |path: &str, content: &Content| matches!(content, Content::Object(object) if held.files.get(path) == Some(object));
     let same = found.is_some()
         && files.iter().chain(&tasks).all(|(path, content)| has(path, content))
-        && held.of(slot).filter(|(name, _)| is_piece(name)).count() == kept.transcript.len();
+        && held.of(slot).filter(|(name, _)| is_piece(name)).count() == files.len();
     if same {
         return Ok(Attached { slot, was_there: true, edits: Edits::new() });
     }
@@ -115,6 +115,8 @@ pub fn attach(id: &CheckpointId, held: &Held, kept: &Kept) -> Result<Attached, R
     Ok(Attached { slot, was_there: found.is_some(), edits: differences(&held.files, wanted) })
 }
 
+/// Whether it is of the transcript, or of the recording.
 fn is_piece(name: &str) -> bool {
-    !layout::pieces(std::iter::once(name), Store::V1.transcript()).is_empty()
+    let is = |of: &str| !layout::pieces(std::iter::once(name), of).is_empty();
+    is(Store::V1.transcript()) || layout::RECORDED.into_iter().any(is)
 }

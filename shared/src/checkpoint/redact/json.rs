@@ -98,7 +98,7 @@ pub(super) fn redact(json: &[u8]) -> Option<Cow<'_, [u8]>> {
 }
 
 /// Behind the string that begins at `start`.
-fn end_of_string(json: &[u8], start: usize) -> Option<usize> {
+pub(super) fn end_of_string(json: &[u8], start: usize) -> Option<usize> {
     let mut at = start + 1;
     loop {
         match json.get(at)? {

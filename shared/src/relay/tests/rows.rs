@@ -73,8 +73,11 @@ fn rows_and_the_source_are_the_relays_own_record() {
     update(&mut world, 1, vec![row(1, 1, 50)]);
     world.gone(1);
     let heard = viewer_at(&mut world, &sharer, 2);
-    let Heard::Control(RelayToViewer::JoinedSuccessfully { source, .. }) = &heard[0] else { panic!() };
-    assert_eq!(source, &sharer.source);
+    let Heard::Control(RelayToViewer::JoinedSuccessfully { source_type, source_task_id, .. }) = &heard[0]
+    else {
+        panic!()
+    };
+    assert_eq!(SessionSource::new(source_type.clone(), source_task_id.clone()), sharer.source);
     assert_eq!(seen(&heard), [named(1, 1)], "its sharer is away");
 }
 

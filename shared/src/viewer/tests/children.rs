@@ -478,7 +478,8 @@ fn the_panes_looked_at_last_are_kept_and_an_old_header_stays_refused() {
         header: old.sign(&children[0].owner),
         latest: 0,
         resumed: false,
-        source: crate::wire::source::SessionSource::default(),
+        source_type: crate::wire::source::SourceType::default(),
+        source_task_id: None,
         away_ms: None,
         viewers: 1,
     });

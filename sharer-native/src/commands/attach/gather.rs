@@ -1,27 +1,32 @@
-//! What is attached: a transcript that was named, or the one that an agent keeps.
+//! What is attached: a transcript that was named, a session that was recorded here, or one that an agent keeps.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Cursor, Read};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use shared::checkpoint::agent::Agent;
 use shared::checkpoint::compact::{Facts, Reader};
 use shared::checkpoint::id::Name;
+use shared::checkpoint::layout;
 use shared::checkpoint::metadata::NewSession;
-use shared::checkpoint::plan::{Kept, Object};
+use shared::checkpoint::plan::Kept;
 use shared::checkpoint::redact;
 
+use super::{recorded, whose};
 use crate::agents::transcripts::{Found, Places, open};
 use crate::checkpoint::args::AttachArgs;
+use crate::checkpoint::take::Taken;
 use crate::checkpoint::{Repository, take};
+use crate::commands::plain;
+use crate::record::place::{self, Recording};
 
 /// What stands between prompts.
 const BETWEEN: &str = "\n\n---\n\n";
 /// By so much of its beginning a transcript's agent is known, in bytes.
 const BEGINNING: u64 = 64 * 1024;
 /// Files are read in such parts.
-const PART: usize = 256 * 1024;
+pub(super) const PART: usize = 256 * 1024;
 
 /// What was found.
 pub(super) struct Gathered {
@@ -37,11 +42,6 @@ pub(super) fn sessions(
     args: &AttachArgs,
     ask: &mut dyn FnMut(&str) -> Option<bool>,
 ) -> anyhow::Result<Gathered> {
-    let name = args.session.as_deref().map(|name| {
-        Name::parse(name)
-            .context("a session's name has letters, digits, - and _, at most 200; nothing was written")
-    });
-    let name = name.transpose()?;
     let agent = args.agent.as_deref().map(|agent| {
         let known = || Agent::ALL.map(Agent::name).join(", ");
         Agent::parse(agent)
@@ -49,9 +49,20 @@ pub(super) fn sessions(
     });
     let agent = agent.transpose()?;
     let Some(path) = &args.transcript else {
-        let (places, found) = find(repo, name, agent, args.force, ask)?;
-        return of_agent(repo, &places, &found);
+        let places = Places::of_user().context("there is no home to look for transcripts in")?;
+        return match find(repo, &places, args, agent, ask)? {
+            Meant::Recorded(recording) => recorded::sessions(repo, &places, &recording),
+            Meant::Kept(found) => {
+                let (kept, warnings) = of_agent(repo, &places, &found)?;
+                Ok(Gathered { kept: vec![kept], warnings })
+            }
+        };
     };
+    let name = args.session.as_deref().map(|name| {
+        Name::parse(name)
+            .context("a session's name has letters, digits, - and _, at most 200; nothing was written")
+    });
+    let name = name.transpose()?;
     let mut warnings = Vec::new();
     let (kept, _) = if path.as_os_str() == "-" {
         let by_name = |facts: &Facts| {
@@ -74,31 +85,78 @@ pub(super) fn sessions(
     Ok(Gathered { kept: vec![kept], warnings })
 }
 
-/// The session that an agent keeps: the one of this name, or the newest of this directory if the person wants that.
+/// What is meant.
+enum Meant {
+    /// A program that was recorded here, and all below it.
+    Recorded(Box<Recording>),
+    /// A session that an agent keeps.
+    Kept(Found),
+}
+
+/// The session of this name, recorded or kept by an agent; or the newest of this directory if the person wants that.
 fn find(
     repo: &Repository,
-    name: Option<Name>,
+    places: &Places,
+    args: &AttachArgs,
     agent: Option<Agent>,
-    force: bool,
     ask: &mut dyn FnMut(&str) -> Option<bool>,
-) -> anyhow::Result<(Places, Found)> {
-    let places = Places::of_user().context("there is no home to look for transcripts in")?;
+) -> anyhow::Result<Meant> {
     let directory = match repo.worktree() {
         Some(worktree) => worktree.canonicalize()?,
         None => std::env::current_dir()?,
     };
-    if let Some(name) = name {
-        let found = places.session(&directory, &name, agent);
-        let found = found.with_context(|| {
-            format!("no agent's transcript of session {name} was found; name its file: sharer attach {name} --transcript FILE")
-        })?;
-        return Ok((places, found));
+    match &args.session {
+        Some(name) => named(places, &directory, name, agent),
+        None => newest(places, &directory, agent, args.force, ask),
     }
-    let found = places.sessions(&directory, agent).next();
-    let found = found.context(
-        "no agent kept a session of this directory; name a transcript: sharer attach --transcript FILE",
-    )?;
-    let session = format!("{} of {}", found.session_id, found.agent.display());
+}
+
+/// What the person named. Who names an agent means a session by that agent's own id.
+fn named(places: &Places, directory: &Path, name: &str, agent: Option<Agent>) -> anyhow::Result<Meant> {
+    let recorded = |recording| Meant::Recorded(Box::new(recording));
+    if agent.is_none()
+        && let Some(recording) = whose::exactly(name)?
+    {
+        return Ok(recorded(recording));
+    }
+    if let Some(found) = Name::parse(name).and_then(|name| places.session(directory, &name, agent)) {
+        // What was recorded of it goes with it.
+        let recording = whose::recording_of(places, &found);
+        return Ok(recording.map_or(Meant::Kept(found), recorded));
+    }
+    if agent.is_none()
+        && let Some(recording) = place::called(name, directory)?
+    {
+        return Ok(recorded(recording));
+    }
+    let name = plain(name);
+    bail!(
+        "nothing is recorded under {name} (`sharer ls --recorded` lists what is), and no agent's transcript of it was found; name its file: sharer attach {name} --transcript FILE"
+    )
+}
+
+/// The newest session of this directory, after asking.
+fn newest(
+    places: &Places,
+    directory: &Path,
+    agent: Option<Agent>,
+    force: bool,
+    ask: &mut dyn FnMut(&str) -> Option<bool>,
+) -> anyhow::Result<Meant> {
+    let found = places.sessions(directory, agent).next();
+    let recording = whose::newest(directory).filter(|(recording, ended)| {
+        let is_newer = |found: &Found| *ended > found.modified || whose::is_of(places, recording, found);
+        agent.is_none() && found.as_ref().is_none_or(is_newer)
+    });
+    let (session, meant) = match (recording, found) {
+        (Some((recording, _)), _) => (described(&recording)?, Meant::Recorded(Box::new(recording))),
+        (None, Some(found)) => {
+            (format!("{} of {}", found.session_id, found.agent.display()), Meant::Kept(found))
+        }
+        (None, None) => bail!(
+            "nothing was recorded in this directory, and no agent kept a session of it; name a transcript: sharer attach --transcript FILE"
+        ),
+    };
     if !force {
         match ask(&format!("The newest session here is {session}.\nAttach it?")) {
             Some(true) => {}
@@ -108,11 +166,27 @@ fn find(
             ),
         }
     }
-    Ok((places, found))
+    Ok(meant)
+}
+
+/// A recording, for people.
+fn described(recording: &Recording) -> anyhow::Result<String> {
+    let name = plain(&recording.session.name);
+    let id = plain(&recording.session.task.0);
+    let runs = if recording.running { ", which runs" } else { "" };
+    Ok(match place::below(recording)?.len() {
+        0 => format!("{name} ({id}, recorded here{runs})"),
+        1 => format!("{name} ({id}, recorded here{runs}, with the task below it)"),
+        count => format!("{name} ({id}, recorded here{runs}, with the {count} tasks below it)"),
+    })
 }
 
 /// A session that an agent keeps, with what its subagents said.
-fn of_agent(repo: &Repository, places: &Places, found: &Found) -> anyhow::Result<Gathered> {
+pub(super) fn of_agent(
+    repo: &Repository,
+    places: &Places,
+    found: &Found,
+) -> anyhow::Result<(Kept, Vec<String>)> {
     let mut warnings = Vec::new();
     let opened = |path: &PathBuf| open(path).with_context(|| format!("cannot read {}", path.display()));
     let name = found.session_id.clone();
@@ -135,8 +209,7 @@ fn of_agent(repo: &Repository, places: &Places, found: &Found) -> anyhow::Result
             }
         };
         for (index, piece) in taken.pieces.into_iter().enumerate() {
-            let more = if index == 0 { String::new() } else { format!(".{index:03}") };
-            kept.tasks.insert(format!("{task}/agent-{agent}.jsonl{more}"), piece);
+            kept.tasks.insert(layout::piece(&format!("{task}/agent-{agent}.jsonl"), index), piece);
         }
         let record = serde_json::json!({
             "session_id": found.session_id.as_str(), "tool_use_id": task.as_str(), "checkpoint_uuid": "",
@@ -145,7 +218,7 @@ fn of_agent(repo: &Repository, places: &Places, found: &Found) -> anyhow::Result
         let record = repo.store_json(&record)?;
         kept.tasks.insert(format!("{task}/checkpoint.json"), record);
     }
-    Ok(Gathered { kept: vec![kept], warnings })
+    Ok((kept, warnings))
 }
 
 /// Stores a transcript and says what it says of its session.
@@ -172,6 +245,20 @@ fn store(
     if facts.prompts.is_empty() {
         warnings.push(format!("no prompt was found in the transcript of session {session_id}"));
     }
+    let agent = agent.map(|agent| agent.display().to_owned());
+    let (session, prompt) = new_session(repo, session_id, agent, &facts);
+    let Taken { pieces, hash, .. } = taken;
+    let (extra, tasks) = (BTreeMap::new(), BTreeMap::new());
+    Ok((Kept { session, transcript: pieces, hash, prompt, extra, tasks }, facts))
+}
+
+/// What is said of a session that is attached now, and its prompts as one text.
+pub(super) fn new_session(
+    repo: &Repository,
+    session_id: Name,
+    agent: Option<String>,
+    facts: &Facts,
+) -> (NewSession, String) {
     let prompt = redact::text(facts.prompts.join(BETWEEN).as_bytes());
     let session = NewSession {
         cli_version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -180,13 +267,9 @@ fn store(
         branch: None,
         checkpoints_count: facts.turns.max(1),
         files_touched: Vec::new(),
-        agent: agent.map(|agent| agent.display().to_owned()),
+        agent,
         model: facts.model.clone(),
         token_usage: facts.token_usage,
     };
-    let prompt = String::from_utf8_lossy(prompt.bytes()).into_owned();
-    let extra: BTreeMap<String, Object> = BTreeMap::new();
-    let kept =
-        Kept { session, transcript: taken.pieces, hash: taken.hash, prompt, extra, tasks: BTreeMap::new() };
-    Ok((kept, facts))
+    (session, String::from_utf8_lossy(prompt.bytes()).into_owned())
 }

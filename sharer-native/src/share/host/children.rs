@@ -16,7 +16,7 @@ use super::super::bell::Place;
 use super::super::hosted::{Hosted, Hosting};
 use super::super::tasks::TaskError;
 use super::{FIRST, Host};
-use crate::agents::Agent;
+use crate::agents::Started;
 use crate::clock;
 use crate::control::request::{Nest, Reply, Spawn, Word};
 use crate::control::{SOCKET_VARIABLE, TOKEN_VARIABLE};
@@ -74,16 +74,16 @@ impl Host {
         };
         let hosted = Hosted::start(&program, &environment, hosting, self.bells.bell(place))?;
         self.orphans.watch(hosted.pid());
-        let agent = Agent::of(program.path());
+        let started = Started::by(program.path(), program.arguments());
         let asked = spawn.name.as_deref().map(|name| Name::new(name.trim())).filter(|name| !name.is_empty());
-        let called = agent.map(|agent| agent.name.to_owned());
+        let called = started.as_ref().map(|started| started.agent.name.to_owned());
         let name = spawn.name.or(called).unwrap_or_else(|| program.name());
         let mut value = Task::new(id, Some(parent_id), &name, clock::now().wall);
         value.command = program.title().as_str().into();
         value.prompt = spawn.prompt.as_deref().unwrap_or_default().into();
         value.directory = dir.as_str().into();
         self.tasks.add(place, Some(by), token, value);
-        self.begin(place, hosted, self.read_only, !spawn.told, is_recorded, agent);
+        self.begin(place, hosted, self.read_only, !spawn.told, is_recorded, started);
         // It may have ended already, before its place was known.
         self.reap();
         let task = self.row(place).ok_or(TaskError::Over)?;
@@ -103,12 +103,12 @@ impl Host {
         read_only: bool,
         announced: bool,
         recorded: bool,
-        agent: Option<Agent>,
+        started: Option<Started>,
     ) {
         self.tasks.runs_as(place, u32::try_from(hosted.pid().as_raw_pid()).ok());
         self.hosted.insert(place, hosted);
         if recorded {
-            self.record(place, agent);
+            self.record(place, started);
         }
         self.enter(place, read_only, announced);
         // Its session, if it has one, is known before its first byte.
@@ -151,9 +151,10 @@ impl Host {
         drop(stream.write_all(&line));
         match Hosted::nested(answered, pid, window, scrollback, bell) {
             Ok(hosted) => {
-                let program = nest.command.split(' ').next().unwrap_or_default();
-                let (read_only, agent) = (self.read_only || nest.read_only, Agent::of(Path::new(program)));
-                self.begin(place, hosted, read_only, true, !nest.no_record, agent);
+                let mut words = nest.command.split(' ').map(OsStr::new);
+                let started = Started::by(Path::new(words.next().unwrap_or_default()), words);
+                let read_only = self.read_only || nest.read_only;
+                self.begin(place, hosted, read_only, true, !nest.no_record, started);
             }
             Err(error) => {
                 tracing::warn!(%error, "a nested program cannot be followed");

@@ -11,7 +11,7 @@ use super::super::banner;
 use super::super::bell::Place;
 use super::super::hosted::{Hosted, Hosting};
 use super::{FIRST, HANG_UP, Host};
-use crate::agents::Agent;
+use crate::agents::Started;
 use crate::clock;
 use crate::config::HEADLESS;
 use crate::driver::serve::Driving;
@@ -92,7 +92,7 @@ impl Host {
         self.tasks.add(place, Some(FIRST), token, value);
         self.tasks.runs_as(place, u32::try_from(hosted.pid().as_raw_pid()).ok());
         self.hosted.insert(place, hosted);
-        self.record(place, Agent::of(program.path()));
+        self.record(place, Started::by(program.path(), program.arguments()));
         let Some(task) = self.tasks.get(place) else { return Ok(()) };
         let config = SessionConfig {
             title: task.value.name.to_string(),

@@ -11,13 +11,13 @@ use shared::recording::{Exit, Session};
 use super::super::bell::Place;
 use super::super::hosted::Hosted;
 use super::{FIRST, Host};
-use crate::agents::Agent;
+use crate::agents::{Agent, Started};
 use crate::clock;
 use crate::pty::Ended;
 
 impl Host {
     /// A program that is a task from now on is recorded, unless nothing is to be.
-    pub(super) fn record(&mut self, place: Place, agent: Option<Agent>) {
+    pub(super) fn record(&mut self, place: Place, started: Option<Started>) {
         let Some(task) = self.tasks.get(place).filter(|_| self.recorder.is_on()) else { return };
         let top = self.tasks.get(self.top_of(place)).map_or(&task.value.id, |top| &top.value.id);
         let (now, value) = (clock::now(), &task.value);
@@ -33,7 +33,10 @@ impl Host {
             let here = std::env::current_dir().unwrap_or_default();
             session.directory = here.to_string_lossy().into_owned();
         }
-        session.agent = agent.map(|agent| agent.program.to_owned());
+        if let Some(Started { agent, session: named }) = started {
+            session.agent = Some(agent.program.to_owned());
+            session.agent_session = named;
+        }
         env!("CARGO_PKG_VERSION").clone_into(&mut session.sharer);
         let known = self.machine.task(&value.id).cloned();
         self.recorder.begin(place.0, now.mono, session);

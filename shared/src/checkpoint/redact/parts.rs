@@ -1,0 +1,329 @@
+//! Secrets in a text that comes in parts: a terminal echoes what is typed letter by letter, an agent's words come a few at a
+//! time, and neither part has a secret that the whole has.
+//!
+//! Parts are held back until what follows can no longer belong to a secret that they begin. What is found is covered
+//! letter by letter, so that everything in a terminal stays where it was.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use super::{MARK, secrets};
+
+/// So many bytes of lines are held back: the longest secret that is found in parts, typed letter by letter with an escape
+/// sequence for each, is a long token.
+const HELD: usize = 64 * 1024;
+/// They are looked at when there are so many: each is looked at about once.
+const MOST: usize = 4 * HELD;
+
+/// See the module. `T` is what a part is of.
+#[derive(Debug)]
+pub struct Parts<T> {
+    is_terminal: bool,
+    held: VecDeque<Part<T>>,
+    bytes: usize,
+}
+
+#[derive(Debug)]
+struct Part<T> {
+    of: T,
+    cost: usize,
+    said: Option<(u32, String)>,
+    is_changed: bool,
+}
+
+impl<T> Parts<T> {
+    /// Parts of what a program wrote to its terminal: escape sequences are no part of a secret.
+    pub fn of_terminal() -> Self {
+        Self { is_terminal: true, held: VecDeque::new(), bytes: 0 }
+    }
+
+    /// Parts of plain texts.
+    pub fn of_text() -> Self {
+        Self { is_terminal: false, held: VecDeque::new(), bytes: 0 }
+    }
+
+    /// Takes the next part, which counts as `cost` bytes; of parts that say something, those with the same number are one
+    /// text. Returns what nothing that comes can change any more, each with its text if that is another now.
+    pub fn push(&mut self, of: T, cost: usize, said: Option<(u32, String)>) -> Vec<(T, Option<String>)> {
+        self.held.push_back(Part { of, cost, said, is_changed: false });
+        self.bytes = self.bytes.saturating_add(cost);
+        if self.bytes < MOST { Vec::new() } else { self.settle(HELD) }
+    }
+
+    /// Nothing comes any more: the rest.
+    pub fn finish(&mut self) -> Vec<(T, Option<String>)> {
+        self.settle(0)
+    }
+
+    /// Covers what is found, and gives back all but the last `keep` bytes.
+    fn settle(&mut self, keep: usize) -> Vec<(T, Option<String>)> {
+        let (mut ready, mut left) = (0, self.bytes);
+        for part in &self.held {
+            if keep > 0 && left - part.cost < keep {
+                break;
+            }
+            left -= part.cost;
+            ready += 1;
+        }
+        let mut texts: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
+        for (at, part) in self.held.iter().enumerate() {
+            if let Some((number, _)) = &part.said {
+                texts.entry(*number).or_default().push(at);
+            }
+        }
+        for places in texts.into_values() {
+            self.cover(&places, ready, keep == 0);
+        }
+        self.bytes = left;
+        let ready = self.held.drain(..ready);
+        ready.map(|part| (part.of, part.said.filter(|_| part.is_changed).map(|(_, text)| text))).collect()
+    }
+
+    /// Covers the secrets of one text, of which the parts at `places` are held; those before `ready` go.
+    fn cover(&mut self, places: &[usize], ready: usize, is_last: bool) {
+        let (mut whole, mut ends, mut going) = (Vec::new(), Vec::new(), 0);
+        for at in places {
+            let text =
+                self.held.get(*at).and_then(|part| part.said.as_ref()).map(|(_, text)| text.as_bytes());
+            whole.extend_from_slice(text.unwrap_or_default());
+            ends.push(whole.len());
+            if *at < ready {
+                going = whole.len();
+            }
+        }
+        let mut covered: BTreeMap<usize, Option<u8>> = BTreeMap::new();
+        let views: &[View] = if self.is_terminal { &[View::Joined, View::Apart] } else { &[View::Plain] };
+        for view in views {
+            let (text, from) = view.of(&whole);
+            for found in secrets::find(&text) {
+                let bytes: Vec<usize> =
+                    from.get(found.clone()).unwrap_or_default().iter().flatten().copied().collect();
+                // What goes on to the end may go on behind it.
+                let is_open = found.end == text.len() && !is_last;
+                if !(is_open && bytes.first().is_none_or(|first| *first >= going)) {
+                    mask(&whole, &bytes, &mut covered);
+                }
+            }
+        }
+        if covered.is_empty() {
+            return;
+        }
+        let mut begin = 0;
+        for (at, end) in places.iter().zip(ends) {
+            if covered.range(begin..end).next().is_some()
+                && let Some(part) = self.held.get_mut(*at)
+                && let Some((_, text)) = &mut part.said
+            {
+                let bytes = (begin..end).filter_map(|at| match covered.get(&at) {
+                    Some(instead) => *instead,
+                    None => whole.get(at).copied(),
+                });
+                *text = String::from_utf8_lossy(&bytes.collect::<Vec<u8>>()).into_owned();
+                part.is_changed = true;
+            }
+            begin = end;
+        }
+    }
+}
+
+/// Puts the mark and stars in the place of these bytes: one for each character, ends of lines stay.
+fn mask(whole: &[u8], bytes: &[usize], covered: &mut BTreeMap<usize, Option<u8>>) {
+    let at = |index: &usize| whole.get(*index).copied().unwrap_or_default();
+    let is_letter = |byte: u8| !matches!(byte, b'\r' | b'\n' | 0x80..=0xbf);
+    let letters = bytes.iter().filter(|index| is_letter(at(index))).count();
+    let mark = if letters < MARK.len() { "" } else { MARK };
+    let mut marks = mark.bytes();
+    for index in bytes {
+        match at(index) {
+            b'\r' | b'\n' => {}
+            0x80..=0xbf => drop(covered.entry(*index).or_insert(None)),
+            _ => {
+                let instead = marks.next().unwrap_or(b'*');
+                covered.entry(*index).or_insert(Some(instead));
+            }
+        }
+    }
+}
+
+/// How a text is looked at.
+#[derive(Debug, Clone, Copy)]
+enum View {
+    /// As it is.
+    Plain,
+    /// Escape sequences stand between words, and what is in titles and links is text.
+    Apart,
+    /// Those that move nothing are not there: colours come in the middle of words.
+    Joined,
+}
+
+impl View {
+    /// What is seen, and of each byte where it stands.
+    fn of(self, text: &[u8]) -> (Vec<u8>, Vec<Option<usize>>) {
+        let (mut seen, mut from) = (Vec::with_capacity(text.len()), Vec::with_capacity(text.len()));
+        let mut at = 0;
+        while let Some(byte) = text.get(at) {
+            let length = if *byte == 0x1b { self.sequence(text.get(at..).unwrap_or_default()) } else { None };
+            match length {
+                None => {
+                    seen.push(*byte);
+                    from.push(Some(at));
+                    at += 1;
+                }
+                Some((length, is_gap)) => {
+                    if is_gap {
+                        seen.push(b' ');
+                        from.push(None);
+                    }
+                    at += length;
+                }
+            }
+        }
+        (seen, from)
+    }
+
+    /// How long the sequence is that `text` begins with, and whether it parts words.
+    fn sequence(self, text: &[u8]) -> Option<(usize, bool)> {
+        let is_joined = match self {
+            Self::Plain => return None,
+            Self::Apart => false,
+            Self::Joined => true,
+        };
+        let behind = text.get(2..).unwrap_or_default();
+        Some(match text.get(1) {
+            None => (1, !is_joined),
+            Some(b'[') => {
+                let parameters = behind.iter().take_while(|byte| matches!(byte, 0x20..=0x3f)).count();
+                let last = behind.get(parameters);
+                let stays = matches!(last, Some(b'm' | b'K' | b'J' | b'h' | b'l'));
+                (2 + parameters + usize::from(last.is_some()), !(is_joined && stays))
+            }
+            Some(b']' | b'P' | b'_' | b'^' | b'X') if is_joined => {
+                let end = behind.iter().position(|byte| matches!(byte, 0x07 | 0x1b | b'\r' | b'\n'));
+                let end = end.unwrap_or(behind.len());
+                // The bell belongs to it; an escape begins the next one, which ends this.
+                (2 + end + usize::from(behind.get(end) == Some(&0x07)), false)
+            }
+            Some(0x20..=0x2f) => {
+                let more = behind.iter().take_while(|byte| matches!(byte, 0x20..=0x2f)).count();
+                (2 + more + usize::from(behind.get(more).is_some()), !is_joined)
+            }
+            Some(_) => (2, !is_joined),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// As published formats go; none was ever given out.
+    const SECRET: &str = "ghp_0123456789abcdefghijABCDEFGHIJ012345";
+    const COVER: &str = "REDACTED********************************";
+
+    fn told(parts: &mut Parts<usize>, texts: &[&str]) -> Vec<String> {
+        let mut out: Vec<(usize, Option<String>)> = Vec::new();
+        for (at, text) in texts.iter().enumerate() {
+            out.extend(parts.push(at, text.len() + 20, Some((0, (*text).to_owned()))));
+        }
+        out.extend(parts.finish());
+        assert!(out.iter().map(|(at, _)| *at).eq(0..texts.len()), "in order, each once");
+        out.into_iter().map(|(at, text)| text.unwrap_or_else(|| texts[at].to_owned())).collect()
+    }
+
+    fn shown(texts: &[&str]) -> String {
+        told(&mut Parts::of_terminal(), texts).concat()
+    }
+
+    #[test]
+    fn what_is_typed_letter_by_letter_is_covered_and_nothing_moves() {
+        let letters: Vec<String> = format!("a: {SECRET}; b").chars().map(String::from).collect();
+        let letters: Vec<&str> = letters.iter().map(String::as_str).collect();
+        assert_eq!(shown(&letters), format!("a: {COVER}; b"));
+        assert_eq!(told(&mut Parts::of_text(), &letters).concat(), format!("a: {COVER}; b"));
+        assert_eq!(shown(&["nothing ", "of that"]), "nothing of that");
+    }
+
+    #[test]
+    fn escape_sequences_neither_hide_a_secret_nor_are_lost() {
+        for (shown_so, expected) in [
+            (format!("\x1b[32m{SECRET}\x1b[0m"), format!("\x1b[32m{COVER}\x1b[0m")),
+            (format!("\x1b[4C{SECRET}\x1b[K"), format!("\x1b[4C{COVER}\x1b[K")),
+            (SECRET.replacen('0', "\x1b[1m0\x1b[K", 1), format!("REDA\x1b[1mC\x1b[K{}", COVER.split_at(5).1)),
+            (format!("\x1b]0;{SECRET}\x07 x"), format!("\x1b]0;{COVER}\x07 x")),
+            (
+                format!("\x1b]8;;https://a.test/{SECRET}\x1b\\x"),
+                format!("\x1b]8;;https://a.test/{COVER}\x1b\\x"),
+            ),
+        ] {
+            assert_eq!(shown(&[&shown_so]), expected);
+            let (one, other) = shown_so.split_at(20);
+            assert_eq!(shown(&[one, other]), expected, "in two parts");
+        }
+        // Words that a program sets apart by moving the cursor are no word.
+        let words = "The\x1b[1CQuick9\x1b[1CBrown_Fox7\x1b[1CJumps-Over\x1b[1CLazy=Dogs3\x1b[1CZyX+Wv";
+        assert_eq!(shown(&[words]), words);
+    }
+
+    #[test]
+    fn keys_keep_their_lines_and_short_ones_have_no_mark() {
+        let key = "-----BEGIN PRIVATE KEY-----\r\nabc\r\n-----END PRIVATE KEY-----";
+        let covered = shown(&["x ", key.split_at(40).0, key.split_at(40).1, "\r\ny"]);
+        assert!(covered.starts_with("x REDACTED") && covered.ends_with("*\r\ny"), "{covered:?}");
+        assert!(!covered.contains("abc") && covered.contains("*\r\n***\r\n*"), "{covered:?}");
+        assert_eq!(shown(&["postgres://ada:pä", "s@db.test"]), "postgres://ada:***@db.test");
+    }
+
+    #[test]
+    fn texts_with_other_numbers_are_other_texts() {
+        let mut parts = Parts::of_text();
+        let ((one, other), cover) = (SECRET.split_at(9), COVER.split_at(9));
+        for (number, text) in [(1, one), (2, "between"), (1, other)] {
+            assert!(parts.push((), 1, Some((number, text.to_owned()))).is_empty());
+        }
+        assert!(parts.push((), 1, None).is_empty());
+        let texts: Vec<_> = parts.finish().into_iter().map(|((), text)| text).collect();
+        assert_eq!(texts, [Some(cover.0.to_owned()), None, Some(cover.1.to_owned()), None]);
+    }
+
+    #[test]
+    fn little_is_held_back_and_what_is_at_the_edge_is_found() {
+        let mut parts = Parts::of_terminal();
+        let line = "all is well here\r\n".repeat(40);
+        let (mut given, mut back, mut out) = (0, 0, String::new());
+        for round in 0..4_000 {
+            let text = if round % 7 == 3 {
+                SECRET.split_at(20).0
+            } else if round % 7 == 4 {
+                SECRET.split_at(20).1
+            } else {
+                &line
+            };
+            given += text.len();
+            for (text, instead) in parts.push(text, text.len(), Some((0, text.to_owned()))) {
+                back += text.len();
+                out.push_str(instead.as_deref().unwrap_or(text));
+            }
+            assert!(given - back <= MOST + line.len(), "{given} {back}");
+        }
+        out.extend(
+            parts.finish().into_iter().map(|(text, instead)| instead.unwrap_or_else(|| text.to_owned())),
+        );
+        assert!(!out.contains("ghp_") && !out.contains("ABCDEFGHIJ"), "all of it is covered");
+        assert_eq!((out.len(), out.matches(COVER).count()), (given, 4_000 / 7));
+    }
+
+    proptest! {
+        #[test]
+        fn however_it_is_cut_the_secret_is_gone(before in "[ -~\u{1b}\r\n\u{e4}]{0,30}", after in "[ ;\u{1b}\r\n]{0,8}", cuts in proptest::collection::vec(any::<prop::sample::Index>(), 0..9)) {
+            let text = format!("{before} {SECRET} {after}");
+            let mut places: Vec<usize> = cuts.iter().map(|cut| text.floor_char_boundary(cut.index(text.len()))).collect();
+            places.extend([0, text.len()]);
+            places.sort_unstable();
+            let parts: Vec<&str> = places.windows(2).filter_map(|pair| text.get(pair[0]..pair[1])).collect();
+            let out = shown(&parts);
+            prop_assert!(!out.contains(SECRET), "{:?}", out);
+            prop_assert_eq!(out.chars().count(), text.chars().count(), "nothing moves");
+        }
+    }
+}
