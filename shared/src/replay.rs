@@ -24,7 +24,7 @@ mod talk;
 #[cfg(test)]
 mod tests;
 
-pub use self::cut::{Cut, Cutter, Done};
+pub use self::cut::{Cut, Cutter, Done, SCROLLBACK};
 pub use self::film::{Began, Film, Reel};
 pub use self::piece::{MAX_PIECE, Piece, Timed};
 pub use self::player::Player;

@@ -104,6 +104,9 @@ pub enum Error {
     /// The transcript has nothing in it.
     #[error("the transcript is empty; nothing was written")]
     Empty,
+    /// Who reads has enough.
+    #[error("no more is read")]
+    Enough,
     /// A transcript that is one JSON value, too large for one piece.
     #[error("the transcript is one JSON value of more than 50 MiB; nothing was written")]
     OneTooLarge,

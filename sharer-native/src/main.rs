@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use sharer_native::cli::{Cli, Other, completions, man, meant_command, version};
 use sharer_native::commands::{
-    attach, checkpoints, emit, guide, join, kept, open, recorded, replay, sessions, tasks,
+    self, attach, checkpoints, emit, guide, join, kept, open, recorded, replay, sessions, tasks,
 };
 use sharer_native::config::Config;
 use sharer_native::driver::args::DriveArgs;
@@ -31,7 +31,10 @@ fn main() -> ExitCode {
 }
 
 fn complain(error: &anyhow::Error) {
-    drop(writeln!(std::io::stderr(), "sharer: {error:#}"));
+    // It may quote what somebody else wrote.
+    let said = format!("{error:#}");
+    let lines: Vec<String> = said.lines().map(commands::plain).collect();
+    drop(writeln!(std::io::stderr(), "sharer: {}", lines.join("\n")));
 }
 
 fn print(bytes: &[u8]) -> anyhow::Result<ExitCode> {

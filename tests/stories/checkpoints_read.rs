@@ -1,8 +1,10 @@
 //! Reading checkpoints: everything that upstream's versions ever wrote, what is missing or wrong in them, and what somebody
 //! hostile could leave there. All of it is made by git's plumbing.
 
+use std::fmt::Write as _;
+
 use e2e::harness::repo::{FULL, MAIN, V1, transcript};
-use e2e::harness::{Repo, Sandbox};
+use e2e::harness::{Repo, Sandbox, sharer_bin};
 use serde_json::{Value, json};
 
 /// The folder of checkpoint `7c1e0b9a42d5`, and its id.
@@ -34,6 +36,16 @@ async fn plumb(repo: &Repo<'_>, name: &str, files: &[(&str, &str)]) {
     let files: Vec<_> = files.iter().map(|(path, text)| (format!("{OWN}/{path}"), *text)).collect();
     let files: Vec<_> = files.iter().map(|(path, text)| (path.as_str(), Some(*text))).collect();
     repo.plumb(name, &files).await;
+}
+
+/// Makes this tree the checkpoint, and the only one.
+async fn keep(repo: &Repo<'_>, tree: &str) -> String {
+    let (first, rest) = ID.split_at(2);
+    let shard = repo.git_reads(&["mktree"], format!("040000 tree {tree}\t{rest}\n").as_bytes());
+    let top = repo.git_reads(&["mktree"], format!("040000 tree {shard}\t{first}\n").as_bytes());
+    let commit = repo.git(&["commit-tree", &top, "-m", "Odd"]).await;
+    repo.git(&["update-ref", V1, &commit]).await;
+    commit
 }
 
 async fn said(repo: &Repo<'_>, arguments: &[&str]) -> (bool, String, String) {
@@ -241,19 +253,61 @@ async fn what_is_wrong_or_hostile_is_told_and_brings_nothing_down() {
     for _ in 0..40 {
         deep = repo.git_reads(&["mktree"], format!("040000 tree {deep}\td\n").as_bytes());
     }
-    for tree in [inner, deep] {
-        let shard =
-            repo.git_reads(&["mktree"], format!("040000 tree {tree}\t{}\n", ID.split_at(2).1).as_bytes());
-        let top =
-            repo.git_reads(&["mktree"], format!("040000 tree {shard}\t{}\n", ID.split_at(2).0).as_bytes());
-        let commit = repo.git(&["commit-tree", &top, "-m", "Odd"]).await;
-        repo.git(&["update-ref", V1, &commit]).await;
-        assert!(said(&repo, &["ls"]).await.0);
-        drop(said(&repo, &["verify"]).await);
+    // A few kB that name more folders than anybody could visit, and one whose name is a terminal's sequence.
+    let mut wide = inner.clone();
+    for _ in 0..15 {
+        let mut same = String::new();
+        for number in 0..32 {
+            writeln!(same, "040000 tree {wide}\tf{number}").unwrap();
+        }
+        wide = repo.git_reads(&["mktree"], same.as_bytes());
+    }
+    let mut owned = inner.clone();
+    for _ in 0..20 {
+        let name = "\u{1b}]0;owned\u{7}";
+        owned = repo.git_reads(&["mktree", "-z"], format!("040000 tree {owned}\t{name}\0").as_bytes());
+    }
+    for tree in [inner, deep, wide, owned] {
+        let commit = keep(&repo, &tree).await;
+        let (good, out, _) = said(&repo, &["ls"]).await;
+        assert!(good && !out.contains(['\u{1b}', '\u{7}']), "{out:?}");
+        let (_, out, why) = said(&repo, &["verify"]).await;
+        assert!(!out.contains(['\u{1b}', '\u{7}']) && !why.contains('\u{1b}'), "{out:?} {why:?}");
+        let replayed = repo.sharer(&["replay", "--no-browser", ID]).await;
+        assert!(!replayed.status.success() && !replayed.stderr.contains(&0x1b), "{replayed:?}");
         let file = repo.transcript("one", "a");
         repo.git(&["commit", "-q", "--amend", "-m", &format!("Begin\n\nEntire-Checkpoint: {ID}")]).await;
         let output = repo.sharer(&["attach", "one", "--transcript", file.to_str().unwrap(), "--force"]).await;
         assert!(!output.status.success() && output.status.code() != Some(101));
         assert_eq!(repo.tip(V1).await, Some(commit));
     }
+}
+
+#[tokio::test]
+async fn a_small_checkpoint_that_names_one_file_over_and_over_fills_nobodys_memory() {
+    let sandbox = Sandbox::new();
+    let repo = Repo::new(&sandbox, "repo").await;
+    let blob = |bytes: &[u8]| repo.git_reads(&["hash-object", "-w", "--stdin"], bytes);
+    // 50 kB as git keeps it.
+    let zeros = blob(&vec![0; 50 << 20]);
+    let cast = blob(b"{\"version\":3,\"term\":{\"cols\":80,\"rows\":24}}\n[0.1,\"o\",\"seen-in-it\"]\n");
+    let mut listing = format!("100644 blob {}\tmetadata.json\n", blob(root(20).as_bytes()));
+    for slot in 0..20 {
+        let about = blob(record(&format!("session-{slot}")).as_bytes());
+        let mut slots = format!("100644 blob {about}\tmetadata.json\n100644 blob {cast}\tterminal.cast\n");
+        for piece in 1..5 {
+            writeln!(slots, "100644 blob {zeros}\tterminal.cast.{piece:03}").unwrap();
+        }
+        let tree = repo.git_reads(&["mktree"], slots.as_bytes());
+        writeln!(listing, "040000 tree {tree}\t{slot}").unwrap();
+    }
+    let tree = repo.git_reads(&["mktree"], listing.as_bytes());
+    keep(&repo, &tree).await;
+    // It names 4 GB.
+    let page = sandbox.path().join("x.html");
+    let script = format!("ulimit -v 2500000; exec \"$0\" export {ID} -o '{}'", page.display());
+    let mut command = repo.command("sh");
+    let output = command.args(["-c", &script]).arg(sharer_bin()).output().await.unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert!(page.metadata().unwrap().len() < 64 << 20, "what it plays is little");
 }

@@ -375,6 +375,14 @@ async fn recordings_are_listed_exported_and_removed() {
     for part in ["# top", "said **this**", "## child", "child-line", "Ended with status 0"] {
         assert!(markdown.contains(part), "{part}: {markdown}");
     }
+    // What cannot be written whole leaves what was there.
+    let before = text("x.cast");
+    let script =
+        format!("trap '' XFSZ; ulimit -f 1; exec \"$0\" export {short} --format txt -o '{}'", path("x.cast"));
+    let cut = sandbox.command("sh").args(["-c", &script]).arg(sharer_bin()).output().await.unwrap();
+    assert!(!cut.status.success() && text("x.cast") == before, "{cut:?}");
+    assert!(run(&["export", short, "--format", "txt", "-o", &path("x.cast")]).await.0);
+    assert_eq!(text("x.cast"), text("x.txt"));
     for (arguments, why) in [
         (&["export", short, "-o", "-"][..], "--format"),
         (&["export", short, "-o", &path("x.odt")], ".cast, .txt, .md or .html"),

@@ -4,10 +4,16 @@ use super::film::Began;
 use super::piece::Timed;
 use crate::event::{Event, Note, WindowSize};
 
+/// Lines that can be scrolled back to at any moment of a film: keyframes have them.
+pub const SCROLLBACK: usize = 500;
 /// A piece is complete with so many bytes of output: a browser's terminal takes them in 20 ms.
 const PIECE: usize = 128 * 1024;
+/// As many for each cell of a keyframe, if that is more: of a large terminal's keyframes there are fewer.
+const CELL: usize = 2;
 /// What an event costs besides its bytes.
 const EVENT: usize = 32;
+/// What another size costs, in cells for each byte of output: all of them are laid out anew.
+const LAID_OUT: usize = 16;
 /// Nothing happens when nothing happens for so long, in milliseconds.
 const IDLE_MS: u64 = 2_000;
 /// What came last is looked at for so long, in milliseconds.
@@ -81,7 +87,7 @@ impl Cutter {
     pub fn push(&mut self, at: u64, event: Event) -> Option<Cut> {
         let at = at.max(self.last);
         self.stirs(at);
-        let complete = (self.size >= PIECE).then(|| {
+        let complete = (self.size >= self.most()).then(|| {
             self.size = 0;
             self.starts.push(at);
             let next = Cut { at, window: self.window, events: Vec::new() };
@@ -89,7 +95,10 @@ impl Cutter {
         });
         match &event {
             Event::Output(bytes) => self.size += bytes.len(),
-            Event::Note(Note::Resize(window)) => self.window = window.clamped(),
+            Event::Note(Note::Resize(window)) => {
+                self.window = window.clamped();
+                self.size += cells(self.window, SCROLLBACK) / LAID_OUT;
+            }
             Event::Note(Note::Command(told)) if self.commands.len() < MAX_COMMANDS => {
                 self.commands.push((at, told.clone()));
             }
@@ -100,10 +109,20 @@ impl Cutter {
         complete
     }
 
+    /// What a piece holds.
+    fn most(&self) -> usize {
+        PIECE.max(cells(self.cut.window, SCROLLBACK) * CELL)
+    }
+
     /// The rest, until the session's end.
     pub fn finish(mut self, end: u64) -> Done {
         self.stirs(end);
         let Self { cut, starts, commands, idle, .. } = self;
         Done { cut, starts, commands, idle }
     }
+}
+
+/// Cells of a terminal's screen and of so many lines that have scrolled off.
+fn cells(window: WindowSize, lines: usize) -> usize {
+    usize::from(window.cols) * (usize::from(window.rows) + lines)
 }

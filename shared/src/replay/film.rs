@@ -58,14 +58,31 @@ impl Film {
         (!reels.is_empty()).then_some(Self { began, length, reels })
     }
 
+    /// Leaves out cards and commands, again and again the later half of each session's, until the head is one that is read:
+    /// nobody's work tells so much, but a file can.
+    pub fn fit(&mut self) {
+        while self.plain().len() > MAX_PIECE
+            && self.reels.iter().any(|reel| reel.cards.len() > 1 || !reel.commands.is_empty())
+        {
+            for reel in &mut self.reels {
+                reel.cards.truncate(reel.cards.len().div_ceil(2));
+                reel.commands.truncate(reel.commands.len() / 2);
+            }
+        }
+    }
+
     /// Writes it, packed.
     pub fn encode(&self) -> Vec<u8> {
+        pack(&self.plain(), true)
+    }
+
+    fn plain(&self) -> Vec<u8> {
         let mut plain = Vec::new();
         for number in [VERSION, self.began.0, self.length] {
             put_varint(&mut plain, number);
         }
         self.reels.iter().for_each(|reel| reel.encode(&mut plain));
-        pack(&plain, true)
+        plain
     }
 }
 

@@ -182,6 +182,7 @@ impl Player {
                     self.seek(0);
                 }
                 self.clock.playing = plays;
+                self.screen.try_again();
             }
             Control::Seek(at) => self.seek(at),
             Control::By(ms) => self.seek(self.clock.at().saturating_add_signed(ms)),
@@ -258,7 +259,7 @@ impl Player {
                 if let Some(piece) = piece(bytes) {
                     self.screen.take(reel, place, piece);
                 } else {
-                    self.screen.lost();
+                    self.screen.lost(reel, place);
                     self.lost();
                 }
             }

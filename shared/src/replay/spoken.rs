@@ -6,6 +6,11 @@ use crate::conversation::{Attachment, Content, Conversation, Role, ToolCall, Too
 use crate::recording::{Entry, Line};
 use crate::time::UnixMs;
 
+/// The longest line that is read, in bytes: JSON takes many times as much in memory.
+const LONGEST: usize = 1 << 20;
+/// The most that is said; what is behind it is left out.
+const MAX_SAID: usize = 100_000;
+
 /// A compact transcript's lines as those of a recording, and when it began, by the first time that it says.
 ///
 /// `when` reads the time of a line, in milliseconds since 1970; a line without one is as old as the one before it. What is
@@ -14,7 +19,7 @@ pub fn spoken(compact: &[u8], when: impl Fn(&str) -> Option<u64>) -> (Option<Uni
     let mut conversation = Conversation::default();
     let (mut began, mut at) = (None, 0);
     let mut lines = Vec::new();
-    for line in compact.split(|byte| *byte == b'\n') {
+    for line in compact.split(|byte| *byte == b'\n').filter(|line| line.len() <= LONGEST) {
         let Ok(said) = serde_json::from_slice::<Value>(line) else { continue };
         if let Some(now) = said.get("ts").and_then(Value::as_str).and_then(&when) {
             at = now.saturating_sub(*began.get_or_insert(now)).max(at);
@@ -25,6 +30,9 @@ pub fn spoken(compact: &[u8], when: impl Fn(&str) -> Option<u64>) -> (Option<Uni
             let update = update(role, block, || format!("{}-{place}", lines.len()));
             let changes = conversation.update(update).into_iter();
             lines.extend(changes.map(|change| Line { at, entry: Entry::Change(change) }));
+            if lines.len() >= MAX_SAID {
+                return (began.map(UnixMs), lines);
+            }
         }
     }
     (began.map(UnixMs), lines)

@@ -357,10 +357,44 @@ fn what_does_not_come_is_said_and_asked_for_again() {
     let film = Event::Fetched { ask: Ask::Film, bytes: shelf.get(Ask::Film) };
     let asked = player.update(Now::default(), film);
     assert_eq!(asked, [Effect::Fetch(Ask::Talk(0)), Effect::Fetch(Ask::Piece(0, 0))]);
-    player.update(Now::default(), lost(Ask::Piece(0, 0)));
+    // Nobody is asked again and again for what does not come, whatever else happens; when the person goes on, once.
+    assert_eq!(player.update(Now::default(), lost(Ask::Piece(0, 0))), []);
     assert!(player.view().notice.is_some());
-    let again = player.update(Now::default(), Event::Control(Control::Seek(300)));
-    assert!(again.contains(&Effect::Fetch(Ask::Piece(0, 0))) || player.view().shown == Shown::Nothing);
+    assert_eq!(player.update(Now::new(5_000, 5_000), Event::Timeout), []);
+    for again in [Control::Seek(300), Control::Play(true)] {
+        let asked = player.update(Now::new(6_000, 6_000), Event::Control(again));
+        assert!(asked.contains(&Effect::Fetch(Ask::Piece(0, 0))), "{asked:?}");
+        assert_eq!(player.update(Now::new(7_000, 7_000), lost(Ask::Piece(0, 0))), []);
+    }
+}
+
+#[test]
+fn hostile_sizes_make_few_keyframes_and_little_work() {
+    let size = |cols, rows| Happened::Note(Note::Resize(WindowSize { cols, rows }));
+    // Keyframes of the largest terminal weigh megabytes: what lies between two does, too.
+    let mut cutter = Cutter::new(0, WindowSize { cols: 1_000, rows: 500 });
+    let cuts = (0..100_000).filter(|at| cutter.push(*at, out("a")).is_some()).count();
+    assert!((1..=3).contains(&cuts), "{cuts}");
+    // Each size is work for a terminal, so that few are in one piece.
+    let mut cutter = Cutter::new(0, SIZE);
+    let mut pieces = Vec::new();
+    for at in 0..4_000 {
+        pieces.extend(cutter.push(at, if at % 2 == 0 { size(1_000, 500) } else { size(2, 2) }));
+    }
+    assert!(pieces.len() > 20 && pieces.iter().all(|cut| cut.events.len() < 150), "{}", pieces.len());
+}
+
+#[test]
+fn a_head_that_is_too_large_leaves_out_what_was_last() {
+    let mut film = two().film;
+    let words = |number: u64| Told::Started { number, directory: Some("y".repeat(4_000)) };
+    for reel in &mut film.reels {
+        reel.commands = (0..6_000).map(|number| (number, words(number))).collect();
+    }
+    assert_eq!(Film::decode(&film.encode()), None, "the control");
+    film.fit();
+    let read = Film::decode(&film.encode()).unwrap();
+    assert!(read.reels.iter().all(|reel| reel.commands.len() > 1_000 && !reel.cards.is_empty()));
 }
 
 proptest! {

@@ -12,7 +12,7 @@ use super::{Error, Repository, upstream, words};
 
 /// The largest tree that is read, in bytes: half a million entries of a folder.
 const MAX_TREE: u64 = 32 * 1024 * 1024;
-/// A checkpoint with more files is none that anybody wrote.
+/// A checkpoint with more files and folders is none that anybody wrote.
 const MAX_FILES: usize = 100_000;
 /// Folders in folders of a checkpoint: upstream has four.
 const MAX_DEPTH: usize = 16;
@@ -137,8 +137,14 @@ impl Repository {
             return Ok(held);
         };
         let mut open = vec![(folder, String::new(), 0)];
+        let mut seen = 0;
         while let Some((folder, path, depth)) = open.pop() {
             for entry in self.entries(folder)? {
+                // Of folders, too: a small tree can name the same one over and over.
+                seen += 1;
+                if seen > MAX_FILES {
+                    return Err(Error::Odd(layout::pointer(id, "")));
+                }
                 let path = if path.is_empty() { entry.name } else { format!("{path}/{}", entry.name) };
                 if entry.is_tree {
                     if depth == MAX_DEPTH {
@@ -148,9 +154,6 @@ impl Repository {
                 } else if entry.is_file {
                     held.files.insert(path, named(entry.id));
                 }
-            }
-            if held.files.len() > MAX_FILES {
-                return Err(Error::Odd(layout::pointer(id, "")));
             }
         }
         self.read_records(&mut held, id)?;

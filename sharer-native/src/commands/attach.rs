@@ -14,7 +14,7 @@ use shared::checkpoint::id::CheckpointId;
 use shared::checkpoint::plan::Kept;
 use shared::checkpoint::trailer;
 
-use super::print;
+use super::{plain, print};
 use crate::checkpoint::amend::{Trailer, amend};
 use crate::checkpoint::args::AttachArgs;
 use crate::checkpoint::keep::{Done, Keep, V2, keep};
@@ -100,7 +100,7 @@ fn ask(question: &str) -> Option<bool> {
 }
 
 fn complain(what: &str) -> anyhow::Result<()> {
-    Ok(writeln!(std::io::stderr(), "sharer: {what}")?)
+    Ok(writeln!(std::io::stderr(), "sharer: {}", plain(what))?)
 }
 
 fn tell(

@@ -66,7 +66,7 @@ fn ls(repo: &Repository, as_json: bool) -> anyhow::Result<()> {
         let checkpoint = match repo.checkpoint(id) {
             Ok(checkpoint) => checkpoint,
             Err(error) => {
-                print(&format!("{id}  cannot be read: {error}\n"))?;
+                print(&format!("{id}  cannot be read: {}\n", plain(&error.to_string())))?;
                 continue;
             }
         };

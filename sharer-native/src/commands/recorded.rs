@@ -1,9 +1,11 @@
 //! `sharer ls --recorded`, `sharer rm` and `sharer export`.
 
-use std::io::{BufWriter, Write};
+use std::io::{BufWriter, ErrorKind, Write};
+use std::path::Path;
 
 use anyhow::{Context as _, bail};
 use shared::time::in_words;
+use tempfile::NamedTempFile;
 
 use super::{kept, plain, print, replay};
 use crate::cli::ExportArgs;
@@ -108,11 +110,22 @@ pub fn export(args: &ExportArgs) -> anyhow::Result<()> {
     if stdout {
         return write(&mut std::io::stdout().lock());
     }
-    // It holds what the terminal showed.
-    let file = private_file(&args.output, true);
-    let file = file.with_context(|| format!("cannot write {}", args.output.display()))?;
-    let mut out = BufWriter::new(file);
-    write(&mut out)
-        .and_then(|()| Ok(out.flush()?))
-        .with_context(|| format!("cannot write {}", args.output.display()))
+    whole(&args.output, write).with_context(|| format!("cannot write {}", args.output.display()))
+}
+
+/// Writes a file that only its owner can read, as it holds what a terminal showed: whole, or it stays as it was. What is no
+/// file, like a pipe, is written to.
+fn whole(path: &Path, write: impl FnOnce(&mut dyn Write) -> anyhow::Result<()>) -> anyhow::Result<()> {
+    let is_file = path.metadata().map_or_else(|error| error.kind() == ErrorKind::NotFound, |is| is.is_file());
+    if !is_file {
+        let mut out = BufWriter::new(private_file(path, true)?);
+        return write(&mut out).and_then(|()| Ok(out.flush()?));
+    }
+    // What a link names is written, not the link.
+    let path = path.canonicalize().unwrap_or_else(|_new| path.to_owned());
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut out = BufWriter::new(NamedTempFile::new_in(folder)?);
+    write(&mut out)?;
+    out.into_inner().map_err(std::io::IntoInnerError::into_error)?.persist(path)?;
+    Ok(())
 }

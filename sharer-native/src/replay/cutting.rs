@@ -1,6 +1,6 @@
 //! The first pass: a film's head, and what was said, from its footage.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 
 use shared::conversation::{Change, Transcript, What};
@@ -40,7 +40,7 @@ struct Said {
     before_at: u64,
     /// When anything happened.
     stirs: Vec<u64>,
-    cards: Vec<(u64, Task)>,
+    cards: BTreeMap<TaskId, VecDeque<(u64, Task)>>,
     last: u64,
 }
 
@@ -50,6 +50,8 @@ pub fn cut(mut footage: Vec<Footage>) -> io::Result<Cutting> {
         others
             .sort_by(|a, b| (a.session.started, &a.session.task).cmp(&(b.session.started, &b.session.task)));
     }
+    let mut known = BTreeSet::new();
+    footage.retain(|one| known.insert(one.session.task.clone()));
     footage.truncate(MAX_TASKS);
     let began = footage.iter().map(|one| one.session.started).min().unwrap_or_default();
     let mut film = Film { began, length: 0, reels: Vec::new() };
@@ -59,8 +61,10 @@ pub fn cut(mut footage: Vec<Footage>) -> io::Result<Cutting> {
     for one in footage {
         let offset = one.session.started.0.saturating_sub(began.0);
         let said = said(&one, offset)?;
-        for (at, task) in said.cards {
-            cards.entry(task.id.clone()).or_default().push((at, task));
+        for (id, said) in said.cards {
+            if cards.len() < MAX_TASKS || cards.contains_key(&id) {
+                cards.entry(id).or_default().extend(said);
+            }
         }
         let mut cutter = Cutter::new(offset, one.session.size);
         let mut stirs = said.stirs.iter().copied().peekable();
@@ -115,6 +119,7 @@ pub fn cut(mut footage: Vec<Footage>) -> io::Result<Cutting> {
     talks.resize_with(film.reels.len() + others.len(), || None);
     places.resize_with(film.reels.len() + others.len(), || None);
     film.reels.append(&mut others);
+    film.fit();
     Ok(Cutting { film, footage: places, talks })
 }
 
@@ -158,7 +163,8 @@ fn in_order(mut cards: Vec<(u64, Task)>) -> Vec<(u64, Task)> {
         }
     }
     let extra = kept.len().saturating_sub(MAX_CARDS);
-    kept.drain(..extra);
+    // The first says since when it is there.
+    kept.drain(1..=extra);
     kept
 }
 
@@ -177,8 +183,15 @@ fn said(one: &Footage, offset: u64) -> io::Result<Said> {
                     said.fold();
                 }
             }
-            Entry::Task(task) => said.cards.push((at, *task)),
-            Entry::Command(_) | Entry::Cut(_) | Entry::End(_) => {}
+            Entry::Task(task) if said.cards.len() < MAX_TASKS || said.cards.contains_key(&task.id) => {
+                let cards = said.cards.entry(task.id.clone()).or_default();
+                cards.push_back((at, *task));
+                // The first is kept: it says when the task began.
+                if cards.len() > MAX_CARDS {
+                    cards.remove(1);
+                }
+            }
+            Entry::Task(_) | Entry::Command(_) | Entry::Cut(_) | Entry::End(_) => {}
         }
     })?;
     Ok(said)

@@ -95,7 +95,10 @@ impl Footage {
     /// From a recording's directory; `None` if it holds none.
     pub fn of_recording(folder: &Path) -> Option<Self> {
         let mut json = Vec::new();
-        File::open(folder.join(SESSION)).ok()?.take(MAX_SESSION as u64 + 1).read_to_end(&mut json).ok()?;
+        let path = folder.join(SESSION);
+        // A pipe would be waited for.
+        path.metadata().ok().filter(std::fs::Metadata::is_file)?;
+        File::open(path).ok()?.take(MAX_SESSION as u64 + 1).read_to_end(&mut json).ok()?;
         Some(Self {
             session: Session::parse(&json)?,
             cast: Kept::file(folder.join(CAST), u64::MAX),

@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 use shared::replay::Ask;
 
 use super::cutting::Cutting;
-use super::lab::develop;
+use super::lab::{Room, develop};
 use crate::relay::viewer_file;
 
 /// Why there is no file.
@@ -52,17 +52,15 @@ pub fn write(cutting: &Cutting, out: &mut (impl Write + ?Sized)) -> Result<(), H
             film(Ask::Talk(reel), talk)?;
         }
     }
+    let mut room = Room::default();
     for (reel, footage) in cutting.footage.iter().enumerate() {
         let Some((footage, offset)) = footage else { continue };
         let mut place = 0;
-        let mut written = Ok(());
         develop(footage, *offset, |piece| {
-            if written.is_ok() {
-                written = film(Ask::Piece(reel, place), &piece);
-            }
+            room.take(&piece)?;
             place += 1;
+            film(Ask::Piece(reel, place - 1), &piece)
         })?;
-        written?;
     }
     part("viewer", parts.wasm)?;
     writeln!(out, "<script type=module>{}</script></body></html>", parts.script)?;

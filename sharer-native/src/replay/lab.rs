@@ -6,21 +6,51 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use shared::command::Told;
 use shared::event::{Event, Note};
-use shared::replay::{Ask, Cut, Cutter, Piece};
+use shared::replay::{Ask, Cut, Cutter, Piece, SCROLLBACK};
 use tokio::sync::Notify;
 
 use super::cutting::Cutting;
 use super::footage::Footage;
 use crate::term::Terminal;
 
-/// Lines that can be scrolled back to at any moment of a film.
-const SCROLLBACK: usize = 500;
+/// The most that all pieces of a film take, in bytes: those of two hours of work take some ten million.
+const MAX_FILM: usize = 1 << 30;
 
-/// Makes a session's pieces, in order.
-pub fn develop(one: &Footage, offset: u64, mut give: impl FnMut(Vec<u8>)) -> io::Result<()> {
+/// What is left of [`MAX_FILM`].
+#[derive(Debug)]
+pub struct Room(usize);
+
+impl Default for Room {
+    fn default() -> Self {
+        Self(MAX_FILM)
+    }
+}
+
+impl Room {
+    /// Takes up what a piece needs.
+    ///
+    /// # Errors
+    /// When there is not so much left.
+    pub fn take(&mut self, piece: &[u8]) -> io::Result<()> {
+        let left = self.0.checked_sub(piece.len());
+        self.0 = left.ok_or_else(|| io::Error::other("all its screens take more than 1 GiB"))?;
+        Ok(())
+    }
+}
+
+/// Makes a session's pieces, in order, until one is not taken.
+pub fn develop(
+    one: &Footage,
+    offset: u64,
+    mut give: impl FnMut(Vec<u8>) -> io::Result<()>,
+) -> io::Result<()> {
+    let mut taken = Ok(());
     let mut cutter = Cutter::new(offset, one.session.size);
     let mut terminal = Terminal::new(one.session.size, SCROLLBACK);
     let mut print = |cut: Cut| {
+        if taken.is_err() {
+            return;
+        }
         let key = terminal.full();
         for (_, event) in &cut.events {
             match event {
@@ -32,7 +62,7 @@ pub fn develop(one: &Footage, offset: u64, mut give: impl FnMut(Vec<u8>)) -> io:
         }
         // Nobody is asked anything any more.
         drop(terminal.take_replies());
-        give(Piece { window: cut.window, key, events: cut.events }.encode());
+        taken = give(Piece { window: cut.window, key, events: cut.events }.encode());
     };
     one.events(|at, event| {
         if let Some(cut) = cutter.push(offset.saturating_add(at), event) {
@@ -40,7 +70,7 @@ pub fn develop(one: &Footage, offset: u64, mut give: impl FnMut(Vec<u8>)) -> io:
         }
     })?;
     print(cutter.finish(0).cut);
-    Ok(())
+    taken
 }
 
 /// A reel's pieces, as far as they are made.
@@ -58,6 +88,7 @@ pub struct Lab {
     cutting: Cutting,
     head: Bytes,
     shelves: Mutex<Vec<Shelf>>,
+    room: Mutex<Room>,
     made: Notify,
 }
 
@@ -67,7 +98,13 @@ impl Lab {
         let mut shelves = Vec::new();
         shelves.resize_with(cutting.film.reels.len(), Shelf::default);
         let head = cutting.film.encode().into();
-        let lab = Arc::new(Self { cutting, head, shelves: Mutex::new(shelves), made: Notify::new() });
+        let lab = Arc::new(Self {
+            cutting,
+            head,
+            shelves: Mutex::new(shelves),
+            room: Mutex::default(),
+            made: Notify::new(),
+        });
         lab.begin(0);
         lab
     }
@@ -87,13 +124,16 @@ impl Lab {
         let Some(Some((footage, offset))) = self.cutting.footage.get(reel).cloned() else { return };
         let work = move || {
             let told = develop(&footage, offset, |piece| {
-                if let Some(lab) = lab.upgrade() {
-                    lab.shelf(reel, |shelf| shelf.pieces.push(piece.into()));
-                    lab.made.notify_waiters();
-                }
+                let Some(lab) = lab.upgrade() else {
+                    return Err(io::Error::other("nobody watches any more"));
+                };
+                lab.room.lock().unwrap_or_else(PoisonError::into_inner).take(&piece)?;
+                lab.shelf(reel, |shelf| shelf.pieces.push(piece.into()));
+                lab.made.notify_waiters();
+                Ok(())
             });
             if let Err(error) = told {
-                tracing::warn!(%error, "a recording cannot be read");
+                tracing::warn!(%error, "a recording cannot be played to its end");
             }
             if let Some(lab) = lab.upgrade() {
                 lab.shelf(reel, |shelf| shelf.done = true);

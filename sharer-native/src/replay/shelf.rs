@@ -1,12 +1,15 @@
 //! Where footage is: directories of recordings, and checkpoints of a repository.
 
 use std::collections::BTreeMap;
+use std::fs::DirEntry;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use shared::checkpoint::agent::Agent;
 use shared::checkpoint::compact::{Head, Reader};
 use shared::event::WindowSize;
 use shared::id::TaskId;
+use shared::orchestration::task::MAX_TASKS;
 use shared::recording::{Line, Session};
 use shared::replay::spoken;
 use shared::time::UnixMs;
@@ -17,26 +20,28 @@ use crate::checkpoint::{Error, Repository};
 
 /// The most that is read of one file of a checkpoint, in bytes: what one recording takes unless it is told otherwise.
 const MAX_PART: usize = 256 << 20;
+/// The most that is held of a checkpoint, in bytes. A small repository can name one file over and over.
+const MAX_ALL: usize = 512 << 20;
 /// The longest line of a transcript that is read, in bytes: none that is longer was ever kept.
 const MAX_SAID: usize = 50 << 20;
 
 /// A recording's directory, with those of its children beside it; or the directory that holds them all.
 pub fn recorded(folder: &Path) -> Vec<Footage> {
     let own = Footage::of_recording(folder);
-    let beside = if own.is_some() { folder.parent() } else { Some(folder) };
+    // A recording that is named without its directory lies in this one.
+    let folder = folder.canonicalize().unwrap_or_else(|_unreadable| folder.to_owned());
+    let beside = if own.is_some() { folder.parent() } else { Some(folder.as_path()) };
+    let owner = folder.metadata().map(|about| about.uid()).ok();
     let entries = beside.and_then(|beside| std::fs::read_dir(beside).ok());
-    let mut found: Vec<Footage> = entries
-        .into_iter()
-        .flatten()
-        .flatten()
-        .filter_map(|entry| Footage::of_recording(&entry.path()))
-        .collect();
-    let first = match own {
-        Some(own) => own.session.task,
-        None => match found.iter().find(|one| one.session.task == one.session.root) {
-            Some(root) => root.session.task.clone(),
-            None => return Vec::new(),
-        },
+    // Where everybody writes, others may have put something beside it.
+    let is_theirs = |entry: &DirEntry| entry.metadata().map(|about| about.uid()).ok() == owner;
+    let others = entries.into_iter().flatten().flatten().filter(is_theirs);
+    let others = others.filter_map(|entry| Footage::of_recording(&entry.path()));
+    let mut found: Vec<Footage> = own.into_iter().chain(others).collect();
+    let is_root = |one: &&Footage| one.session.task == one.session.root;
+    let own = found.first().filter(|_| beside != Some(folder.as_path()));
+    let Some(first) = own.or_else(|| found.iter().find(is_root)).map(|one| one.session.task.clone()) else {
+        return Vec::new();
     };
     below(&mut found, &first);
     found
@@ -53,32 +58,49 @@ fn below(found: &mut Vec<Footage>, first: &TaskId) {
     *found = kept;
 }
 
+/// What is read of a checkpoint, as far as there is room for it.
+struct Room<'a> {
+    repo: &'a Repository,
+    checkpoint: &'a Checkpoint,
+    left: usize,
+}
+
+impl Room<'_> {
+    /// A part of a session; nothing if it has none. What is beyond the room is left out, as of any recording that was cut.
+    fn read(&mut self, session: &read::Session, part: Part) -> Result<Vec<u8>, Error> {
+        let mut bytes = Vec::new();
+        if !self.checkpoint.has(session, part) {
+            return Ok(bytes);
+        }
+        let most = MAX_PART.min(self.left);
+        let read = self.checkpoint.read(self.repo, session, part, &mut |more| {
+            let room = most.saturating_sub(bytes.len()).min(more.len());
+            bytes.extend_from_slice(more.get(..room).unwrap_or_default());
+            if room == more.len() { Ok(()) } else { Err(Error::Enough) }
+        });
+        self.left = self.left.saturating_sub(bytes.len());
+        match read {
+            Ok(_) | Err(Error::Enough) => Ok(bytes),
+            Err(error) => Err(error),
+        }
+    }
+}
+
 /// The sessions of a checkpoint, in the order of their slots; those without anything to play are left out.
 ///
 /// # Errors
 /// When something of it cannot be read.
 pub fn kept(repo: &Repository, checkpoint: &Checkpoint) -> Result<Vec<Footage>, Error> {
-    let mut found = Vec::new();
-    for session in &checkpoint.sessions {
-        let part = |part| {
-            let mut bytes = Vec::new();
-            if checkpoint.has(session, part) {
-                checkpoint.read(repo, session, part, &mut |more| {
-                    // What is beyond is left out, as of any recording that was cut.
-                    let room = MAX_PART.saturating_sub(bytes.len()).min(more.len());
-                    bytes.extend_from_slice(more.get(..room).unwrap_or_default());
-                    Ok(())
-                })?;
-            }
-            Ok::<_, Error>(bytes)
-        };
-        let (cast, mut events) = (part(Part::Cast)?, part(Part::Events)?);
+    let mut found: Vec<Footage> = Vec::new();
+    let mut room = Room { repo, checkpoint, left: MAX_ALL };
+    for session in checkpoint.sessions.iter().take(MAX_TASKS) {
+        let (cast, mut events) = (room.read(session, Part::Cast)?, room.read(session, Part::Events)?);
         let recording = checkpoint.recording(repo, session)?;
         let mut said = None;
         if !events.windows(9).any(|bytes| bytes == b"\"change\":") {
             let agent = session.record.get::<String>("agent").unwrap_or_default();
-            let compact = match part(Part::Compact)? {
-                none if none.is_empty() => compact(&agent, &part(Part::Raw)?),
+            let compact = match room.read(session, Part::Compact)? {
+                none if none.is_empty() => compact(&agent, &room.read(session, Part::Raw)?),
                 compact => compact,
             };
             let (began, lines) = spoken(&compact, milliseconds);
@@ -98,7 +120,12 @@ pub fn kept(repo: &Repository, checkpoint: &Checkpoint) -> Result<Vec<Footage>, 
             }
         }
         let here = |bytes: Vec<u8>| if bytes.is_empty() { Kept::Nothing } else { Kept::Here(bytes.into()) };
-        found.push(Footage { session, cast: here(cast), transcript: here(events) });
+        let one = Footage { session, cast: here(cast), transcript: here(events) };
+        // Of one that was attached twice, under two names, the later has more.
+        match found.iter_mut().find(|other| other.session.task == one.session.task) {
+            Some(other) => *other = one,
+            None => found.push(one),
+        }
     }
     begin_together(&mut found);
     Ok(found)

@@ -83,6 +83,7 @@ impl Seat {
                 develop(one, *offset, |piece| {
                     parts.insert(Ask::Piece(reel, place).name(), piece.into());
                     place += 1;
+                    Ok(())
                 })
                 .unwrap();
                 let cuts = cutting.film.reels[reel].cuts.len();

@@ -31,6 +31,8 @@ pub(super) struct Screen {
     /// The newest last.
     pieces: Vec<(usize, Piece)>,
     asked: Vec<usize>,
+    /// Pieces that did not come: they are asked for again when the person does something.
+    lost: Vec<usize>,
     place: Option<Place>,
     /// It was gone to another moment: what is between is not to be seen.
     sought: bool,
@@ -50,6 +52,7 @@ impl Screen {
     /// To another moment.
     pub(super) fn seek(&mut self) {
         self.sought = true;
+        self.lost.clear();
     }
 
     /// Whether there is something to be seen.
@@ -95,10 +98,17 @@ impl Screen {
         }
     }
 
-    /// A piece does not come: whoever wants it asks again.
-    pub(super) fn lost(&mut self) {
-        self.asked.clear();
-        self.sought = false;
+    /// A piece does not come.
+    pub(super) fn lost(&mut self, reel: usize, place: usize) {
+        if reel == self.reel {
+            self.asked.retain(|asked| *asked != place);
+            self.lost.push(place);
+        }
+    }
+
+    /// What did not come may by now.
+    pub(super) fn try_again(&mut self) {
+        self.lost.clear();
     }
 
     fn piece(&self, place: usize) -> Option<&Piece> {
@@ -106,7 +116,7 @@ impl Screen {
     }
 
     fn ask(&mut self, piece: usize, effects: &mut Vec<Effect>) {
-        if self.piece(piece).is_none() && !self.asked.contains(&piece) {
+        if self.piece(piece).is_none() && !self.asked.contains(&piece) && !self.lost.contains(&piece) {
             self.asked.push(piece);
             effects.push(Effect::Fetch(Ask::Piece(self.reel, piece)));
         }
