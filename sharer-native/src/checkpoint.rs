@@ -31,7 +31,10 @@ pub use self::repository::Repository;
 /// Why a checkpoint was neither read nor written.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// There is none, or none that can be opened.
+    /// There is none here.
+    #[error("this directory is in no git repository: go into the one that is meant")]
+    NotHere,
+    /// There is one that cannot be opened.
     #[error("this is no git repository that can be read: {0}")]
     NoRepository(String),
     /// A kind of repository that is not written.

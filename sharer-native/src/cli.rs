@@ -182,7 +182,7 @@ pub enum Other {
     /// Remove a session from its relay's archive, with the tasks below it, and of one that runs, have nothing kept; or remove
     /// a recording, with those of the tasks below it
     Rm {
-        /// Which: an id, or a beginning of one, from `sharer ls --kept` or `sharer ls --recorded`
+        /// Which: an id, or a beginning of one, from `sharer ls --kept` or `sharer ls --recorded`; or a recording's name
         #[arg(value_name = "ID")]
         id: String,
         /// As JSON

@@ -32,3 +32,9 @@ pub fn entropy() -> Result<Entropy, getrandom::Error> {
 pub fn token(entropy: &mut Entropy) -> String {
     data_encoding::BASE64URL_NOPAD.encode(&entropy.array::<16>())
 }
+
+/// A time as agents and checkpoints write it, in milliseconds since 1970; `None` if it is none, or older.
+pub fn milliseconds(text: &str) -> Option<u64> {
+    let time: jiff::Timestamp = text.parse().ok()?;
+    u64::try_from(time.as_millisecond()).ok()
+}

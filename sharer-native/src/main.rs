@@ -1,6 +1,6 @@
 //! The binary `sharer`.
 
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
@@ -10,7 +10,7 @@ use sharer_native::commands::{
 };
 use sharer_native::config::Config;
 use sharer_native::driver::args::DriveArgs;
-use sharer_native::{acp, driver, exit, log, mcp, relay, share};
+use sharer_native::{acp, checkpoint, driver, exit, log, mcp, relay, share};
 
 fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args_os().collect();
@@ -23,11 +23,23 @@ fn main() -> ExitCode {
     let cli = Cli::read(&arguments).unwrap_or_else(|error| error.exit());
     match run(cli) {
         Ok(code) => code,
+        // Who reads what is printed has enough.
+        Err(error) if is_broken_pipe(&error) => ExitCode::from(exit::BROKEN_PIPE),
         Err(error) => {
             complain(&error);
             ExitCode::from(exit::FAILED)
         }
     }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        let cause = match cause.downcast_ref() {
+            Some(checkpoint::Error::File { error, .. }) => Some(error),
+            _ => cause.downcast_ref::<std::io::Error>(),
+        };
+        cause.is_some_and(|cause| cause.kind() == ErrorKind::BrokenPipe)
+    })
 }
 
 fn complain(error: &anyhow::Error) {

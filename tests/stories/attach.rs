@@ -301,6 +301,24 @@ async fn a_colleagues_checkpoint_is_fetched_and_never_begun_anew() {
     assert!(!output.status.success() && complaint(&output).contains(&id), "{}", complaint(&output));
     assert_eq!(refs(&dave).await, before);
 
+    // What was fetched is read beside one's own, wherever the two went.
+    carol.git(&["checkout", "-q", "--orphan", "own"]).await;
+    carol.git(&["commit", "-q", "-m", "Alone"]).await;
+    carol.git(&["branch", "-q", "-D", "entire/checkpoints/v1"]).await;
+    let own = id_of(&carol.session("alone", "x").await);
+    for id in [&id, &own] {
+        let output = carol.sharer(&["checkpoints", "show", id]).await;
+        assert!(output.status.success(), "{}", complaint(&output));
+    }
+    // As the README says.
+    carol.git(&["fetch", "-q", "origin"]).await;
+    carol.git(&["worktree", "add", "-q", "../checkpoints", "entire/checkpoints/v1"]).await;
+    let theirs = "origin/entire/checkpoints/v1";
+    carol.git(&["-C", "../checkpoints", "merge", "-q", "--allow-unrelated-histories", theirs]).await;
+    let output = carol.sharer(&["checkpoints", "verify"]).await;
+    assert!(String::from_utf8_lossy(&output.stdout).contains("2 checkpoints"), "{output:?}");
+    assert!(output.status.success());
+
     // Both have checkpoints that the other has not.
     let erin = origin.cloned("erin", &["--single-branch", "-b", "main"]).await;
     erin.git(&["commit", "-q", "--allow-empty", "-m", "Other"]).await;

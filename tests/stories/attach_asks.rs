@@ -29,6 +29,10 @@ async fn the_commit_is_amended_if_the_person_says_so() {
     let attach = ["attach", "one", "--transcript", file.to_str().unwrap()];
     let head = repo.tip("HEAD").await;
     let question = "Amend it with this trailer? [Y/n] ";
+    // It is shown which, and who goes away instead of answering leaves nothing behind.
+    let shown = [("\nEntire-Checkpoint: ", ""), (question, "\x03")];
+    assert_eq!(asked(&sandbox, &repo, &attach, &shown, "^C").await, 130);
+    assert_eq!(repo.tip(V1).await, None);
     assert_eq!(asked(&sandbox, &repo, &attach, &[(question, "n\r")], "you said no").await, 0);
     assert!(repo.tip(V1).await.is_some(), "it is kept all the same");
     assert_eq!(repo.tip("HEAD").await, head);
@@ -64,7 +68,7 @@ async fn the_newest_session_is_attached_if_the_person_says_so() {
     std::fs::create_dir_all(&place).unwrap();
     std::fs::write(place.join("sess-1.jsonl"), transcript("a")).unwrap();
     let question = "The newest session here is sess-1 of Claude Code.";
-    let no = [(question, ""), ("Attach it? [Y/n] ", "n\r")];
+    let no = [(question, ""), ("Attach it? [Y/n] ", "maybe\r"), ("Please answer y or n.", "n\r")];
     assert_ne!(asked(&sandbox, &repo, &["attach"], &no, "nothing was attached").await, 0);
     assert_eq!(repo.tip(V1).await, None);
     let yes = [(question, ""), ("Attach it? [Y/n] ", "\r"), ("Amend it with this trailer? [Y/n] ", "\r")];

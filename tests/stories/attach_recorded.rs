@@ -77,6 +77,7 @@ async fn an_orchestrator_is_kept_with_its_children_their_terminals_and_no_secret
     let program = format!(
         r#"printf '{one}'; sleep 0.3; printf '\033[1m{other}\033[0m top-says-4%s\n' 2
         "$SHARER_BIN" spawn --name near -- sh -c '"$SHARER_BIN" spawn --name deep -- sh -c "echo deep-says-4\$((1+1))" >/dev/null; "$SHARER_BIN" wait; echo near-says-$((40+2))' >/dev/null
+        SHARER_RECORD=off "$SHARER_BIN" spawn --name unseen -- true >/dev/null
         "$SHARER_BIN" spawn --name far --prompt 'sweep the far side' -- sh -c 'echo far-says-$((40+2))' >/dev/null
         say() {{ echo "{{\"sessionUpdate\":\"$1\",\"content\":{{\"type\":\"text\",\"text\":\"$2\"}}}}" | "$SHARER_BIN" emit; }}
         say user_message_chunk 'sweep it all'
@@ -102,7 +103,10 @@ async fn an_orchestrator_is_kept_with_its_children_their_terminals_and_no_secret
         "{said}"
     );
     assert_eq!(repo.tip(V1).await, None);
-    let attached = repo.attach(&["--force"]).await;
+    let output = repo.sharer(&["attach", "--force", "--json"]).await;
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("and so not attached: unseen"), "{said}");
+    let attached: Value = serde_json::from_slice(&output.stdout).unwrap();
     let id = id_of(&attached);
     assert_eq!(attached["sessions"].as_array().unwrap().len(), 4, "{attached}");
     let slots = slots(&repo, &id).await;

@@ -217,7 +217,7 @@ async fn what_is_wrong_or_hostile_is_told_and_brings_nothing_down() {
     ] {
         plumb(&repo, V1, &files).await;
         let (good, out, _) = said(&repo, &["verify"]).await;
-        assert!(!good && out.contains("1 checkpoints with something wrong"), "{name}: {out}");
+        assert!(!good && out.contains("something is wrong with 1 of them"), "{name}: {out}");
         assert!(said(&repo, &["ls"]).await.0, "{name}");
         drop(said(&repo, &["show", ID]).await);
         repo.git(&["update-ref", "-d", V1]).await;
@@ -236,6 +236,8 @@ async fn what_is_wrong_or_hostile_is_told_and_brings_nothing_down() {
     .await;
     let (good, _, why) = said(&repo, &["show", ID, "--raw"]).await;
     assert!(!good && why.contains("not what its hash says"), "{why}");
+    let (good, _, why) = said(&repo, &["show", ID, "--session", "9"]).await;
+    assert!(!good && why.contains("it has 0"), "{why}");
     // No terminal's sequences from a record.
     let odd = record("one").replace("Claude Code", "\\u001b]0;owned\\u0007\\u202e");
     plumb(&repo, V1, &[("0/metadata.json", &odd), ("0/prompt.txt", "\u{1b}[2Jhello")]).await;

@@ -392,6 +392,22 @@ async fn recordings_are_listed_exported_and_removed() {
         let (well, _, said) = run(arguments).await;
         assert!(!well && said.contains(why), "{arguments:?}: {said}");
     }
+    // Of what may mean several nothing is removed.
+    let (twin, root) = (dir.parent().unwrap(), shelf(&sandbox));
+    let other = format!("{}ffffffffffffffffffffffff", id.get(..12).unwrap());
+    let session = std::fs::read_to_string(dir.join("session.json")).unwrap().replace(id, &other);
+    std::fs::create_dir_all(root.join(&other).join(&other)).unwrap();
+    std::fs::write(root.join(&other).join(&other).join("session.json"), session).unwrap();
+    std::fs::copy(twin.join("lock"), root.join(&other).join("lock")).unwrap();
+    let (well, _, said) = run(&["rm", short]).await;
+    assert!(!well && said.contains("nothing was removed") && twin.exists(), "{said}");
+    let (well, said, _) = run(&["rm", &other]).await;
+    assert!(well && said.contains("Removed the recording") && said.contains("(top)"), "{said}");
+    assert!(!root.join(&other).exists() && twin.exists());
+    // Who has read enough is told nothing.
+    let script = "set -o pipefail; \"$0\" export --format txt -o - top | true; echo \"${PIPESTATUS[0]}\"";
+    let piped = sandbox.command("bash").args(["-c", script]).arg(sharer_bin()).output().await.unwrap();
+    assert!(piped.stderr.is_empty() && !piped.stdout.starts_with(b"125"), "{piped:?}");
     // A child alone, then all.
     let (child, _) = named(&sandbox, "child").await;
     assert!(run(&["rm", child["task_id"].as_str().unwrap()]).await.0);

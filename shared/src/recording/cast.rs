@@ -252,7 +252,9 @@ pub enum CastError {
     #[error("no asciicast: the first line is no header")]
     NoHeader,
     /// It is of a version that is not read here.
-    #[error("asciicast of version {0}: only version 3 is read")]
+    #[error(
+        "asciicast of version {0}: only version 3 is read (asciinema 3 makes one: asciinema convert OLD NEW)"
+    )]
     Version(u64),
     /// It is no event.
     #[error("a line that is no event")]

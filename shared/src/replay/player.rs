@@ -135,7 +135,7 @@ impl Player {
     pub fn view(&self) -> View {
         let Some((film, reel)) = self.film.as_ref().and_then(|film| Some((film, film.reels.get(self.reel)?)))
         else {
-            let state = if self.failed { State::Failed(Failure::NotFound) } else { State::Connecting };
+            let state = if self.failed { State::Failed(Failure::NotFound) } else { State::CatchingUp };
             return View::nothing(state, None, None);
         };
         let name = reel.card(self.clock.at()).map(|(task, _)| name_of(task));

@@ -28,22 +28,25 @@ pub enum Trailer {
     Left(String),
 }
 
-/// Puts the trailer on HEAD if it may. `ask` asks the person a question; `None` if there is nobody to ask.
+/// HEAD's message with the trailer, if it may be put there; else where the trailer is. `ask` asks the person a question;
+/// `None` if there is nobody to ask.
 ///
 /// A commit that others may have, or that is on no branch, is changed with `force` or after a question of its own only;
 /// one in the middle of a merge not at all.
-pub fn amend(
+pub fn may(
     repo: &Repository,
     commit: &Commit,
     id: &CheckpointId,
     force: bool,
     ask: &mut dyn FnMut(&str) -> Option<bool>,
-) -> Trailer {
+) -> Result<String, Trailer> {
     if commit.checkpoint().as_ref() == Some(id) {
-        return Trailer::Had;
+        return Err(Trailer::Had);
     }
-    let left = |why: &str| Trailer::Left(why.to_owned());
-    let Some(worktree) = repo.worktree() else { return left("a bare repository has no commit to amend") };
+    let left = |why: &str| Err(Trailer::Left(why.to_owned()));
+    if repo.worktree().is_none() {
+        return left("a bare repository has no commit to amend");
+    }
     if repo.is_merging() {
         return left("a merge, rebase or the like is in progress");
     }
@@ -59,14 +62,13 @@ pub fn amend(
         } else {
             None
         };
+        let about = format!("Last commit: {} {}\n{}: {id}\n", commit.short(), commit.subject(), trailer::KEY);
         let question = match risk {
             None => {
-                format!("Last commit: {} {}\nAmend it with this trailer?", commit.short(), commit.subject())
+                format!("{about}Amend it with this trailer?")
             }
             Some(risk) => format!(
-                "Last commit: {} {}\n{risk}; amending gives it another name. Amend it with this trailer all the same?",
-                commit.short(),
-                commit.subject()
+                "{about}{risk}; amending gives it another name. Amend it with this trailer all the same?"
             ),
         };
         match (ask(&question), risk) {
@@ -76,12 +78,20 @@ pub fn amend(
             (None, None) => return left("there is nobody to ask; --force amends without asking"),
         }
     }
+    Ok(message)
+}
+
+/// Gives HEAD the message that [`may`] gave.
+pub fn amend(repo: &Repository, commit: &Commit, id: &CheckpointId, message: &str) -> Trailer {
     if repo.head().map(|head| head.id).ok() != Some(commit.id) {
-        return left("HEAD moved meanwhile");
+        return Trailer::Left("HEAD moved meanwhile".to_owned());
     }
+    let Some(worktree) = repo.worktree() else {
+        return Trailer::Left("a bare repository has no commit to amend".to_owned());
+    };
     let arguments =
         ["commit", "--amend", "--only", "--allow-empty", "--quiet", "--cleanup=verbatim", "-F", "-"];
-    let why = match git(worktree, &arguments, &message, AMEND) {
+    let why = match git(worktree, &arguments, message, AMEND) {
         Err(error) => format!("git does not run: {error}"),
         Ok(ended) if !ended.ok => format!("git could not amend the commit: {}", ended.why),
         Ok(_) => match repo.head() {

@@ -95,6 +95,8 @@ impl Session {
 /// Where checkpoints are read from.
 struct Stores {
     v1: Option<ObjectId>,
+    /// What was fetched of others and is not part of the branch here.
+    fetched: Option<ObjectId>,
     main: Option<ObjectId>,
     /// The present generation, then archived ones.
     full: Vec<ObjectId>,
@@ -102,16 +104,12 @@ struct Stores {
 
 impl Stores {
     fn of(repo: &Repository) -> Result<Self, Error> {
-        // Who has only fetched has no branch of that name.
-        let v1 = match repo.tree_of(V1)? {
-            Some(tree) => Some(tree),
-            None => repo.tree_of(V1_REMOTE)?,
-        };
+        let (v1, fetched) = (repo.tree_of(V1)?, repo.tree_of(V1_REMOTE)?);
         let mut full: Vec<_> = repo.tree_of(V2_FULL)?.into_iter().collect();
         for (_, commit) in repo.archives()? {
             full.push(repo.tree_at(commit)?);
         }
-        Ok(Self { v1, main: repo.tree_of(V2_MAIN)?, full })
+        Ok(Self { v1, fetched, main: repo.tree_of(V2_MAIN)?, full })
     }
 }
 
@@ -120,7 +118,19 @@ impl Repository {
     pub fn list(&self) -> Result<Vec<CheckpointId>, Error> {
         let stores = Stores::of(self)?;
         let mut ids = Vec::new();
-        for tree in [stores.v1, stores.main].into_iter().flatten() {
+        for tree in [stores.v1, stores.fetched, stores.main].into_iter().flatten() {
+            ids.extend(self.checkpoints(tree)?.into_iter().map(|(id, _)| id));
+        }
+        ids.sort_unstable();
+        ids.dedup();
+        Ok(ids)
+    }
+
+    /// The ids of those that are not only in what was fetched of others while there is a branch here, too.
+    pub fn own(&self) -> Result<Vec<CheckpointId>, Error> {
+        let stores = Stores::of(self)?;
+        let mut ids = Vec::new();
+        for tree in [stores.v1.or(stores.fetched), stores.main].into_iter().flatten() {
             ids.extend(self.checkpoints(tree)?.into_iter().map(|(id, _)| id));
         }
         ids.sort_unstable();
@@ -155,7 +165,10 @@ impl Repository {
         for tree in &stores.full {
             full.push(self.held(Some(*tree), id)?);
         }
-        let (v1, main) = (self.held(stores.v1, id)?, self.held(stores.main, id)?);
+        let (mut v1, main) = (self.held(stores.v1, id)?, self.held(stores.main, id)?);
+        if v1.files.is_empty() {
+            v1 = self.held(stores.fetched, id)?;
+        }
         if v1.files.is_empty() && main.files.is_empty() {
             return Err(Error::NotFound(format!("there is no checkpoint {id} in this repository")));
         }

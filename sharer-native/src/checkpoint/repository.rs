@@ -157,6 +157,11 @@ fn refusal(dir: &Path, error: &gix::Error) -> Error {
     if config.contains("refstorage=reftable") {
         return Error::Unsupported("refs in tables (reftable)");
     }
+    let is_one =
+        |dir: &Path| dir.join(".git").exists() || (dir.join("HEAD").exists() && dir.join("objects").exists());
+    if std::env::var_os("GIT_DIR").is_none() && !dir.ancestors().any(is_one) {
+        return Error::NotHere;
+    }
     Error::NoRepository(why)
 }
 

@@ -15,7 +15,7 @@ use shared::checkpoint::plan::Kept;
 use shared::checkpoint::trailer;
 
 use super::{plain, print};
-use crate::checkpoint::amend::{Trailer, amend};
+use crate::checkpoint::amend::{self, Trailer};
 use crate::checkpoint::args::AttachArgs;
 use crate::checkpoint::keep::{Done, Keep, V2, keep};
 use crate::checkpoint::repository::Commit;
@@ -53,6 +53,8 @@ pub fn attach(args: &AttachArgs) -> anyhow::Result<u8> {
         complain(warning)?;
     }
     let sessions = sessions.kept;
+    // What the person does not want is not written first.
+    let amends = (commit.id == head.id).then(|| amend::may(&repo, &commit, &id, args.force, &mut ask));
     let wish = Keep { id: &id, is_named: named.is_some(), sessions: &sessions, v2: settings.v2 };
     let done = keep(&repo, &wish)?;
     // Upstream's programs know nothing of what only we recorded.
@@ -63,12 +65,11 @@ pub fn attach(args: &AttachArgs) -> anyhow::Result<u8> {
             complain(&format!("the state of session {} was not written: {error}", session.session_id))?;
         }
     }
-    let trailer = if commit.id == head.id {
-        amend(&repo, &commit, &id, args.force, &mut ask)
-    } else if named.is_some() {
-        Trailer::Had
-    } else {
-        Trailer::Left("only HEAD's message is ever changed".to_owned())
+    let trailer = match amends {
+        Some(Ok(message)) => amend::amend(&repo, &commit, &id, &message),
+        Some(Err(trailer)) => trailer,
+        None if named.is_some() => Trailer::Had,
+        None => Trailer::Left("only HEAD's message is ever changed".to_owned()),
     };
     tell(args, &id, &sessions, &commit, &done, &trailer)?;
     let failed = args.strict_v2 && matches!(done.v2, V2::Behind(_));
@@ -87,16 +88,20 @@ fn ask(question: &str) -> Option<bool> {
     if !isatty(stdout()) {
         return None;
     }
-    let mut terminal = File::options().read(true).write(true).open("/dev/tty").ok()?;
-    write!(
-        terminal,
-        "{} [Y/n] ",
-        question.chars().filter(|c| *c == '\n' || !c.is_control()).collect::<String>()
-    )
-    .ok()?;
-    let mut answer = String::new();
-    BufReader::new(terminal).read_line(&mut answer).ok()?;
-    Some(!answer.is_empty() && !answer.trim().to_lowercase().starts_with('n'))
+    let question: String = question.chars().filter(|c| *c == '\n' || !c.is_control()).collect();
+    let mut terminal = BufReader::new(File::options().read(true).write(true).open("/dev/tty").ok()?);
+    loop {
+        write!(terminal.get_mut(), "{question} [Y/n] ").ok()?;
+        let mut answer = String::new();
+        terminal.read_line(&mut answer).ok()?;
+        match answer.trim().to_lowercase().as_str() {
+            // The terminal is gone.
+            _ if answer.is_empty() => return Some(false),
+            "" | "y" | "yes" => return Some(true),
+            "n" | "no" => return Some(false),
+            _ => writeln!(terminal.get_mut(), "Please answer y or n.").ok()?,
+        }
+    }
 }
 
 fn complain(what: &str) -> anyhow::Result<()> {

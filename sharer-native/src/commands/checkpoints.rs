@@ -1,17 +1,20 @@
 //! `sharer checkpoints`: what is kept with the commits of this repository.
 
+use std::collections::BTreeSet;
 use std::io::Write as _;
 
 use anyhow::Context as _;
 use serde_json::json;
 use shared::checkpoint::record::Record;
 use shared::recording;
+use shared::time::in_words;
 
 use super::{plain, print};
 use crate::checkpoint::args::CheckpointsCommand;
 use crate::checkpoint::keep::{Keep, V2, keep};
 use crate::checkpoint::read::{Checkpoint, Part, Session};
 use crate::checkpoint::{Error, Repository};
+use crate::clock::{self, milliseconds};
 
 /// The exit status of `verify` if something is wrong.
 const WRONG: u8 = 1;
@@ -61,38 +64,52 @@ fn asked(repo: &Repository, checkpoint: &Checkpoint, session: &Session) -> Strin
 
 fn ls(repo: &Repository, as_json: bool) -> anyhow::Result<()> {
     let ids = repo.list()?;
-    let mut values = Vec::new();
+    let mut all = Vec::new();
     for id in &ids {
-        let checkpoint = match repo.checkpoint(id) {
-            Ok(checkpoint) => checkpoint,
-            Err(error) => {
-                print(&format!("{id}  cannot be read: {}\n", plain(&error.to_string())))?;
-                continue;
+        match repo.checkpoint(id) {
+            Ok(checkpoint) => {
+                let times = checkpoint.sessions.iter().map(|session| text(&session.record, "created_at"));
+                all.push((times.max().unwrap_or_default(), checkpoint));
             }
-        };
-        let newest = checkpoint.sessions.iter().map(|session| text(&session.record, "created_at")).max();
-        let newest = newest.unwrap_or_default();
-        if as_json {
-            values.push(json!({
-                "checkpoint_id": id.as_str(), "created_at": newest, "sessions": checkpoint.sessions.len(),
-                "stores": checkpoint.stores(), "troubles": checkpoint.troubles,
-            }));
-            continue;
+            Err(error) => print(&format!("{id}  cannot be read: {}\n", plain(&error.to_string())))?,
         }
-        let agents: std::collections::BTreeSet<_> =
-            checkpoint.sessions.iter().map(|session| text(&session.record, "agent")).collect();
-        let agents = agents.into_iter().filter(|agent| !agent.is_empty()).collect::<Vec<_>>().join(", ");
-        let count = checkpoint.sessions.len();
-        let sessions = if count == 1 { "1 session".to_owned() } else { format!("{count} sessions") };
-        let asked =
-            checkpoint.sessions.last().map(|session| asked(repo, &checkpoint, session)).unwrap_or_default();
-        print(&format!("{id}  {newest}  {sessions}  {agents}  {asked}\n"))?;
     }
-    match (as_json, ids.is_empty()) {
-        (true, _) => print(&format!("{}\n", serde_json::Value::from(values))),
-        (false, true) => print("This repository has no checkpoints.\n"),
-        (false, false) => Ok(()),
+    if as_json {
+        let value = |(newest, checkpoint): &(String, Checkpoint)| {
+            json!({
+                "checkpoint_id": checkpoint.id.as_str(), "created_at": newest, "sessions": checkpoint.sessions.len(),
+                "stores": checkpoint.stores(), "troubles": checkpoint.troubles,
+            })
+        };
+        let all: serde_json::Value = all.iter().map(value).collect();
+        return print(&format!("{all}\n"));
     }
+    if ids.is_empty() {
+        return print("This repository has no checkpoints.\n");
+    }
+    // As the history of a repository is shown.
+    all.sort_by(|(one, _), (other, _)| other.cmp(one));
+    let now = clock::now().wall.0;
+    all.iter().try_for_each(|(newest, checkpoint)| print(&described(repo, checkpoint, newest, now)))
+}
+
+/// A checkpoint on one line: when, of whom, and what was asked or run.
+fn described(repo: &Repository, checkpoint: &Checkpoint, newest: &str, now: u64) -> String {
+    let when = match milliseconds(newest) {
+        Some(then) => format!("{} ago", in_words(now.saturating_sub(then))),
+        None => newest.to_owned(),
+    };
+    let agents: BTreeSet<_> =
+        checkpoint.sessions.iter().map(|session| text(&session.record, "agent")).collect();
+    let agents = agents.into_iter().filter(|agent| !agent.is_empty()).collect::<Vec<_>>().join(", ");
+    let count = checkpoint.sessions.len();
+    let sessions = if count == 1 { "1 session".to_owned() } else { format!("{count} sessions") };
+    let first = checkpoint.sessions.first();
+    let about = first.map(|session| asked(repo, checkpoint, session)).filter(|asked| !asked.is_empty());
+    let about = about.or_else(|| Some(plain(&checkpoint.recording(repo, first?).ok()??.name)));
+    let about = about.unwrap_or_default();
+    let said = [checkpoint.id.to_string(), when, sessions, agents, about];
+    said.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("  ") + "\n"
 }
 
 /// The session that is meant; the last one without a number.
@@ -102,7 +119,10 @@ fn chosen(checkpoint: &Checkpoint, slot: Option<usize>) -> anyhow::Result<&Sessi
         Some(slot) => sessions.find(|session| session.slot() == slot),
         None => sessions.max_by_key(|session| session.slot()),
     };
-    found.with_context(|| format!("checkpoint {} has no such session", checkpoint.id))
+    found.with_context(|| {
+        let slots: Vec<_> = checkpoint.sessions.iter().map(|session| session.slot().to_string()).collect();
+        format!("checkpoint {} has no such session; it has {}", checkpoint.id, slots.join(", "))
+    })
 }
 
 fn write_part(
@@ -158,6 +178,9 @@ fn recorded(repo: &Repository, checkpoint: &Checkpoint) -> Vec<String> {
 }
 
 fn show(repo: &Repository, checkpoint: &Checkpoint, slot: Option<usize>) -> anyhow::Result<()> {
+    if slot.is_some() {
+        chosen(checkpoint, slot)?;
+    }
     print(&format!("Checkpoint {} ({})\n", checkpoint.id, checkpoint.stores()))?;
     let all = checkpoint.sessions.iter().zip(recorded(repo, checkpoint));
     for (session, recorded) in all.filter(|(session, _)| slot.is_none_or(|slot| session.slot() == slot)) {
@@ -236,19 +259,27 @@ fn verify(repo: &Repository, id: Option<&str>) -> anyhow::Result<u8> {
     for id in repo.behind() {
         print(&format!("{id}  v2 may lack something; `sharer checkpoints sync` brings it over\n"))?;
     }
-    print(&format!(
-        "{} checkpoints, {read} files read, {wrong} checkpoints with something wrong.\n",
-        ids.len()
-    ))?;
+    let counted =
+        if ids.len() == 1 { "1 checkpoint".to_owned() } else { format!("{} checkpoints", ids.len()) };
+    let said = match (wrong, read) {
+        (0, 0) => String::new(),
+        (0, _) => ": all is well".to_owned(),
+        (1, _) => ": something is wrong with 1 of them".to_owned(),
+        _ => format!(": something is wrong with {wrong} of them"),
+    };
+    print(&format!("{counted}, {read} files read{said}.\n"))?;
     Ok(if wrong > 0 { WRONG } else { 0 })
 }
 
 fn sync(repo: &Repository) -> anyhow::Result<()> {
+    if repo.settings().unreadable {
+        anyhow::bail!("the settings in .entire cannot be read, so v2 counts as switched off");
+    }
     if !repo.settings().v2 {
         return print("v2 is switched off (`strategy_options.checkpoints_v2` in .entire/settings.json).\n");
     }
     let (mut whole, mut behind) = (0_usize, 0_usize);
-    for id in repo.list()? {
+    for id in repo.own()? {
         let trouble = match keep(repo, &Keep { id: &id, is_named: true, sessions: &[], v2: true }) {
             Ok(done) => match done.v2 {
                 V2::Behind(failure) => Some(failure.to_string()),

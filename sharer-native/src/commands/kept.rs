@@ -93,32 +93,40 @@ fn is(record: &Record, id: &str) -> bool {
     !id.is_empty() && record.session.is_some_and(|session| session.to_string().starts_with(id))
 }
 
-/// Whether an id means something that is kept.
-pub fn has(id: &str) -> anyhow::Result<bool> {
-    Ok(keeping::all()?.iter().any(|record| is(record, id)))
+/// What an id may mean of what is kept; one that is whole means one.
+pub(super) fn meant(id: &str) -> anyhow::Result<Vec<Record>> {
+    let mut meant: Vec<Record> = keeping::all()?.into_iter().filter(|record| is(record, id)).collect();
+    let whole = |record: &Record| record.session.is_some_and(|session| session.to_string() == id);
+    if meant.iter().any(whole) {
+        meant.retain(whole);
+    }
+    Ok(meant)
 }
 
-/// Removes what is kept under an id; what to say to that.
-pub fn rm(id: &str) -> anyhow::Result<&'static str> {
-    let mut meant: Vec<Record> = keeping::all()?.into_iter().filter(|record| is(record, id)).collect();
-    let record = match (meant.pop(), meant.is_empty()) {
-        (Some(record), true) => record,
-        (Some(_), false) => bail!("several kept sessions have an id that begins so: name one by more of it"),
-        (None, _) => bail!("you have nothing kept under that id (`sharer ls --kept` lists what you have)"),
-    };
-    match ask(&record, true)? {
+/// Removes what is kept of a session; what to say to that.
+pub(super) fn rm(record: &Record) -> anyhow::Result<String> {
+    let what = format!("{} ({})", record.short(), plain(&record.title));
+    match ask(record, true)? {
         (sessions, _) if sessions.is_empty() => {
-            bail!("{} keeps nothing of it: it expired, was removed, or its sharer is away", record.relay)
+            bail!("{} keeps nothing of {what}: it expired, was removed, or its sharer is away", record.relay)
         }
-        (_, false) => bail!("{} could not remove it; try again later", record.relay),
+        (_, false) => bail!("{} could not remove {what}; try again later", record.relay),
         (sessions, true) => {
             record.forget();
-            let ended = sessions.iter().any(|kept| kept.bytes > 0);
-            Ok(if ended {
-                "Removed. Its links open nothing any more.\n"
-            } else {
-                "Nothing of it will be kept.\n"
-            })
+            if sessions.iter().all(|kept| kept.bytes == 0) {
+                return Ok(format!("Nothing of {what} will be kept.\n"));
+            }
+            let below = with_tasks(sessions.len() - 1);
+            Ok(format!("Removed what was kept of {what}{below}. Its links open nothing any more.\n"))
         }
+    }
+}
+
+/// So many tasks that something goes with, in words.
+pub(super) fn with_tasks(count: usize) -> String {
+    match count {
+        0 => String::new(),
+        1 => ", with the task below it".to_owned(),
+        _ => format!(", with the {count} tasks below it"),
     }
 }

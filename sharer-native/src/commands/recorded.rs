@@ -43,7 +43,7 @@ fn json(recording: &Recording) -> serde_json::Result<serde_json::Value> {
 /// A recording, for people; tasks below another are set in.
 fn described(recording: &Recording, now: u64) -> String {
     let Recording { session, bytes, running, .. } = recording;
-    let id: String = session.task.0.chars().take(place::SHORT).collect();
+    let id = recording.short();
     let set_in = if recording.is_root() { "" } else { "  " };
     let how = match (&session.exit, running) {
         (_, true) => "runs".to_owned(),
@@ -61,29 +61,44 @@ fn described(recording: &Recording, now: u64) -> String {
     format!("{set_in}{}  {name}  {ago} ago, {how}, {size} KiB\n{cuts}", plain(&id))
 }
 
-/// `sharer rm`. What a relay keeps goes by its session's id, a recording by its task's alone: who removes the one and says
-/// so again does not lose the other.
+/// `sharer rm`. What a relay keeps goes by its session's id, a recording by its task's: who removes the one and says so
+/// again does not lose the other. What may mean several removes none.
 pub fn rm(id: &str, as_json: bool) -> anyhow::Result<()> {
-    let removed = if kept::has(id)? {
-        let said = kept::rm(id)?;
-        if !as_json {
-            return print(said);
+    let kept = kept::meant(id)?;
+    let recorded = place::begins_so(id)?;
+    let (removed, said) = match (kept.as_slice(), recorded.as_slice()) {
+        ([], []) => {
+            // By its name, or the reason why that is not enough.
+            let recording = place::named(id, &std::env::current_dir()?)?.context(
+                "you have nothing kept or recorded under that id (`sharer ls --kept`, `sharer ls --recorded`)",
+            )?;
+            ("recorded", rm_recorded(&recording)?)
         }
-        "kept"
-    } else {
-        let by_task = |recording: &Recording| recording.session.task.0.starts_with(id);
-        let Some(recording) = place::find(id)?.filter(by_task) else {
+        ([record], []) => ("kept", kept::rm(record)?),
+        ([], [recording]) => ("recorded", rm_recorded(recording)?),
+        _ => {
+            let kept = kept.iter().map(|record| format!("{}, kept", record.short()));
+            let recorded = recorded.iter().map(|known| format!("{}, recorded", known.short()));
+            let all: Vec<String> = kept.chain(recorded).collect();
             bail!(
-                "you have nothing kept or recorded under that id (`sharer ls --kept`, `sharer ls --recorded`)"
+                "nothing was removed: {id} may mean several ({}); name one by more of its id",
+                all.join("; ")
             );
-        };
-        place::remove(&recording)?;
-        if !as_json {
-            return print("Removed.\n");
         }
-        "recorded"
     };
-    print(&(serde_json::json!({ "removed": removed }).to_string() + "\n"))
+    if as_json {
+        return print(&(serde_json::json!({ "removed": removed }).to_string() + "\n"));
+    }
+    print(&said)
+}
+
+/// Removes a recording; what to say to that.
+fn rm_recorded(recording: &Recording) -> anyhow::Result<String> {
+    let what = format!("{} ({})", recording.short(), plain(&recording.session.name));
+    // With a root goes all that lies there.
+    let below = if recording.is_root() { place::below(recording)?.len() } else { 0 };
+    place::remove(recording).with_context(|| format!("{what} was not removed"))?;
+    Ok(format!("Removed the recording {what}{}.\n", kept::with_tasks(below)))
 }
 
 /// `sharer export`.
@@ -98,6 +113,10 @@ pub fn export(args: &ExportArgs) -> anyhow::Result<()> {
     let film = match (&recording, format) {
         (Some(_), _) => None,
         (None, Format::Html) => Some(cutting::cut(replay::find(&args.id)?)?),
+        (None, Format::Cast | Format::Txt | Format::Md) if replay::find(&args.id).is_ok() => bail!(
+            "of what was not recorded here only a page can be made (-o x.html); a checkpoint's terminal is \
+             `sharer checkpoints show ID --cast`, and its transcript --compact"
+        ),
         (None, Format::Cast | Format::Txt | Format::Md) => {
             bail!("nothing is recorded under that id or name (`sharer ls --recorded` lists what is)")
         }

@@ -19,7 +19,7 @@ use crate::{clock, shutdown};
 /// Serves a film of `what` on this computer until it is told to end.
 pub fn replay(what: &str, browses: bool) -> anyhow::Result<()> {
     // A kept session comes from its relay, as a live one does.
-    if what == "-" || what.contains("/s/") && what.contains('#') {
+    if what == "-" || is_link(what) {
         return super::open::open(what, browses);
     }
     if !has_viewer() {
@@ -50,11 +50,19 @@ pub fn replay(what: &str, browses: bool) -> anyhow::Result<()> {
     served
 }
 
+fn is_link(what: &str) -> bool {
+    what.contains("/s/") && what.contains('#')
+}
+
 /// The sessions that `what` names: first the one itself, then those below it.
 ///
 /// # Errors
 /// When nothing has that name, or what has it cannot be read.
 pub fn find(what: &str) -> anyhow::Result<Vec<Footage>> {
+    if is_link(what) {
+        // A link is a key: it is not said again.
+        bail!("a link is opened with `sharer open` or `sharer join`; what it shows is at its relay");
+    }
     let path = Path::new(what);
     if path.is_dir() {
         let found = shelf::recorded(path);
@@ -69,6 +77,12 @@ pub fn find(what: &str) -> anyhow::Result<Vec<Footage>> {
     }
     if let Some(found) = place::called(what, &std::env::current_dir()?)? {
         return Ok(shelf::recorded(&found.dir));
+    }
+    let looks_like_a_file = what.contains('/') || path.extension().is_some();
+    if looks_like_a_file && matches!(path.try_exists(), Ok(false)) && !what.starts_with("refs/") {
+        // Branches have such names, too.
+        let known = Repository::open(&std::env::current_dir()?).is_ok_and(|repo| repo.find(what).is_ok());
+        anyhow::ensure!(known, "there is no file {what}, and nothing recorded or kept is called so");
     }
     let Ok(repo) = Repository::open(&std::env::current_dir()?) else {
         bail!(

@@ -23,8 +23,7 @@ const MOST_ROOTS: usize = 2_000;
 /// Who looks whether a root is recorded holds its lock for a moment.
 const TRIES: u32 = 20;
 const BETWEEN_TRIES: Duration = Duration::from_millis(10);
-/// As much of an id as lists show, and people type.
-pub const SHORT: usize = 8;
+const SHORT: usize = 8;
 
 /// Where all recordings of this user are; made if it is not there.
 pub fn shelf() -> io::Result<PathBuf> {
@@ -149,6 +148,11 @@ impl Recording {
         self.session.task == self.session.root
     }
 
+    /// As much of its id as lists show, and people type.
+    pub fn short(&self) -> String {
+        self.session.task.0.chars().filter(|c| !c.is_control()).take(SHORT).collect()
+    }
+
     /// Whether its program was begun in this directory or below it.
     pub fn is_below(&self, directory: &Path) -> bool {
         Path::new(&self.session.directory).starts_with(directory)
@@ -202,23 +206,37 @@ pub fn find(id: &str) -> anyhow::Result<Option<Recording>> {
     Ok(meant.pop())
 }
 
+/// The recordings of tasks whose id begins so; one that is whole means one.
+pub fn begins_so(id: &str) -> anyhow::Result<Vec<Recording>> {
+    let mut meant = all()?;
+    meant.retain(|known| !id.is_empty() && known.session.task.0.starts_with(id));
+    if meant.iter().any(|known| known.session.task.0 == id) {
+        meant.retain(|known| known.session.task.0 == id);
+    }
+    Ok(meant)
+}
+
 /// The recording that a person means: one of this name, of `directory` or below it before others; else the one of which
 /// this begins the id.
 pub fn called(text: &str, directory: &Path) -> anyhow::Result<Option<Recording>> {
+    match named(text, directory)? {
+        None => find(text),
+        found => Ok(found),
+    }
+}
+
+/// The recording of this name, one of `directory` or below it before others.
+pub fn named(text: &str, directory: &Path) -> anyhow::Result<Option<Recording>> {
     let mut named = all()?;
     named.retain(|recording| recording.session.name == text);
     if named.iter().any(|recording| recording.is_below(directory)) {
         named.retain(|recording| recording.is_below(directory));
     }
     if named.len() > 1 {
-        let short = |recording: &Recording| recording.session.task.0.chars().take(SHORT).collect::<String>();
-        let ids: Vec<String> = named.iter().map(short).collect();
+        let ids: Vec<String> = named.iter().map(Recording::short).collect();
         bail!("several recordings have that name: name one by its id ({})", ids.join(", "));
     }
-    match named.pop() {
-        None => find(text),
-        found => Ok(found),
-    }
+    Ok(named.pop())
 }
 
 /// Those of the tasks below one, whatever their depth, in the order in which they began.

@@ -17,6 +17,7 @@ use shared::time::UnixMs;
 use super::footage::{Footage, Kept};
 use crate::checkpoint::read::{self, Checkpoint, Part};
 use crate::checkpoint::{Error, Repository};
+use crate::clock::milliseconds;
 
 /// The most that is read of one file of a checkpoint, in bytes: what one recording takes unless it is told otherwise.
 const MAX_PART: usize = 256 << 20;
@@ -170,10 +171,4 @@ fn compact(agent: &str, raw: &[u8]) -> Vec<u8> {
         reader.line(line);
     }
     reader.finish().compact.map(|compact| compact.bytes).unwrap_or_default()
-}
-
-/// A time as agents write it, in milliseconds since 1970.
-fn milliseconds(text: &str) -> Option<u64> {
-    let time: jiff::Timestamp = text.parse().ok()?;
-    u64::try_from(time.as_millisecond()).ok()
 }

@@ -13,6 +13,8 @@ use shared::checkpoint::layout::{self, CAST, EVENTS, MANIFEST};
 use shared::checkpoint::plan::{Kept, Object};
 use shared::checkpoint::redact;
 use shared::conversation::{Block, Message, Role, Transcript};
+use shared::id::TaskId;
+use shared::orchestration::task::MAX_TASKS;
 use shared::recording::{self, Entry, Line, RedactedLines, folder};
 
 use super::gather::{Gathered, PART, new_session, of_agent};
@@ -31,6 +33,7 @@ pub(super) fn sessions(repo: &Repository, places: &Places, top: &Recording) -> a
     all.extend(place::below(top)?);
     let mut gathered = Gathered { kept: Vec::new(), warnings: Vec::new() };
     let mut transcripts = whose::of_group(places, top)?;
+    let mut elsewhere = BTreeMap::new();
     for recording in &all {
         let stored = Stored::of(repo, recording)?;
         let agents = match transcripts.remove(&recording.session.task).unwrap_or(Whose::Nobodys) {
@@ -63,6 +66,15 @@ pub(super) fn sessions(repo: &Repository, places: &Places, top: &Recording) -> a
         };
         kept.extra = stored.files;
         gathered.kept.push(kept);
+        elsewhere.extend(stored.tasks);
+    }
+    elsewhere.retain(|task, _| all.iter().all(|recording| recording.session.task != *task));
+    if !elsewhere.is_empty() {
+        let names: Vec<_> = elsewhere.into_values().collect();
+        gathered.warnings.push(format!(
+            "not recorded on this computer, and so not attached: {} (a task on another machine is recorded there)",
+            names.join(", ")
+        ));
     }
     Ok(gathered)
 }
@@ -74,6 +86,8 @@ struct Stored {
     /// What was said and done; of a program of which nothing was written, what it was.
     events: Taken,
     facts: Facts,
+    /// The names of the tasks below it, as far as it was told of them.
+    tasks: BTreeMap<TaskId, String>,
 }
 
 impl Stored {
@@ -100,7 +114,7 @@ impl Stored {
         if facts.prompts.is_empty() {
             facts.prompts.extend(Some(session.prompt.clone()).filter(|prompt| !prompt.is_empty()));
         }
-        Ok(Self { files, events, facts })
+        Ok(Self { files, events, facts, tasks: said.tasks })
     }
 
     /// As the transcript of a program that has none of its own.
@@ -136,20 +150,28 @@ fn add(files: &mut BTreeMap<String, Object>, name: &str, taken: Option<&Taken>) 
     files.extend(pieces.enumerate().map(|(index, piece)| (layout::piece(name, index), piece)));
 }
 
-/// What a recording tells of the conversation.
+/// What a recording tells.
 #[derive(Default)]
-struct Said(Transcript);
+struct Said {
+    transcript: Transcript,
+    /// The names of the tasks below it.
+    tasks: BTreeMap<TaskId, String>,
+}
 
 impl Said {
     fn line(&mut self, line: &[u8]) {
-        if let Some(Line { entry: Entry::Change(change), .. }) = Line::parse(line) {
-            self.0.apply(change);
+        match Line::parse(line).map(|line| line.entry) {
+            Some(Entry::Change(change)) => drop(self.transcript.apply(change)),
+            Some(Entry::Task(task)) if self.tasks.len() < MAX_TASKS => {
+                self.tasks.insert(task.id, task.name.to_string());
+            }
+            _ => {}
         }
     }
 
-    fn facts(self) -> Facts {
+    fn facts(&self) -> Facts {
         let mut facts = Facts::default();
-        for (_, _, block) in self.0.blocks() {
+        for (_, _, block) in self.transcript.blocks() {
             if let Block::Message(Message { role: Role::User, text, continues }) = block {
                 match facts.prompts.last_mut().filter(|_| *continues) {
                     Some(last) => last.push_str(text),
