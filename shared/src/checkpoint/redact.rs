@@ -7,6 +7,7 @@ mod json;
 mod parts;
 mod sanitised;
 mod secrets;
+mod view;
 
 use std::borrow::Cow;
 
