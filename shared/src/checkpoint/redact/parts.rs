@@ -93,16 +93,23 @@ impl<T> Parts<T> {
         }
         let mut covered: BTreeMap<usize, Option<u8>> = BTreeMap::new();
         let views: &[View] = if self.is_terminal { &[View::Joined, View::Apart] } else { &[View::Plain] };
+        let mut found: Vec<(Vec<usize>, bool)> = Vec::new();
         for view in views {
-            let (text, from) = view.of(&whole);
-            for found in secrets::find(&text) {
-                let bytes: Vec<usize> =
-                    from.get(found.clone()).unwrap_or_default().iter().flatten().copied().collect();
+            let seen = view.of(&whole);
+            for secret in secrets::find(&seen.text) {
                 // What goes on to the end may go on behind it.
-                let is_open = found.end == text.len() && !is_last;
-                if !(is_open && bytes.first().is_none_or(|first| *first >= going)) {
-                    mask(&whole, &bytes, &mut covered);
-                }
+                let is_open = secret.end == seen.text.len() && !is_last;
+                found.push((seen.places(secret), is_open));
+            }
+        }
+        let first = |places: &[usize]| places.first().copied().unwrap_or(usize::MAX);
+        let waits = |(places, is_open): &(Vec<usize>, bool)| *is_open && first(places) >= going;
+        let waiting = found.iter().filter(|one| waits(one)).map(|(places, _)| first(places)).min();
+        for (places, _) in &found {
+            // Another view may see its front only; covered, the rest would be found no more.
+            let is_front = waiting.is_some_and(|waiting| places.last().is_none_or(|last| *last >= waiting));
+            if !(is_front && first(places) >= going) {
+                mask(&whole, places, &mut covered);
             }
         }
         if covered.is_empty() {
@@ -197,6 +204,52 @@ mod tests {
         // Words that a program sets apart by moving the cursor are no word.
         let words = "The\x1b[1CQuick9\x1b[1CBrown_Fox7\x1b[1CJumps-Over\x1b[1CLazy=Dogs3\x1b[1CZyX+Wv";
         assert_eq!(shown(&[words]), words);
+    }
+
+    #[test]
+    fn what_is_typed_over_the_right_margin_is_covered() {
+        // As bash 5.2 and zsh 5.9 write it in 40 columns.
+        for (typed, covered) in [
+            (
+                "$ echo Bearer ghp_0123456789abcdefghijAB \rCDEFGHIJ012345\r\n",
+                "$ echo Bearer REDACTED****************** \r**************\r\n",
+            ),
+            (
+                "$ echo 0123456789abcdefg AKIAIOSFODNN7EX \rAMPLE\r\n",
+                "$ echo 0123456789abcdefg REDACTED******* \r*****\r\n",
+            ),
+            (
+                "$ psql -h 0123456789 postgres://ada:pass \r@db.test\r\n",
+                "$ psql -h 0123456789 postgres://ada:**** \r@db.test\r\n",
+            ),
+            ("$ psql -h postgres://ada:pa \rss@db.test\r\n", "$ psql -h postgres://ada:** \r**@db.test\r\n"),
+            (
+                "echo Bearer ghp_0123456789abcdefghijABCD \r\x1b[KE\rEFGHIJ012345\x1b[?2004l\r\r\n",
+                "echo Bearer REDACTED******************** \r\x1b[K*\r************\x1b[?2004l\r\r\n",
+            ),
+            (
+                "echo 0123456789abcdefg AKIAIOSFODNN7EXAM \r\x1b[KP\rPLE\x1b[?2004l\r\r\n",
+                "echo 0123456789abcdefg REDACTED********* \r\x1b[K*\r***\x1b[?2004l\r\r\n",
+            ),
+        ] {
+            let letters: Vec<String> = typed.chars().map(String::from).collect();
+            let letters: Vec<&str> = letters.iter().map(String::as_str).collect();
+            assert_eq!(shown(&letters), covered);
+            for cut in 0..typed.len() {
+                // So much is held that each part is looked at when it comes.
+                let (mut parts, (one, other)) = (Parts::of_terminal(), typed.split_at(cut));
+                let mut out = parts.push("", MOST, None);
+                out.extend(parts.push(one, 1, Some((0, one.to_owned()))));
+                out.extend(parts.push(other, 1, Some((0, other.to_owned()))));
+                assert!(out.is_empty(), "nothing is far enough behind");
+                let out = parts.finish().into_iter().map(|(was, is)| is.unwrap_or_else(|| was.to_owned()));
+                assert_eq!(out.collect::<String>(), covered, "cut at {cut}");
+            }
+        }
+        // Lines that are written over each other stay, and so do those with blanks at their end.
+        let clean =
+            "Fetching 10 % \rFetching 20 % \ra_QRS-0123  \rb_Unpacking=456 \r\nc_Build+789xyz \r\r\nd_";
+        assert_eq!(shown(&[clean]), clean);
     }
 
     #[test]
