@@ -4,6 +4,7 @@
 //! and what is clean keeps its bytes. Any other line is text. [`Redacted`] is the only kind of bytes that is stored.
 
 mod json;
+mod key;
 mod parts;
 mod sanitised;
 mod secrets;
@@ -61,9 +62,9 @@ fn words(text: &[u8]) -> Cow<'_, [u8]> {
     let mut out = Vec::with_capacity(text.len());
     let mut at = 0;
     for secret in found {
-        out.extend_from_slice(text.get(at..secret.start).unwrap_or_default());
+        out.extend_from_slice(text.get(at..secret.place.start).unwrap_or_default());
         out.extend_from_slice(MARK.as_bytes());
-        at = secret.end;
+        at = secret.place.end;
     }
     out.extend_from_slice(text.get(at..).unwrap_or_default());
     Cow::Owned(out)

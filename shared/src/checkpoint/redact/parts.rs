@@ -97,9 +97,7 @@ impl<T> Parts<T> {
         for view in views {
             let seen = view.of(&whole);
             for secret in secrets::find(&seen.text) {
-                // What goes on to the end may go on behind it.
-                let is_open = secret.end == seen.text.len() && !is_last;
-                found.push((seen.places(secret), is_open));
+                found.push((seen.places(secret.place), secret.is_open && !is_last));
             }
         }
         let first = |places: &[usize]| places.first().copied().unwrap_or(usize::MAX);
@@ -133,16 +131,17 @@ impl<T> Parts<T> {
     }
 }
 
-/// Puts the mark and stars in the place of these bytes: one for each character, ends of lines stay.
+/// Puts the mark and stars in the place of these bytes: one for each character. What ends a line, a title or a word for the
+/// terminal stays.
 fn mask(whole: &[u8], bytes: &[usize], covered: &mut BTreeMap<usize, Option<u8>>) {
     let at = |index: &usize| whole.get(*index).copied().unwrap_or_default();
-    let is_letter = |byte: u8| !matches!(byte, b'\r' | b'\n' | 0x80..=0xbf);
+    let is_letter = |byte: u8| !matches!(byte, 0..0x20 | 0x7f..=0xbf);
     let letters = bytes.iter().filter(|index| is_letter(at(index))).count();
     let mark = if letters < MARK.len() { "" } else { MARK };
     let mut marks = mark.bytes();
     for index in bytes {
         match at(index) {
-            b'\r' | b'\n' => {}
+            0..0x20 | 0x7f => {}
             0x80..=0xbf => drop(covered.entry(*index).or_insert(None)),
             _ => {
                 let instead = marks.next().unwrap_or(b'*');
@@ -161,6 +160,9 @@ mod tests {
     /// As published formats go; none was ever given out.
     const SECRET: &str = "ghp_0123456789abcdefghijABCDEFGHIJ012345";
     const COVER: &str = "REDACTED********************************";
+
+    /// A key that nothing ends.
+    const PEM: &str = "-----BEGIN PRIVATE KEY-----\nabc";
 
     fn told(parts: &mut Parts<usize>, texts: &[&str]) -> Vec<String> {
         let mut out: Vec<(usize, Option<String>)> = Vec::new();
@@ -259,6 +261,42 @@ mod tests {
         assert!(covered.starts_with("x REDACTED") && covered.ends_with("*\r\ny"), "{covered:?}");
         assert!(!covered.contains("abc") && covered.contains("*\r\n***\r\n*"), "{covered:?}");
         assert_eq!(shown(&["postgres://ada:pä", "s@db.test"]), "postgres://ada:***@db.test");
+    }
+
+    #[test]
+    fn what_only_mentions_how_keys_begin_costs_no_more() {
+        let grep = "$ grep \"-----BEGIN RSA PRIVATE KEY\" -r .\r\n./a.rs:3: x\r\n";
+        let behind = "all is well here\r\n".repeat(4_000);
+        let mut texts = vec![grep];
+        texts.extend(behind.split_inclusive('\n'));
+        let covered = format!("REDACTED{}", "*".repeat("-----BEGIN RSA PRIVATE KEY".len() - 8));
+        let expected = format!("$ grep \"{covered}\" -r .\r\n./a.rs:3: x\r\n{behind}");
+        assert!(shown(&texts) == expected && told(&mut Parts::of_text(), &texts).concat() == expected);
+    }
+
+    #[test]
+    fn control_characters_stay_where_they_are() {
+        let title = format!("\x1b]0;postgres://ada:p\tx{SECRET}\x08\x7f@db \x1b]0;{PEM}\x07$ ls");
+        let covered = shown(&[&title]);
+        assert!(!covered.contains("abc") && !covered.contains("0123"), "{covered:?}");
+        let control = |text: &str| text.chars().filter(|c| c.is_control()).collect::<String>();
+        assert_eq!(control(&covered), control(&title));
+        assert!(covered.ends_with("\x07$ ls"), "{covered:?}");
+    }
+
+    #[test]
+    fn a_key_said_in_parts_waits_for_its_lines() {
+        let lines = "MIIEpAIBAAKCAQEA0123\r\n";
+        for (one, other) in
+            [("-----BEGIN PRIVATE KEY-----\r\n", lines), ("-----BEGIN PRIVATE KEY-----\r\nMIIE\r\n", lines)]
+        {
+            let mut parts = Parts::of_terminal();
+            assert!(parts.push((), MOST, None).is_empty());
+            assert!(parts.push((), 1, Some((0, one.to_owned()))).is_empty());
+            assert!(parts.push((), 1, Some((0, other.to_owned()))).is_empty());
+            let texts: Vec<_> = parts.finish().into_iter().filter_map(|((), text)| text).collect();
+            assert!(!texts.concat().contains("AKC") && texts[1].ends_with("*\r\n"), "{texts:?}");
+        }
     }
 
     #[test]

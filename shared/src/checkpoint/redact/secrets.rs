@@ -3,6 +3,8 @@
 
 use core::ops::Range;
 
+use super::key;
+
 /// A word this long, in bytes, is measured …
 const LONG: usize = 10;
 /// … and is a secret if one of its bytes says more than this, in bits (upstream's bound).
@@ -68,18 +70,29 @@ const TOKENS: &[(&str, Letters, usize)] = &[
     ("ya29.", Letters::Dotted, 20),
 ];
 
+/// A secret in a text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Secret {
+    pub(super) place: Range<usize>,
+    /// More text might make it longer.
+    pub(super) is_open: bool,
+}
+
 /// Where the secrets of a text are, in order, apart from each other.
-pub(super) fn find(text: &[u8]) -> Vec<Range<usize>> {
+pub(super) fn find(text: &[u8]) -> Vec<Secret> {
     let mut found = Vec::new();
     random_words(text, &mut found);
     tokens(text, &mut found);
-    private_keys(text, &mut found);
     in_addresses(text, &mut found);
-    found.sort_unstable_by_key(|range| range.start);
+    let with_end = |place: Range<usize>| Secret { is_open: place.end == text.len(), place };
+    let mut found: Vec<Secret> = found.into_iter().map(with_end).collect();
+    key::find(text, &mut found);
+    found.sort_unstable_by_key(|secret| secret.place.start);
     found.dedup_by(|later, earlier| {
-        let touches = later.start <= earlier.end;
+        let touches = later.place.start <= earlier.place.end;
         if touches {
-            earlier.end = earlier.end.max(later.end);
+            earlier.place.end = earlier.place.end.max(later.place.end);
+            earlier.is_open |= later.is_open;
         }
         touches
     });
@@ -153,25 +166,6 @@ fn tokens(text: &[u8], found: &mut Vec<Range<usize>>) {
     }
 }
 
-/// Keys in PEM; one whose end is missing goes on to the end of the text.
-fn private_keys(text: &[u8], found: &mut Vec<Range<usize>>) {
-    let mut from = 0;
-    while let Some(begin) = position(text, b"-----BEGIN ", from) {
-        let head = text.get(begin..text.len().min(begin + 64)).unwrap_or_default();
-        from = begin + 1;
-        if position(head, b"PRIVATE KEY", 0).is_none() {
-            continue;
-        }
-        let end = position(text, b"-----END ", begin).and_then(|end| {
-            let closed = position(text, b"-----", end + 9)?;
-            Some(closed + 5)
-        });
-        let end = end.unwrap_or(text.len());
-        found.push(begin..end);
-        from = end;
-    }
-}
-
 /// `scheme://user:PASSWORD@host`, and what stands behind the `#` of a shared session's link.
 fn in_addresses(text: &[u8], found: &mut Vec<Range<usize>>) {
     let (mut from, mut end) = (0, 0);
@@ -206,7 +200,7 @@ fn in_addresses(text: &[u8], found: &mut Vec<Range<usize>>) {
 }
 
 /// Where `part` next stands in `text`.
-fn position(text: &[u8], part: &[u8], from: usize) -> Option<usize> {
+pub(super) fn position(text: &[u8], part: &[u8], from: usize) -> Option<usize> {
     let first = *part.first()?;
     let mut at = from;
     loop {
@@ -223,7 +217,7 @@ mod tests {
     use super::*;
 
     fn found(text: &str) -> Vec<&str> {
-        find(text.as_bytes()).into_iter().map(|range| text.get(range).unwrap()).collect()
+        find(text.as_bytes()).into_iter().map(|secret| text.get(secret.place).unwrap()).collect()
     }
 
     #[test]
