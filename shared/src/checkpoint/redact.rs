@@ -3,6 +3,7 @@
 //! A line of JSON is read as such: only the text of its strings is looked at, not that of keys, ids, paths and pictures,
 //! and what is clean keeps its bytes. Any other line is text. [`Redacted`] is the only kind of bytes that is stored.
 
+mod cut;
 mod json;
 mod key;
 mod parts;
@@ -12,6 +13,7 @@ mod view;
 
 use std::borrow::Cow;
 
+pub use self::cut::cut_words;
 pub use self::parts::Parts;
 pub use self::sanitised::sanitised;
 

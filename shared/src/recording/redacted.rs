@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 
 use super::transcript::{Entry, Line};
 use crate::checkpoint::redact::{self, Parts, Redacted};
-use crate::conversation::{Between, Block, Change, Message, Role, What};
+use crate::conversation::{Between, Block, Change, Message, Role, ToolContent, What};
 
 /// As many blocks are known by whose they are: what goes on is one of the newest.
 const MOST_BLOCKS: usize = 1_024;
@@ -69,7 +69,9 @@ impl RedactedLines {
             };
             lines = ready.map(clean).collect();
         }
-        lines.iter().map(|line| redact::line(line)).collect()
+        let is_cast = matches!(self.stages.first(), Some((Kind::Cast, _)));
+        let whole = |line: Vec<u8>| if is_cast { line } else { without_cut_words(&line).unwrap_or(line) };
+        lines.into_iter().map(|line| redact::line(&whole(line))).collect()
     }
 }
 
@@ -124,6 +126,47 @@ fn saying(kind: &Kind, line: &[u8], new: String) -> Option<Vec<u8>> {
     *text_of(&mut line.entry)?.1 = new;
     line.write(&mut out);
     Some(out)
+}
+
+/// The line of a tool call without the words of a secret of which it has a part only; `None` if it has none.
+///
+/// A later version has all that a tool said again, so that what it says while it runs may lack its last word. What is said
+/// once stays as it is.
+fn without_cut_words(line: &[u8]) -> Option<Vec<u8>> {
+    const TOOL: &[u8] = b"\"Tool\"";
+    if !line.windows(TOOL.len()).any(|part| part == TOOL) {
+        return None;
+    }
+    let (mut line, mut is_changed) = (Line::parse(line)?, false);
+    let Entry::Change(Change { what: What::Tool(_, call) | What::Set(_, Block::Tool(call)), .. }) =
+        &mut line.entry
+    else {
+        return None;
+    };
+    let mut take = |text: &mut String, goes_on: bool| {
+        if let Some(clean) = redact::cut_words(text, goes_on) {
+            (*text, is_changed) = (clean, true);
+        }
+    };
+    let runs = !matches!(call.status.as_deref(), Some("completed" | "failed"));
+    for text in call.title.iter_mut().chain(&mut call.more) {
+        take(text, false);
+    }
+    for content in call.content.iter_mut().flatten() {
+        match content {
+            ToolContent::Text(text) => take(text, runs),
+            ToolContent::Diff { old, new, .. } => {
+                for text in old.iter_mut().chain([new]) {
+                    take(text, false);
+                }
+            }
+            ToolContent::Terminal { output, exit, .. } => take(output, exit.is_none()),
+            ToolContent::Attachment(_) => {}
+        }
+    }
+    let mut out = Vec::new();
+    line.write(&mut out);
+    is_changed.then_some(out)
 }
 
 /// The words that a change has for a block, and the block's number.
@@ -235,6 +278,67 @@ mod tests {
             let lines = clean.split_inclusive(|byte| *byte == b'\n').skip(1);
             assert_eq!(lines.map(said_in).collect::<String>(), expected);
         }
+    }
+
+    #[test]
+    fn a_tool_that_said_a_part_of_a_secret_is_heard_without_it() {
+        use crate::conversation::{Content, Conversation, ToolCall, Update};
+
+        let mut conversation = Conversation::default();
+        let content = vec![ToolContent::Terminal {
+            id: "t".to_owned(),
+            command: String::new(),
+            output: String::new(),
+            exit: None,
+        }];
+        let call = ToolCall { content: Some(content), ..ToolCall::default() };
+        let mut changes = conversation.update(Update::ToolCall { id: "c".to_owned(), call });
+        // An editor polls: what is recorded is all that the terminal said so far, cut anywhere.
+        let said = format!("$ env\nTOKEN: {SECRET}\nPORT=80\nIn shared/src/recording/redacted.rs: v2_of_it");
+        for end in 1..=said.len() {
+            let output = said.get(..end).map(str::to_owned);
+            let exit = (end == said.len()).then(|| "0".to_owned());
+            changes.extend(conversation.update(Update::Terminal {
+                id: "t".to_owned(),
+                command: None,
+                output,
+                exit,
+            }));
+        }
+        // And text, which is whole once the call is.
+        for (text, status) in [(SECRET.split_at(20).0, None), ("Edited some_Thing_2", Some("completed"))] {
+            let content = Some(vec![ToolContent::Text(text.to_owned())]);
+            let call = ToolCall { content, status: status.map(str::to_owned), ..ToolCall::default() };
+            changes.extend(conversation.update(Update::ToolCall { id: "d".to_owned(), call }));
+        }
+        let message = Content::Text("done".to_owned());
+        changes.extend(conversation.update(Update::Chunk {
+            role: Role::Agent,
+            message: None,
+            content: message,
+        }));
+        let mut file = Vec::new();
+        for change in &changes {
+            Line { at: change.revision, entry: Entry::Change(change.clone()) }.write(&mut file);
+        }
+        let clean = through(RedactedLines::of_transcript(), &file);
+        assert!(!String::from_utf8_lossy(&clean).contains("ghp_01234"));
+        let mut transcript = crate::conversation::Transcript::default();
+        let mut versions = 0;
+        for line in clean.split_inclusive(|byte| *byte == b'\n') {
+            let Some(Line { entry: Entry::Change(change), .. }) = Line::parse(line) else {
+                panic!("no change")
+            };
+            transcript.apply(change);
+            versions += 1;
+        }
+        assert_eq!(versions, changes.len(), "all versions are there");
+        let words: Vec<String> = transcript.blocks().map(|(_, _, block)| block.words()).collect();
+        let last = said.replace(SECRET, "REDACTED");
+        assert_eq!(
+            words,
+            [format!("\n\n{last}\n"), "\nEdited some_Thing_2\n".to_owned(), "done\n".to_owned()]
+        );
     }
 
     fn said_in(line: &[u8]) -> String {

@@ -6,7 +6,7 @@ use core::ops::Range;
 use super::key;
 
 /// A word this long, in bytes, is measured …
-const LONG: usize = 10;
+pub(super) const LONG: usize = 10;
 /// … and is a secret if one of its bytes says more than this, in bits (upstream's bound).
 const RANDOM: f64 = 4.5;
 
@@ -100,7 +100,7 @@ pub(super) fn find(text: &[u8]) -> Vec<Secret> {
 }
 
 /// Upstream's letters of a word that may be random.
-fn is_word(byte: u8) -> bool {
+pub(super) fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'_' | b'=' | b'-')
 }
 
@@ -136,6 +136,38 @@ fn is_random(word: &[u8]) -> bool {
         -share * share.log2()
     });
     bits.sum::<f64>() > RANDOM
+}
+
+/// Fewer letters behind a token's prefix say nothing of it, and may be a word's.
+const FEW: usize = 4;
+
+/// Where the token begins that goes on to the end of `text`, whether it is whole or not.
+pub(super) fn unfinished_token(text: &[u8]) -> Option<usize> {
+    let is_part = |byte: &u8| Letters::Dotted.has(*byte);
+    let from = text.iter().rposition(|byte| !is_part(byte)).map_or(0, |before| before + 1);
+    let word = text.get(from..).unwrap_or_default();
+    let begins = |at: &usize| {
+        at.checked_sub(1).and_then(|before| word.get(before)).is_none_or(|byte| matches!(byte, b'-' | b'.'))
+            && TOKENS.iter().any(|(prefix, letters, _)| {
+                let behind = word.get(*at..).unwrap_or_default().strip_prefix(prefix.as_bytes());
+                behind
+                    .is_some_and(|behind| behind.len() >= FEW && behind.iter().all(|byte| letters.has(*byte)))
+            })
+    };
+    (0..word.len()).find(begins).map(|at| from + at)
+}
+
+/// Where the password of an address begins whose end is not there.
+pub(super) fn unfinished_password(text: &[u8]) -> Option<usize> {
+    let word = text.iter().rposition(u8::is_ascii_whitespace).map_or(0, |before| before + 1);
+    let from = position(text, b"://", word)? + 3;
+    let from = position(text, b":", from)? + 1;
+    let password = text.get(from..).unwrap_or_default();
+    // It may be a port, or no longer what is before the path.
+    let is_password = password.iter().any(|byte| !byte.is_ascii_digit());
+    let is_over =
+        text.get(word..)?.iter().rposition(|byte| matches!(byte, b'@' | b'/' | b'"' | b'\'' | b'`'));
+    (is_password && is_over.is_none_or(|over| word + over < from)).then_some(from)
 }
 
 fn tokens(text: &[u8], found: &mut Vec<Range<usize>>) {
