@@ -3,6 +3,7 @@
 //! A line of JSON is read as such: only the text of its strings is looked at, not that of keys, ids, paths and pictures,
 //! and what is clean keeps its bytes. Any other line is text. [`Redacted`] is the only kind of bytes that is stored.
 
+mod assigned;
 mod cut;
 mod json;
 mod key;
@@ -112,6 +113,14 @@ mod tests {
         let dirty = format!(r#"{{"a":["x\n{SECRET} y", {{"type":"text","text":"{SECRET}"}}],  "k" : 1}}"#);
         let expected = r#"{"a":["x\nREDACTED y", {"type":"text","text":"REDACTED"}],  "k" : 1}"#;
         assert_eq!(redacted(&dirty), expected);
+    }
+
+    #[test]
+    fn what_a_key_calls_a_secret_is_one_and_what_was_cut_to_fit_hides_none() {
+        let dirty = r#"{"db_password":"correct-horse","api_key":["abcd1234efgh"],"max_tokens":4096,"token":null,"secret":"it is a word","n":"x …"}"#;
+        let clean = r#"{"db_password":"REDACTED","api_key":["REDACTED"],"max_tokens":4096,"token":null,"secret":"it is a word","n":"x …"}"#;
+        assert_eq!(redacted(dirty), clean);
+        assert_eq!(redacted(r#"{"name":"echo ghp_01234567…"}"#), r#"{"name":"echo REDACTED…"}"#);
     }
 
     #[test]

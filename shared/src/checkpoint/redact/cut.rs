@@ -1,5 +1,7 @@
 //! Words that the end of a text cuts through: nothing else says of a part of a secret that it is one.
 
+use core::ops::Range;
+
 use super::MARK;
 use super::secrets::{LONG, is_word, unfinished_password, unfinished_token};
 
@@ -30,6 +32,15 @@ pub fn cut_words(text: &str, goes_on: bool) -> Option<String> {
     // One word may reach from end to end.
     let kept = text.get(from..to).unwrap_or_default();
     Some([before, mark(is_front), kept, mark(to < end && from < end), behind].concat())
+}
+
+/// Adds the last word of a text that was cut to fit a line, if it may be of a secret.
+pub(super) fn find(text: &[u8], found: &mut Vec<Range<usize>>) {
+    if let Some(whole) = text.strip_suffix("…".as_bytes())
+        && let Some(from) = unfinished(whole)
+    {
+        found.push(from..whole.len());
+    }
 }
 
 /// Where the last word begins, if it may be of a secret.

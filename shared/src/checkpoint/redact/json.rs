@@ -5,7 +5,8 @@ use std::ops::Range;
 
 use serde::de::IgnoredAny;
 
-use super::words;
+use super::assigned::{Named, is_value, named};
+use super::{MARK, words};
 use crate::checkpoint::compact::json::unquote;
 
 /// What is open is remembered so far down; below, every string is looked at, keys and names too.
@@ -20,6 +21,8 @@ enum Next {
     Name,
     /// What stands under `type`.
     Type,
+    /// What somebody calls a secret.
+    Secret(Named),
     /// Text.
     Text,
 }
@@ -59,6 +62,7 @@ pub(super) fn redact(json: &[u8]) -> Option<Cow<'_, [u8]>> {
                 let next = match inherited {
                     _ if is_object => Next::Key,
                     Next::Name => Next::Name,
+                    Next::Secret(named) => Next::Secret(named),
                     Next::Key | Next::Type | Next::Text => Next::Text,
                 };
                 open.push(Open { is_object, next, is_picture: false, before: changes.len() });
@@ -112,6 +116,7 @@ pub(super) fn end_of_string(json: &[u8], start: usize) -> Option<usize> {
 /// Reads a string as a key or a value; what takes its place.
 fn string(json: &[u8], place: Range<usize>, around: Option<&mut Open>) -> Option<Change> {
     let token = json.get(place.clone())?;
+    let mut secret = None;
     if let Some(around) = around {
         match around.next {
             Next::Key => {
@@ -123,6 +128,7 @@ fn string(json: &[u8], place: Range<usize>, around: Option<&mut Open>) -> Option
                 let kind: String = serde_json::from_slice(token).unwrap_or_default();
                 around.is_picture |= kind.starts_with("image") || kind == "base64";
             }
+            Next::Secret(named) => secret = Some(named),
             Next::Text => {}
         }
     }
@@ -133,6 +139,9 @@ fn string(json: &[u8], place: Range<usize>, around: Option<&mut Open>) -> Option
     } else {
         Cow::Borrowed(inner)
     };
+    if secret.is_some_and(|named| is_value(named, &text, true)) {
+        return Some(Change { place, text: format!("\"{MARK}\"") });
+    }
     match words(&text) {
         Cow::Borrowed(_) => None,
         Cow::Owned(clean) => {
@@ -151,6 +160,6 @@ fn after(key: &str) -> Next {
     } else if names.contains(&lower.as_str()) || lower.ends_with("id") || lower.ends_with("ids") {
         Next::Name
     } else {
-        Next::Text
+        named(lower.as_bytes()).map_or(Next::Text, Next::Secret)
     }
 }

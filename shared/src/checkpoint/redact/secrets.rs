@@ -3,7 +3,7 @@
 
 use core::ops::Range;
 
-use super::key;
+use super::{assigned, cut, key};
 
 /// A word this long, in bytes, is measured …
 pub(super) const LONG: usize = 10;
@@ -84,6 +84,8 @@ pub(super) fn find(text: &[u8]) -> Vec<Secret> {
     random_words(text, &mut found);
     tokens(text, &mut found);
     in_addresses(text, &mut found);
+    assigned::find(text, &mut found);
+    cut::find(text, &mut found);
     let with_end = |place: Range<usize>| Secret { is_open: place.end == text.len(), place };
     let mut found: Vec<Secret> = found.into_iter().map(with_end).collect();
     key::find(text, &mut found);
