@@ -24,7 +24,7 @@ fn main() -> ExitCode {
     match run(cli) {
         Ok(code) => code,
         // Who reads what is printed has enough.
-        Err(error) if is_broken_pipe(&error) => ExitCode::from(exit::BROKEN_PIPE),
+        Err(error) if is_broken_pipe(&error) && exit::nobody_reads() => ExitCode::from(exit::BROKEN_PIPE),
         Err(error) => {
             complain(&error);
             ExitCode::from(exit::FAILED)

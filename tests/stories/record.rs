@@ -405,9 +405,11 @@ async fn recordings_are_listed_exported_and_removed() {
     assert!(well && said.contains("Removed the recording") && said.contains("(top)"), "{said}");
     assert!(!root.join(&other).exists() && twin.exists());
     // Who has read enough is told nothing.
-    let script = "set -o pipefail; \"$0\" export --format txt -o - top | true; echo \"${PIPESTATUS[0]}\"";
+    lived(&sandbox, &["--title", "big"], "head -c 300000 /dev/zero | tr '\\0' x").await;
+    let script = "\"$0\" export --format cast -o - big | true; echo \"${PIPESTATUS[0]}\"";
     let piped = sandbox.command("bash").args(["-c", script]).arg(sharer_bin()).output().await.unwrap();
-    assert!(piped.stderr.is_empty() && !piped.stdout.starts_with(b"125"), "{piped:?}");
+    assert!(piped.stderr.is_empty() && piped.stdout == b"141\n", "{piped:?}");
+    assert!(run(&["rm", "big"]).await.0, "by its name");
     // A child alone, then all.
     let (child, _) = named(&sandbox, "child").await;
     assert!(run(&["rm", child["task_id"].as_str().unwrap()]).await.0);
