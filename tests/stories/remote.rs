@@ -2,7 +2,8 @@
 //! are in `matrix`; here is what they leave.
 
 use e2e::harness::driver::{home_that_knows, sharer};
-use e2e::harness::{Driver, LONG, Log, Relay, Sandbox, Sharer, until};
+use e2e::harness::process::Process;
+use e2e::harness::{Driver, LONG, Log, Relay, Sandbox, Sharer, sharer_bin, until};
 use e2e::viewer::Viewer;
 use shared::link::Link;
 use shared::viewer::{ChildSession, Closed, Event, Pill, Selection, State, Status};
@@ -158,6 +159,13 @@ async fn what_does_not_start_says_why() {
     let again = sharer(&home, &["driver", "add", "box", &other.key]).await;
     let why = String::from_utf8_lossy(&again.stderr).into_owned();
     assert!(!again.status.success() && why.contains("another driver is called \"box\" already"), "{why}");
+    // What is forgotten can be another one's name; the driver knows nothing of it.
+    assert!(sharer(&home, &["driver", "rm", "box"]).await.status.success());
+    assert!(sharer(&home, &["driver", "add", "box", &other.key]).await.status.success());
+    assert!(!sharer(&home, &["driver", "rm", "nobody"]).await.status.success());
+    for words in [&["driver", "rm", "box"][..], &["driver", "add", "box", &driver.key]] {
+        assert!(sharer(&home, words).await.status.success(), "{words:?}");
+    }
     for (on, words) in [("wrong", "does not accept this key"), ("none", "there is no driver called \"none\"")]
     {
         let run = sharer(&home, &["run", "--on", on, "--", "true"]).await;
@@ -280,4 +288,20 @@ async fn a_hundred_remote_tasks_run_at_once_on_one_driver() {
         task["state"] == "running" && task["name"].as_str().is_some_and(|name| name.starts_with("task-"))
     };
     assert_eq!(tasks.iter().filter(|task| runs_there(task)).count(), 100);
+}
+
+#[tokio::test]
+async fn a_driver_whose_relay_is_not_there_says_so() {
+    let home = Sandbox::new();
+    let mut command = home.command(sharer_bin());
+    // Nobody listens on the first of all ports.
+    command.args(["driver", "--relay", "http://127.0.0.1:1", "--name", "box"]);
+    let (process, stdout) = Process::start("driver", &home, command);
+    let look = async || {
+        let said = process.stderr();
+        if said.contains("127.0.0.1:1 cannot be reached") { Ok(()) } else { Err(said) }
+    };
+    until("it to say so", LONG, look).await;
+    assert_eq!(process.stderr().matches("cannot be reached").count(), 1, "once");
+    drop(stdout);
 }

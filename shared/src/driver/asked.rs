@@ -19,7 +19,7 @@ pub enum Failure {
     #[error("the relay of the driver cannot be reached")]
     NoRelay,
     /// The relay knows no such driver now.
-    #[error("the driver is not at its relay: is `sharer driver` running there?")]
+    #[error("the driver is not at its relay: is `sharer driver` running there, with the key that you have?")]
     Away,
     /// It does not answer.
     #[error("the driver does not answer")]

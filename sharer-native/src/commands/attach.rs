@@ -22,6 +22,9 @@ use crate::checkpoint::repository::Commit;
 use crate::checkpoint::{Repository, state};
 use crate::{exit, log};
 
+/// As much of each id where there are several.
+const SHORT: usize = 8;
+
 /// `sharer attach`; the exit status.
 pub fn attach(args: &AttachArgs) -> anyhow::Result<u8> {
     if let Some(path) = &args.log_file {
@@ -152,12 +155,15 @@ fn tell(
         return print(&format!("{done}\n"));
     }
     let names: Vec<_> = sessions.iter().map(|kept| kept.session.session_id.as_str()).collect();
-    let names = names.join(", ");
-    if done.is_same {
-        print(&format!("Checkpoint {id} has session {names} as it is.\n"))?;
-    } else {
-        print(&format!("Attached session {names} to checkpoint {id}.\n"))?;
-    }
+    let short = || names.iter().map(|name| name.get(..SHORT).unwrap_or(name)).collect::<Vec<_>>().join(", ");
+    print(&match (names.as_slice(), done.is_same) {
+        ([name], true) => format!("Checkpoint {id} has session {name} as it is.\n"),
+        ([name], false) => format!("Attached session {name} to checkpoint {id}.\n"),
+        (_, true) => {
+            format!("Checkpoint {id} has these {} sessions as they are: {}.\n", names.len(), short())
+        }
+        (_, false) => format!("Attached {} sessions to checkpoint {id}: {}.\n", names.len(), short()),
+    })?;
     match trailer {
         Trailer::Had => Ok(()),
         Trailer::Added { commit } => {

@@ -75,6 +75,11 @@ pub enum DriverOther {
     },
     /// List the drivers you know, and whether they are there
     Ls,
+    /// Forget a driver
+    Rm {
+        /// What you call it
+        name: String,
+    },
 }
 
 /// `sharer run`.

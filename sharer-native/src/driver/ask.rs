@@ -4,6 +4,7 @@ use std::io::{Read as _, Write as _};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use futures_util::future::join_all;
 use shared::card::Reach;
 use shared::driver::{Asker, AskerEffect, Contact, Granted, Start};
 use shared::entropy::Entropy;
@@ -34,7 +35,13 @@ pub fn driver(other: DriverOther) -> anyhow::Result<()> {
             } else {
                 key
             };
-            state::add(&name, &Contact::parse(&key)?)
+            let contact = Contact::parse(&key)?;
+            state::add(&name, &contact)?;
+            print(&format!("{name} is known now, at {}.\n", contact.base))
+        }
+        DriverOther::Rm { name } => {
+            state::remove(&name)?;
+            print(&format!("{name} is forgotten here. It goes on running, and so do its tasks.\n"))
         }
         DriverOther::Ls => runtime()?.block_on(ls()),
     }
@@ -62,32 +69,36 @@ async fn ls() -> anyhow::Result<()> {
         );
     }
     let width = known.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
-    for (name, contact) in known {
-        let base = contact.base.clone();
-        let mut line = line(contact, entropy()?)?;
-        line.machine.seek(clock::now());
-        let looked = tokio::time::timeout(LOOK, async {
-            loop {
-                while let Some(news) = line.news() {
-                    match news {
-                        AskerEffect::Found => return "can be asked".to_owned(),
-                        AskerEffect::Missing(why) => return why.to_string(),
-                        AskerEffect::Connect
-                        | AskerEffect::Close(_)
-                        | AskerEffect::Report(_)
-                        | AskerEffect::Told(..)
-                        | AskerEffect::Failed(..) => {}
-                    }
-                }
-                line.step().await;
-            }
-        });
-        let looked = looked.await.ok();
-        let stands = looked.or_else(|| line.trouble().map(str::to_owned));
-        let stands = stands.unwrap_or_else(|| "does not answer".to_owned());
-        print(&format!("{name:width$}  {base}  {stands}\n"))?;
+    let looks = known.iter().map(|(_, contact)| stands(contact.clone()));
+    for ((name, contact), stands) in known.iter().zip(join_all(looks).await) {
+        print(&format!("{name:width$}  {}  {}\n", contact.base, stands?))?;
     }
     Ok(())
+}
+
+/// How a driver stands, in words.
+async fn stands(contact: Contact) -> anyhow::Result<String> {
+    let mut line = line(contact, entropy()?)?;
+    line.machine.seek(clock::now());
+    let looked = tokio::time::timeout(LOOK, async {
+        loop {
+            while let Some(news) = line.news() {
+                match news {
+                    AskerEffect::Found => return "can be asked".to_owned(),
+                    AskerEffect::Missing(why) => return why.to_string(),
+                    AskerEffect::Connect
+                    | AskerEffect::Close(_)
+                    | AskerEffect::Report(_)
+                    | AskerEffect::Told(..)
+                    | AskerEffect::Failed(..) => {}
+                }
+            }
+            line.step().await;
+        }
+    });
+    let looked = looked.await.ok();
+    let stands = looked.or_else(|| line.trouble().map(str::to_owned));
+    Ok(stands.unwrap_or_else(|| "does not answer".to_owned()))
 }
 
 fn entropy() -> anyhow::Result<Entropy> {

@@ -19,8 +19,20 @@ pub struct Driving {
     pub line: Line<Driver>,
     /// Where it starts tasks.
     pub allowed: Place,
+    /// What its person was told of its relay since it could be asked.
+    pub trouble: Option<String>,
     /// No other process is this driver as long as this is kept.
     _own: std::fs::File,
+}
+
+impl Driving {
+    /// Tells why the relay cannot be reached, each reason once.
+    pub fn tell_trouble(&mut self, tell: impl FnOnce(&str)) {
+        if let Some(trouble) = self.line.trouble().filter(|why| self.trouble.as_deref() != Some(*why)) {
+            tell(&format!("sharer driver: {trouble}; it is tried again\n"));
+            self.trouble = Some(trouble.to_owned());
+        }
+    }
 }
 
 /// Settles what the command line says; prints the driver's key when there is a new one.
@@ -58,5 +70,6 @@ pub fn prepare(args: &DriveArgs) -> anyhow::Result<(Config, Driving)> {
         keep: None,
         record: args.record.limits(),
     };
-    Ok((config, Driving { line: Line::new(machine, relay.clone()), allowed, _own: own.lock }))
+    let line = Line::new(machine, relay.clone());
+    Ok((config, Driving { line, allowed, trouble: None, _own: own.lock }))
 }

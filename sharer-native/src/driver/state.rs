@@ -95,10 +95,19 @@ pub fn add(name: &str, contact: &Contact) -> anyhow::Result<()> {
     match known(name) {
         Ok(before) if before == *contact => return Ok(()),
         // Another driver, or the same one with another key: which of them is meant, only a person knows.
-        Ok(_) => bail!("another driver is called {name:?} already: remove {} first", path.display()),
+        Ok(_) => bail!("another driver is called {name:?} already: `sharer driver rm {name}` forgets it"),
         Err(_) => {}
     }
     write(&path, contact.to_string().as_bytes()).with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// Forgets the driver of this name.
+pub fn remove(name: &str) -> anyhow::Result<()> {
+    let path = directory("drivers")?.join(checked(name)?);
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => bail!("there is no driver called {name:?}"),
+        done => done.context("the driver's key cannot be removed"),
+    }
 }
 
 /// The driver that goes by a name.

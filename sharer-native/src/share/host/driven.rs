@@ -31,6 +31,9 @@ impl Host {
         while let Some((driver, told)) = self.lines.told() {
             self.take_told(&driver, told);
         }
+        if let Some(driving) = &mut self.lines.driver {
+            driving.tell_trouble(banner::show);
+        }
     }
 
     fn take_order(&mut self, order: DriverEffect) {
@@ -49,6 +52,9 @@ impl Host {
             DriverEffect::Kill(task) => self.kill_task(&task),
             DriverEffect::Registered => {
                 tracing::info!("registered");
+                if let Some(driving) = &mut self.lines.driver {
+                    driving.trouble = None;
+                }
                 banner::show(&format!("sharer driver: {} can be asked\n", self.title));
             }
             DriverEffect::Refused(Refusal::Replaced) => {
