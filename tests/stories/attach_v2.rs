@@ -276,9 +276,37 @@ async fn when_v1_fails_v2_and_the_commit_stay_as_they_were() {
     let output = repo.sharer(&["attach", "two", "--transcript", file.to_str().unwrap(), "--force"]).await;
     assert!(!output.status.success());
     assert_eq!(repo.git(&["for-each-ref"]).await, refs);
+    let notes = repo.dir.join(".git/sharer-checkpoints-behind");
+    let noted = || std::fs::read_dir(&notes).map_or(0, Iterator::count);
+    assert_eq!(noted(), 0, "what v1 has not v2 does not lack");
     std::fs::remove_file(lock).unwrap();
+    // What was noted of it all the same, as by one that was killed, goes.
+    std::fs::create_dir_all(&notes).unwrap();
+    std::fs::write(notes.join("0123456789ab"), "{}").unwrap();
+    assert!(repo.sharer(&["checkpoints", "sync"]).await.status.success());
+    assert_eq!(noted(), 0);
     repo.session("two", "b").await;
     assert!(verify(&repo).await.0);
+}
+
+#[tokio::test]
+async fn who_holds_v2s_lock_keeps_nobody_from_v1() {
+    let sandbox = Sandbox::new();
+    let repo = Repo::new(&sandbox, "repo").await;
+    repo.switch_v2(true);
+    let id = id_of(&repo.session("one", "a").await);
+    let locks = repo.dir.join(".git/entire-persistent-ref-locks");
+    let lock = locks.join("refs_entire_checkpoints_v2_main.lock");
+    let file = repo.transcript("two", "b");
+    // The very lock that upstream takes.
+    let mut command = repo.command("flock");
+    command.arg(&lock).arg(sharer_bin()).args(["attach", "two", "--force", "--transcript"]).arg(&file);
+    let output = command.output().await.unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success() && said.contains("v1 has it, v2 does not"), "{said}");
+    assert!(repo.dir.join(".git/sharer-checkpoints-behind").join(&id).exists());
+    assert!(repo.sharer(&["checkpoints", "sync"]).await.status.success());
+    are_equal(&repo, &id).await;
 }
 
 #[tokio::test]

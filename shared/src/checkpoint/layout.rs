@@ -22,6 +22,9 @@ pub const EVENTS: &str = "recording.jsonl";
 /// All that a recording has, beside the raw transcript in v1 and in v2.
 pub const RECORDED: [&str; 3] = [CAST, MANIFEST, EVENTS];
 
+/// The raw transcript's name in the oldest checkpoints.
+pub const LEGACY: &str = "full.log";
+
 /// A checkpoint's own record, in any store.
 pub const ROOT: &str = "metadata.json";
 

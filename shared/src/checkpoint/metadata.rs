@@ -177,14 +177,17 @@ pub fn sessions(root: &Record) -> Result<Vec<Record>, Malformed> {
 pub struct Listed<'a> {
     /// The session's record.
     pub record: &'a Record,
-    /// Whether its transcript, and so the transcript's hash, is there.
+    /// Whether its transcript is there.
     pub transcript: bool,
+    /// Whether the transcript's hash is.
+    pub hash: bool,
     /// Whether its prompts are there.
     pub prompt: bool,
 }
 
 /// The record of a checkpoint with these sessions, over the one it had: sums and unions are made anew (CHECKPOINTS 13),
-/// strategy, branch and version are those of `last`, the session written last.
+/// strategy, branch and version are those of `last`, the session written last. In v1 what is said of the files of others
+/// stays as it is.
 pub fn root(
     id: &CheckpointId,
     old: Option<&Record>,
@@ -218,12 +221,20 @@ pub fn root(
     set.value("checkpoints_count", &count);
     set.list("files_touched", &files);
     let entries = listed.iter().enumerate().map(|(slot, listed)| {
-        let mut entry = pointers.get(slot).cloned().unwrap_or_default();
+        let own = pointers.get(slot);
+        if let Some(own) = own.filter(|_| store == Store::V1 && slot != last) {
+            return own.text(2);
+        }
+        let mut entry = own.cloned().unwrap_or_default();
+        if store == Store::V1 {
+            // A new transcript took it away.
+            entry.remove("compact_transcript");
+        }
         let mut set = Setter { record: &mut entry, order: POINTER_KEYS };
         let file = |name: &str| layout::pointer(id, &format!("{slot}/{name}"));
         set.text("metadata", &layout::pointer(id, &Store::record(slot)));
         set.text("transcript", &if listed.transcript { file(store.transcript()) } else { String::new() });
-        set.text("content_hash", &if listed.transcript { file(store.hash()) } else { String::new() });
+        set.text("content_hash", &if listed.hash { file(store.hash()) } else { String::new() });
         let prompt = if listed.prompt { layout::pointer(id, &Store::prompt(slot)) } else { String::new() };
         set.value("prompt", &prompt);
         entry.text(2)
@@ -244,7 +255,10 @@ pub fn root_in_v2(
     old: Option<&Record>,
     listed: &[Listed<'_>],
 ) -> Result<Record, Malformed> {
-    let mut base = old.unwrap_or(v1).clone();
+    let mut base = old.cloned().unwrap_or_default();
+    for (key, value) in v1.entries() {
+        base.set_raw(key, value.to_owned(), ROOT_KEYS);
+    }
     base.remove("sessions");
     let mut root = root(id, Some(&base), listed, usize::MAX, Store::Main)?;
     for key in ["cli_version", "strategy", "branch"] {
@@ -326,7 +340,8 @@ mod tests {
         let records = [first, second].map(|session| session.record(&id(), None));
         assert_eq!(String::from_utf8(records[0].encode()).unwrap(), SESSION);
         assert_eq!(records[0].encode().len(), 454);
-        let listed = records.each_ref().map(|record| Listed { record, transcript: true, prompt: true });
+        let listed =
+            records.each_ref().map(|record| Listed { record, transcript: true, hash: true, prompt: true });
         // Lengths and words as in the specification; that the objects have its hashes is shown with git.
         for (store, length) in [(Store::V1, 769), (Store::Main, 787)] {
             let one = root(&id(), None, listed.get(..1).unwrap(), 0, store).unwrap();
@@ -366,7 +381,8 @@ mod tests {
         let second =
             Record::parse(br#"{"session_id":"b","checkpoints_count":2,"files_touched":["a","c\\d"]}"#)
                 .unwrap();
-        let listed = [&first, &second].map(|record| Listed { record, transcript: false, prompt: false });
+        let listed =
+            [&first, &second].map(|record| Listed { record, transcript: false, hash: false, prompt: false });
         let root = root(&id(), Some(&old), &listed, 0, Store::V1).unwrap();
         let text = String::from_utf8(root.encode()).unwrap();
         for part in [

@@ -58,6 +58,12 @@ pub enum Refusal {
         /// Below the checkpoint's folder.
         path: String,
     },
+    /// There is a session that the checkpoint's record does not list: its slot would be another's.
+    #[error("{path} is of no session that metadata.json lists")]
+    Unlisted {
+        /// Below the checkpoint's folder.
+        path: String,
+    },
     /// There are files, but no record of the checkpoint.
     #[error("the checkpoint has files, but no metadata.json")]
     NoRoot,
@@ -76,6 +82,11 @@ impl Held {
         let root = Record::parse(root).map_err(unreadable(super::layout::ROOT))?;
         super::metadata::checkpoint_id(&root).map_err(unreadable(super::layout::ROOT))?;
         let listed = super::metadata::sessions(&root).map_err(unreadable(super::layout::ROOT))?;
+        let is_unlisted =
+            |path: &&String| super::layout::slot(path).is_some_and(|(slot, _)| slot >= listed.len());
+        if let Some(path) = self.files.keys().find(is_unlisted) {
+            return Err(Refusal::Unlisted { path: path.clone() });
+        }
         let records = (0..listed.len()).map(|slot| {
             let path = super::layout::Store::record(slot);
             let json = self.records.get(&slot).ok_or_else(|| Refusal::Missing { path: path.clone() })?;
@@ -85,6 +96,13 @@ impl Held {
         });
         let records = records.collect::<Result<_, _>>()?;
         Ok(Some((root, records)))
+    }
+
+    /// The pieces of a session's transcript as a store has them, in order.
+    fn transcript(&self, slot: usize, store: super::layout::Store) -> Vec<&Object> {
+        let names: Vec<&str> = self.of(slot).map(|(name, _)| name).collect();
+        let pieces = super::layout::pieces(names.into_iter(), store.transcript());
+        pieces.into_iter().filter_map(|name| self.files.get(&format!("{slot}/{name}"))).collect()
     }
 
     /// The files of a session, without its slot's number.

@@ -5,12 +5,14 @@
 
 use core::fmt;
 
-use serde::de::{DeserializeOwned, MapAccess, Visitor};
+use serde::de::{DeserializeOwned, Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
 /// The largest record that is read, in bytes: upstream bounds none, and some grew beyond what can be pushed.
 pub const MAX_RECORD: usize = 16 * 1024 * 1024;
+/// A record has no more keys: each is looked for among those before it.
+const MAX_KEYS: usize = 16_384;
 
 /// See the module. Keys are in the order of the file.
 #[derive(Debug, Clone, Default)]
@@ -49,6 +51,11 @@ impl Record {
     /// A key's value as it stands in the file.
     pub fn raw(&self, key: &str) -> Option<&RawValue> {
         self.0.iter().find(|(own, _)| own == key).map(|(_, value)| value.as_ref())
+    }
+
+    /// Its keys and values, in order.
+    pub fn entries(&self) -> impl Iterator<Item = (&str, &RawValue)> {
+        self.0.iter().map(|(key, value)| (key.as_str(), value.as_ref()))
     }
 
     /// Sets a key where it stands, or else behind all that come before it in `order`.
@@ -127,6 +134,9 @@ impl<'de> Deserialize<'de> for Record {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Record, A::Error> {
                 let mut record = Record::default();
                 while let Some((key, value)) = map.next_entry::<String, Box<RawValue>>()? {
+                    if record.0.len() == MAX_KEYS {
+                        return Err(A::Error::custom("it has too many keys"));
+                    }
                     record.set_raw(&key, value, &[]);
                 }
                 Ok(record)

@@ -21,8 +21,13 @@ impl Repository {
         std::fs::write(self.notes().join(id.as_str()), format!("{why}\n"))
     }
 
+    /// Whether it was noted.
+    pub(super) fn is_behind(&self, id: &CheckpointId) -> bool {
+        self.notes().join(id.as_str()).exists()
+    }
+
     /// Forgets that it does.
-    pub(super) fn forget_behind(&self, id: &CheckpointId) {
+    pub fn forget_behind(&self, id: &CheckpointId) {
         // It was not noted, mostly.
         drop(std::fs::remove_file(self.notes().join(id.as_str())));
     }

@@ -1,6 +1,7 @@
 //! Sessions put into a checkpoint: into v1, and v2 made equal to it.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use gix::ObjectId;
 use shared::checkpoint::id::{CheckpointId, Name};
@@ -15,6 +16,11 @@ use super::{Error, Repository, rotation, upstream};
 
 /// A plan is made anew so often when others moved a ref meanwhile.
 const ATTEMPTS: u32 = 12;
+
+/// v1's lock is waited for so long: others hold it for as long as a write takes.
+const LOCK: Duration = Duration::from_mins(1);
+/// v2's so long: who writes both has v1's first, and what v2 lacks can be brought over later.
+const V2_LOCK: Duration = Duration::from_secs(5);
 
 /// What is to be kept.
 #[derive(Debug)]
@@ -57,13 +63,29 @@ pub enum V2 {
 /// Then no ref of the checkpoints has moved.
 pub fn keep(repo: &Repository, keep: &Keep<'_>) -> Result<Done, Error> {
     upstream::adopt(repo, keep.is_named.then_some(keep.id))?;
-    let names: &[&str] = if keep.v2 { &[V1, V2_MAIN, V2_FULL] } else { &[V1] };
-    let _locks = repo.lock(names)?;
+    let _lock = repo.lock(&[V1], LOCK)?;
+    // Somebody who holds v2's keeps nobody from v1.
+    let locked = if keep.v2 { repo.lock(&[V2_MAIN, V2_FULL], V2_LOCK).map(Some) } else { Ok(None) };
+    let (_v2_locks, unlocked) = match locked {
+        Ok(locks) => (locks, None),
+        Err(why) => (None, Some(Failure { reference: V2_MAIN, stage: "lock", why: why.to_string() })),
+    };
+    let (was_behind, before) = (repo.is_behind(keep.id), repo.tip(V1)?);
+    let kept = with_retries(repo, keep, unlocked.as_ref());
+    // Nothing of this is in v1, so v2 does not lack it.
+    if kept.is_err() && !was_behind && repo.tip(V1).is_ok_and(|now| now == before) {
+        repo.forget_behind(keep.id);
+    }
+    kept
+}
+
+/// Plans and moves until nobody was faster.
+fn with_retries(repo: &Repository, keep: &Keep<'_>, unlocked: Option<&Failure>) -> Result<Done, Error> {
     for attempt in 0..ATTEMPTS {
         if attempt > 0 {
             pause(5 << attempt.min(6));
         }
-        if let Some(done) = once(repo, keep)? {
+        if let Some(done) = once(repo, keep, unlocked)? {
             if matches!(done.v2, V2::Whole(_))
                 && let Err(why) = rotation::rotate(repo)
             {
@@ -76,7 +98,7 @@ pub fn keep(repo: &Repository, keep: &Keep<'_>) -> Result<Done, Error> {
 }
 
 /// Plans from where the refs are, writes, and moves them; `None` if somebody moved them meanwhile.
-fn once(repo: &Repository, keep: &Keep<'_>) -> Result<Option<Done>, Error> {
+fn once(repo: &Repository, keep: &Keep<'_>, unlocked: Option<&Failure>) -> Result<Option<Done>, Error> {
     let tip = repo.tip(V1)?;
     let tree = tip.map(|tip| repo.tree_at(tip)).transpose()?;
     let before = repo.held(tree, keep.id)?;
@@ -99,7 +121,11 @@ fn once(repo: &Repository, keep: &Keep<'_>) -> Result<Option<Done>, Error> {
         moves.push(Move { name: V1.to_owned(), from: tip, to });
     }
     let is_same = moves.is_empty();
-    let prepared = keep.v2.then(|| v2::prepare(repo, keep.id, &before, &held)).transpose();
+    let prepare = || match unlocked {
+        Some(failure) => Err(failure.clone()),
+        None => v2::prepare(repo, keep.id, &before, &held),
+    };
+    let prepared = keep.v2.then(prepare).transpose();
     let (v2_moves, v2) = match prepared {
         Ok(None) => (Vec::new(), V2::Off),
         Ok(Some(prepared)) => (prepared.moves, V2::Whole(prepared.only_here)),

@@ -14,6 +14,8 @@ use super::{Error, Repository, upstream, words};
 const MAX_TREE: u64 = 32 * 1024 * 1024;
 /// A checkpoint with more files and folders is none that anybody wrote.
 const MAX_FILES: usize = 100_000;
+/// All records of a checkpoint, in bytes: small repositories can name one over and over.
+const MAX_RECORDS: u64 = 64 * 1024 * 1024;
 /// Folders in folders of a checkpoint: upstream has four.
 const MAX_DEPTH: usize = 16;
 
@@ -162,8 +164,13 @@ impl Repository {
 
     /// Reads the records among the files anew.
     pub(super) fn read_records(&self, held: &mut Held, id: &CheckpointId) -> Result<(), Error> {
-        let most = u64::try_from(MAX_RECORD).unwrap_or(u64::MAX);
-        let read = |path: &str, object: &Object| self.blob(id_of(object)?, &layout::pointer(id, path), most);
+        let mut left = MAX_RECORDS;
+        let mut read = |path: &str, object: &Object| {
+            let most = left.min(u64::try_from(MAX_RECORD).unwrap_or(u64::MAX));
+            let record = self.blob(id_of(object)?, &layout::pointer(id, path), most)?;
+            left = left.saturating_sub(record.len() as u64);
+            Ok::<_, Error>(record)
+        };
         held.root = held.files.get(ROOT).map(|object| read(ROOT, object)).transpose()?;
         held.records.clear();
         for (path, object) in &held.files {

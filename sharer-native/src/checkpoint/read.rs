@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use gix::ObjectId;
 use shared::checkpoint::id::{CheckpointId, Name};
 use shared::checkpoint::layout::{
-    self, CAST, EVENTS, MANIFEST, ROOT, Store, V1, V1_REMOTE, V2_FULL, V2_MAIN,
+    self, CAST, EVENTS, LEGACY, MANIFEST, ROOT, Store, V1, V1_REMOTE, V2_FULL, V2_MAIN,
 };
 use shared::checkpoint::metadata;
 use shared::checkpoint::plan::Held;
@@ -294,7 +294,7 @@ impl Checkpoint {
     /// The transcript's name in the oldest checkpoints.
     fn legacy(&self, session: &Session) -> Option<(&Held, usize)> {
         let slot = session.in_v1?;
-        self.v1.files.contains_key(&format!("{slot}/full.log")).then_some((&self.v1, slot))
+        self.v1.files.contains_key(&format!("{slot}/{LEGACY}")).then_some((&self.v1, slot))
     }
 
     /// Gives `to` a part of a session piece by piece, and says whether it is what its hash says; `None` if there is no hash.
@@ -323,7 +323,7 @@ impl Checkpoint {
             };
         }
         match self.legacy(session).filter(|_| part == Part::Raw) {
-            Some((held, slot)) => repo.pieces(&self.id, held, slot, "full.log", to).map(|()| None),
+            Some((held, slot)) => repo.pieces(&self.id, held, slot, LEGACY, to).map(|()| None),
             None => Err(Error::NotFound(format!("session {} has no {}", session.slot(), part.words()))),
         }
     }

@@ -11,8 +11,6 @@ use shared::checkpoint::layout::{V1, V2_ARCHIVES};
 
 use super::{Error, Repository, words};
 
-/// Locks are waited for so long: others hold them for as long as a write takes.
-const LOCK: Duration = Duration::from_mins(1);
 /// Commits that are looked at to find whether one came from another.
 const MAX_HISTORY: usize = 100_000;
 
@@ -150,11 +148,11 @@ impl Repository {
     }
 
     /// Keeps others of upstream's kind away from these refs (its lock files), and waits until they are free.
-    pub(super) fn lock(&self, names: &[&str]) -> Result<Locks, Error> {
+    pub(super) fn lock(&self, names: &[&str], wait: Duration) -> Result<Locks, Error> {
         let what = "the lock of the checkpoints";
         let dir = self.common().join("entire-persistent-ref-locks");
         std::fs::create_dir_all(&dir).map_err(Error::file(what))?;
-        let until = Instant::now() + LOCK;
+        let until = Instant::now() + wait;
         let mut held = Vec::new();
         for name in names {
             let path = dir.join(format!("{}.lock", name.replace('/', "_")));

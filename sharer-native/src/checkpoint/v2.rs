@@ -64,6 +64,10 @@ impl Side {
         let mut changes = BTreeMap::new();
         repo.apply(id, &mut self.held, edits, &mut changes)?;
         let tree = repo.spliced(self.tree, changes)?;
+        // Made again it may be what it was.
+        if self.tree == Some(tree) {
+            return Ok(());
+        }
         let parent = repo.parent(self.commit, FIRST)?;
         self.commit = Some(repo.commit_of(tree, Some(parent), &format!("Checkpoint: {id}\n"))?);
         self.tree = Some(tree);

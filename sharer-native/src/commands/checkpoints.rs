@@ -64,33 +64,37 @@ fn asked(repo: &Repository, checkpoint: &Checkpoint, session: &Session) -> Strin
 
 fn ls(repo: &Repository, as_json: bool) -> anyhow::Result<()> {
     let ids = repo.list()?;
-    let mut all = Vec::new();
+    let now = clock::now().wall.0;
+    let (mut values, mut lines) = (Vec::new(), Vec::new());
     for id in &ids {
-        match repo.checkpoint(id) {
-            Ok(checkpoint) => {
-                let times = checkpoint.sessions.iter().map(|session| text(&session.record, "created_at"));
-                all.push((times.max().unwrap_or_default(), checkpoint));
+        let checkpoint = match repo.checkpoint(id) {
+            Ok(checkpoint) => checkpoint,
+            Err(error) => {
+                print(&format!("{id}  cannot be read: {}\n", plain(&error.to_string())))?;
+                continue;
             }
-            Err(error) => print(&format!("{id}  cannot be read: {}\n", plain(&error.to_string())))?,
+        };
+        let times = checkpoint.sessions.iter().map(|session| text(&session.record, "created_at"));
+        let newest = times.max().unwrap_or_default();
+        if as_json {
+            values.push(json!({
+                "checkpoint_id": checkpoint.id.as_str(), "created_at": newest, "sessions": checkpoint.sessions.len(),
+                "stores": checkpoint.stores(), "troubles": checkpoint.troubles,
+            }));
+        } else {
+            let line = described(repo, &checkpoint, &newest, now);
+            lines.push((newest, line));
         }
     }
     if as_json {
-        let value = |(newest, checkpoint): &(String, Checkpoint)| {
-            json!({
-                "checkpoint_id": checkpoint.id.as_str(), "created_at": newest, "sessions": checkpoint.sessions.len(),
-                "stores": checkpoint.stores(), "troubles": checkpoint.troubles,
-            })
-        };
-        let all: serde_json::Value = all.iter().map(value).collect();
-        return print(&format!("{all}\n"));
+        return print(&format!("{}\n", serde_json::Value::from(values)));
     }
     if ids.is_empty() {
         return print("This repository has no checkpoints.\n");
     }
     // As the history of a repository is shown.
-    all.sort_by(|(one, _), (other, _)| other.cmp(one));
-    let now = clock::now().wall.0;
-    all.iter().try_for_each(|(newest, checkpoint)| print(&described(repo, checkpoint, newest, now)))
+    lines.sort_by(|(one, _), (other, _)| other.cmp(one));
+    lines.iter().try_for_each(|(_, line)| print(line))
 }
 
 /// A checkpoint on one line: when, of whom, and what was asked or run.
@@ -295,6 +299,11 @@ fn sync(repo: &Repository) -> anyhow::Result<()> {
                 print(&format!("{id}  {}\n", plain(&why)))?;
             }
         }
+    }
+    // Of what was never written nothing is behind.
+    let all = repo.list()?;
+    for id in repo.behind().iter().filter(|id| !all.contains(id)) {
+        repo.forget_behind(id);
     }
     print(&format!("v2 has {whole} checkpoints as v1 has them.\n"))?;
     anyhow::ensure!(behind == 0, "{behind} checkpoints could not be brought over");

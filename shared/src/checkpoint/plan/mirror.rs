@@ -51,25 +51,36 @@ struct Known {
     record: Record,
 }
 
+/// A session's name, and how many of it were before: a name may be there twice.
+type Key = (Name, usize);
+
+/// The key of the next session of this name.
+fn key(name: Name, seen: &mut BTreeMap<Name, usize>) -> Key {
+    let count = seen.entry(name.clone()).or_default();
+    *count += 1;
+    (name, *count - 1)
+}
+
 impl Mirror<'_> {
     /// Sessions by name, as v2's main ref has them; a slot without a record has none.
-    fn known(&self) -> Result<BTreeMap<Name, Known>, Refusal> {
-        let mut known = BTreeMap::new();
+    fn known(&self) -> Result<BTreeMap<Key, Known>, Refusal> {
+        let (mut known, mut seen) = (BTreeMap::new(), BTreeMap::new());
         for (slot, json) in &self.main.records {
             let unreadable = |why| Refusal::Unreadable { path: Store::record(*slot), why };
             let record = Record::parse(json).map_err(unreadable)?;
             let name = metadata::session_id(&record).map_err(unreadable)?;
-            known.entry(name).or_insert(Known { slot: *slot, record });
+            known.insert(key(name, &mut seen), Known { slot: *slot, record });
         }
         Ok(known)
     }
 
     /// What one session has in v1, by slot.
-    fn sessions(&self) -> Result<(Record, Vec<(Name, Record)>), Refusal> {
+    fn sessions(&self) -> Result<(Record, Vec<(Key, Record)>), Refusal> {
         let (root, records) = self.v1.read()?.ok_or(Refusal::NoRoot)?;
+        let mut seen = BTreeMap::new();
         let named = records.into_iter().enumerate().map(|(slot, record)| {
             let unreadable = |why| Refusal::Unreadable { path: Store::record(slot), why };
-            Ok((metadata::session_id(&record).map_err(unreadable)?, record))
+            Ok((key(metadata::session_id(&record).map_err(unreadable)?, &mut seen), record))
         });
         Ok((root, named.collect::<Result<_, Refusal>>()?))
     }
@@ -78,12 +89,17 @@ impl Mirror<'_> {
     fn has_compact(&self, slot: usize, known: Option<&Known>) -> bool {
         let Some(Known { slot: own, .. }) = known else { return false };
         let file = |name: &str| format!("{own}/{name}");
-        let raw = self.v1.files.get(&format!("{slot}/{}", Store::V1.hash()));
+        let hash = self.v1.files.get(&format!("{slot}/{}", Store::V1.hash()));
         // Readers take the newest generation that has the file.
         let mut full = std::iter::once(self.current).chain(self.archived);
-        let newest = full.find_map(|held| held.files.get(&file(Store::Full.hash())));
-        raw.is_some()
-            && raw == newest
+        let is_of_this = if hash.is_some() {
+            hash == full.find_map(|held| held.files.get(&file(Store::Full.hash())))
+        } else {
+            let newest = full.find(|held| held.files.contains_key(&Store::Full.piece(*own, 0)));
+            let raw = self.v1.transcript(slot, Store::V1);
+            newest.is_some_and(|held| held.transcript(*own, Store::Full) == raw)
+        };
+        is_of_this
             && self.main.files.contains_key(&file(Store::Main.transcript()))
             && self.main.files.contains_key(&file(Store::Main.hash()))
     }
@@ -96,7 +112,7 @@ impl Mirror<'_> {
 pub fn wanted(mirror: &Mirror<'_>) -> Result<Vec<usize>, Refusal> {
     let known = mirror.known()?;
     let (_, sessions) = mirror.sessions()?;
-    let lacks = |(slot, (name, _)): (usize, &(Name, Record))| {
+    let lacks = |(slot, (name, _)): (usize, &(Key, Record))| {
         let has_raw = mirror.v1.files.contains_key(&Store::V1.piece(slot, 0));
         (has_raw && !mirror.has_compact(slot, known.get(name))).then_some(slot)
     };
@@ -112,7 +128,7 @@ pub fn mirror(mirror: &Mirror<'_>, compacts: &BTreeMap<usize, Compact>) -> Resul
     let Mirror { id, v1, main, current, archived } = mirror;
     let old_root = main.root.as_deref().map(Record::parse).transpose().map_err(at_root)?;
     let (known, (v1_root, sessions)) = (mirror.known()?, mirror.sessions()?);
-    let names: BTreeSet<&Name> = sessions.iter().map(|(name, _)| name).collect();
+    let names: BTreeSet<&Key> = sessions.iter().map(|(name, _)| name).collect();
     let mut only_here: Vec<_> = known.iter().filter(|(name, _)| !names.contains(name)).collect();
     only_here.sort_by_key(|(_, known)| known.slot);
 
@@ -123,6 +139,8 @@ pub fn mirror(mirror: &Mirror<'_>, compacts: &BTreeMap<usize, Compact>) -> Resul
     }
     let behind = only_here.iter().enumerate();
     moves.extend(behind.map(|(at, (_, known))| (known.slot, sessions.len() + at)));
+    let is_known = |slot: usize| sessions.get(slot).is_some_and(|(name, _)| known.contains_key(name));
+    strays(main, current, sessions.len() + only_here.len(), is_known, &mut moves);
     let moved = |held: &Held| -> BTreeMap<String, Content> {
         let stays = held.files.iter().filter_map(|(path, object)| {
             let path = match layout::slot(path) {
@@ -146,7 +164,8 @@ pub fn mirror(mirror: &Mirror<'_>, compacts: &BTreeMap<usize, Compact>) -> Resul
             main_files.insert(transcript, Content::Object(compact.object.clone()));
             main_files.insert(hash, Content::Bytes(compact.hash.clone().into_bytes()));
             Some(compact.start)
-        } else if mirror.has_compact(slot, old) {
+        } else if mirror.has_compact(slot, old) || !v1.files.contains_key(&Store::V1.piece(slot, 0)) {
+            // What v1 has no transcript of to be equal to, v2 may have one of.
             old.map(|old| old.record.get("checkpoint_transcript_start")).transpose().map_err(at_root)?
         } else {
             main_files.remove(&transcript);
@@ -165,6 +184,19 @@ pub fn mirror(mirror: &Mirror<'_>, compacts: &BTreeMap<usize, Compact>) -> Resul
 
         raw(mirror, slot, &mut full_files);
     }
+    // Archives stay as they are: what only they have of a session that moved goes with it.
+    for known in only_here.iter().map(|(_, known)| known) {
+        let to = moves.get(&known.slot).filter(|to| **to != known.slot);
+        let held = archived.iter().find(|held| held.files.contains_key(&Store::Full.piece(known.slot, 0)));
+        if let (Some(to), Some(held)) = (to, held)
+            && !full_files.contains_key(&Store::Full.piece(*to, 0))
+        {
+            let files = held.of(known.slot);
+            full_files.extend(
+                files.map(|(name, object)| (format!("{to}/{name}"), Content::Object(object.clone()))),
+            );
+        }
+    }
     tasks(v1, archived, sessions.len(), &mut full_files);
 
     records.extend(only_here.iter().map(|(_, known)| known.record.clone()));
@@ -174,6 +206,7 @@ pub fn mirror(mirror: &Mirror<'_>, compacts: &BTreeMap<usize, Compact>) -> Resul
         .map(|(slot, record)| Listed {
             record,
             transcript: main_files.contains_key(&format!("{slot}/{}", Store::Main.transcript())),
+            hash: main_files.contains_key(&format!("{slot}/{}", Store::Main.hash())),
             prompt: main_files.contains_key(&Store::prompt(slot)),
         })
         .collect();
@@ -186,8 +219,37 @@ pub fn mirror(mirror: &Mirror<'_>, compacts: &BTreeMap<usize, Compact>) -> Resul
     Ok(Mirrored {
         main: differences(&main.files, main_files),
         current: differences(&current.files, full_files),
-        only_here: only_here.into_iter().map(|(name, _)| name.clone()).collect(),
+        only_here: only_here.into_iter().map(|((name, _), _)| name.clone()).collect(),
     })
+}
+
+/// Slots of which v2 has files and no record: each stays where it is, unless another session belongs there; then it goes
+/// behind all.
+fn strays(
+    main: &Held,
+    current: &Held,
+    count: usize,
+    is_known: impl Fn(usize) -> bool,
+    moves: &mut BTreeMap<usize, usize>,
+) {
+    let slots = main.files.keys().chain(current.files.keys()).filter_map(|path| layout::slot(path));
+    let strays: BTreeSet<usize> =
+        slots.map(|(slot, _)| slot).filter(|slot| !moves.contains_key(slot)).collect();
+    let mut taken: BTreeSet<usize> = moves.values().copied().collect();
+    let mut away = Vec::new();
+    for slot in strays {
+        if (slot >= count || !is_known(slot)) && taken.insert(slot) {
+            moves.insert(slot, slot);
+        } else {
+            away.push(slot);
+        }
+    }
+    for slot in away {
+        // One of so many is free.
+        let last = count + taken.len();
+        let free = (count..=last).find(|free| taken.insert(*free)).unwrap_or(slot);
+        moves.insert(slot, free);
+    }
 }
 
 fn at_root(why: Malformed) -> Refusal {
@@ -202,10 +264,15 @@ fn set(files: &mut BTreeMap<String, Content>, path: String, content: Option<Cont
     }
 }
 
-/// The raw transcript of a slot: the objects that v1 has, unless an archive has them there already.
+/// The raw transcript of a slot: the objects that v1 has, unless an archive has them there already. Where v1 has none, what
+/// v2 has is all there is.
 fn raw(mirror: &Mirror<'_>, slot: usize, files: &mut BTreeMap<String, Content>) {
     let own: Vec<&str> = mirror.v1.of(slot).map(|(name, _)| name).collect();
-    let pieces = layout::pieces(own.iter().copied(), Store::V1.transcript());
+    let mut pieces = layout::pieces(own.iter().copied(), Store::V1.transcript());
+    if pieces.is_empty() {
+        pieces = layout::pieces(own.iter().copied(), layout::LEGACY);
+    }
+    let raw_stays = pieces.is_empty();
     let mut wanted: BTreeMap<String, &Object> = BTreeMap::new();
     for (index, name) in pieces.iter().enumerate() {
         wanted.extend(
@@ -221,7 +288,8 @@ fn raw(mirror: &Mirror<'_>, slot: usize, files: &mut BTreeMap<String, Content>) 
         wanted.extend(mirror.v1.files.get(&path).map(|object| (path, object)));
     }
     let hash = mirror.v1.files.get(&format!("{slot}/{}", Store::V1.hash()));
-    wanted.extend(hash.map(|object| (format!("{slot}/{}", Store::Full.hash()), object)));
+    wanted
+        .extend(hash.filter(|_| !raw_stays).map(|object| (format!("{slot}/{}", Store::Full.hash()), object)));
     let has = |held: &Held| wanted.iter().all(|(path, object)| held.files.get(path) == Some(*object));
     let path = Store::Full.piece(slot, 0);
     let newest = mirror.archived.iter().find(|held| held.files.contains_key(&path));
@@ -230,10 +298,9 @@ fn raw(mirror: &Mirror<'_>, slot: usize, files: &mut BTreeMap<String, Content>) 
     files.retain(|path, _| {
         let is_raw = |name: &str| {
             let is = |of| !layout::pieces(std::iter::once(name), of).is_empty();
-            is(Store::Full.transcript()) || layout::RECORDED.into_iter().any(is)
+            is(Store::Full.transcript()) || name == Store::Full.hash() || layout::RECORDED.into_iter().any(is)
         };
-        !layout::slot(path)
-            .is_some_and(|(own, name)| own == slot && (is_raw(name) || name == Store::Full.hash()))
+        raw_stays || !layout::slot(path).is_some_and(|(own, name)| own == slot && is_raw(name))
     });
     if !is_archived {
         files.extend(wanted.into_iter().map(|(path, object)| (path, Content::Object(object.clone()))));

@@ -35,13 +35,14 @@ pub struct Attached {
     pub edits: Edits,
 }
 
-/// Names of files in a slot that a new transcript makes untrue: they go, even if no new one takes their place.
-fn is_ours(name: &str, extra: &BTreeMap<String, Object>) -> bool {
+/// Names of files in a slot that a new transcript makes untrue: they go, even if no new one takes their place. What was
+/// recorded of the very same one stays true.
+fn is_ours(name: &str, extra: &BTreeMap<String, Object>, is_recorded: bool) -> bool {
     let numbered =
         |base: &str| name.strip_prefix(base).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
     let compact = name == Store::Main.transcript();
     numbered(Store::V1.transcript())
-        || layout::RECORDED.into_iter().any(numbered)
+        || (is_recorded && layout::RECORDED.into_iter().any(numbered))
         || compact
         || extra.contains_key(name)
         || [Store::V1.hash(), "metadata.json", "prompt.txt"].contains(&name)
@@ -74,9 +75,11 @@ pub fn attach(id: &CheckpointId, held: &Held, kept: &Kept) -> Result<Attached, R
         tasks.map(|(name, object)| (format!("tasks/{name}"), Content::Object(object.clone()))).collect();
 
     let has = |path: &str, content: &Content| matches!(content, Content::Object(object) if held.files.get(path) == Some(object));
+    let is_same_transcript = held.transcript(slot, Store::V1).into_iter().eq(&kept.transcript);
+    let is_recorded = !(is_same_transcript && kept.extra.is_empty());
     let same = found.is_some()
         && files.iter().chain(&tasks).all(|(path, content)| has(path, content))
-        && held.of(slot).filter(|(name, _)| is_piece(name)).count() == files.len();
+        && held.of(slot).filter(|(name, _)| is_piece(name, is_recorded)).count() == files.len();
     if same {
         return Ok(Attached { slot, was_there: true, edits: Edits::new() });
     }
@@ -98,14 +101,19 @@ pub fn attach(id: &CheckpointId, held: &Held, kept: &Kept) -> Result<Attached, R
             let there = |file: &str| {
                 if at == slot { files.contains_key(file) } else { held.files.contains_key(file) }
             };
-            Listed { record, transcript: there(&Store::V1.piece(at, 0)), prompt: there(&Store::prompt(at)) }
+            Listed {
+                record,
+                transcript: there(&Store::V1.piece(at, 0)),
+                hash: there(&format!("{at}/{}", Store::V1.hash())),
+                prompt: there(&Store::prompt(at)),
+            }
         })
         .collect();
     let root = metadata::root(id, root.as_ref(), &listed, slot, Store::V1)
         .map_err(|why| Refusal::Unreadable { path: ROOT.to_owned(), why })?;
 
     let stays = held.files.iter().filter(|(path, _)| {
-        !layout::slot(path).is_some_and(|(own, name)| own == slot && is_ours(name, &kept.extra))
+        !layout::slot(path).is_some_and(|(own, name)| own == slot && is_ours(name, &kept.extra, is_recorded))
     });
     let mut wanted: BTreeMap<String, Content> =
         stays.map(|(path, object)| (path.clone(), Content::Object(object.clone()))).collect();
@@ -115,8 +123,8 @@ pub fn attach(id: &CheckpointId, held: &Held, kept: &Kept) -> Result<Attached, R
     Ok(Attached { slot, was_there: found.is_some(), edits: differences(&held.files, wanted) })
 }
 
-/// Whether it is of the transcript, or of the recording.
-fn is_piece(name: &str) -> bool {
+/// Whether it is of the transcript, or of a recording that counts.
+fn is_piece(name: &str, is_recorded: bool) -> bool {
     let is = |of: &str| !layout::pieces(std::iter::once(name), of).is_empty();
-    is(Store::V1.transcript()) || layout::RECORDED.into_iter().any(is)
+    is(Store::V1.transcript()) || (is_recorded && layout::RECORDED.into_iter().any(is))
 }

@@ -286,6 +286,136 @@ fn renumber(held: &mut Held, to: impl Fn(usize) -> Option<usize>) {
     reread(held);
 }
 
+/// Puts a file into a store as somebody else's program might.
+fn put(held: &mut Held, path: &str, text: &str) {
+    held.files.insert(path.to_owned(), object(text.as_bytes()));
+    reread(held);
+}
+
+fn removed(held: &mut Held, path: &str) {
+    assert!(held.files.remove(path).is_some(), "{path}");
+    reread(held);
+}
+
+fn whole(names: &[&str]) -> Stores {
+    let mut stores = Stores::default();
+    for name in names {
+        stores.attach(&kept(name, &format!("{name}{name}")));
+    }
+    stores.mirror();
+    stores.is_equal().unwrap();
+    stores
+}
+
+#[test]
+fn a_session_that_the_record_does_not_list_is_not_written_over() {
+    let mut stores = whole(&["a", "b"]);
+    let root = whole(&["a"]).v1.root.unwrap();
+    put(&mut stores.v1, ROOT, std::str::from_utf8(&root).unwrap());
+    let refused = Refusal::Unlisted { path: "1/content_hash.txt".to_owned() };
+    assert_eq!(attach(&id(), &stores.v1, &kept("c", "cc")).unwrap_err(), refused);
+    let none = format!("{{\"checkpoint_id\": \"{}\", \"sessions\": null}}", id());
+    put(&mut stores.v1, ROOT, &none);
+    assert!(matches!(attach(&id(), &stores.v1, &kept("c", "cc")), Err(Refusal::Unlisted { .. })));
+}
+
+#[test]
+fn what_only_v2_has_of_a_transcript_stays() {
+    // v1's is gone.
+    let mut stores = whole(&["a", "b"]);
+    removed(&mut stores.v1, "0/full.jsonl");
+    let (main, current) = (stores.main.files.clone(), stores.current.files.clone());
+    stores.mirror();
+    assert_eq!(stores.current.files, current);
+    assert_eq!(stores.main.files.get("0/transcript.jsonl"), main.get("0/transcript.jsonl"));
+    // It has the name of the oldest checkpoints there.
+    put(&mut stores.v1, "0/full.log", "aa");
+    removed(&mut stores.v1, "0/content_hash.txt");
+    stores.mirror();
+    assert_eq!(stores.current.files.get("0/raw_transcript"), Some(&object(b"aa")));
+    let again = stores.mirror();
+    assert_eq!((again.main, again.current), (Edits::new(), Edits::new()));
+}
+
+#[test]
+fn files_of_sessions_that_v2_has_no_record_of_stay() {
+    let mut stores = whole(&["a", "b"]);
+    // Behind all sessions, and in a slot that a session takes.
+    put(&mut stores.current, "5/tasks/t/agent.jsonl", "said");
+    stores.mirror();
+    assert_eq!(stores.current.files.get("5/tasks/t/agent.jsonl"), Some(&object(b"said")));
+    // v2's records are gone: what is in a slot is of v1's session there.
+    put(&mut stores.current, "1/tasks/t/agent.jsonl", "said");
+    stores.main = Held::default();
+    stores.mirror();
+    stores.is_equal().unwrap();
+    for path in ["1/tasks/t/agent.jsonl", "5/tasks/t/agent.jsonl"] {
+        assert_eq!(stores.current.files.get(path), Some(&object(b"said")), "{path}");
+    }
+    let again = stores.mirror();
+    assert_eq!((again.main, again.current), (Edits::new(), Edits::new()));
+}
+
+#[test]
+fn what_an_archive_has_of_a_session_that_moves_goes_with_it() {
+    let mut stores = whole(&["a"]);
+    stores.archived = vec![std::mem::take(&mut stores.current)];
+    // v1 has others: the session is v2's alone, and makes way.
+    stores.v1 = whole(&["b"]).v1;
+    let mirrored = stores.mirror();
+    assert_eq!(mirrored.only_here, [Name::parse("a").unwrap()]);
+    assert_eq!(stores.current.files.get("1/raw_transcript"), Some(&object(b"aa")));
+    let again = stores.mirror();
+    assert_eq!((again.main, again.current), (Edits::new(), Edits::new()));
+}
+
+#[test]
+fn a_recording_of_the_very_same_transcript_stays() {
+    let mut stores = Stores::default();
+    let mut recorded = kept("a", "aa");
+    recorded.extra.insert("terminal.cast".to_owned(), object(b"cast"));
+    stores.attach(&recorded);
+    assert!(stores.attach(&kept("a", "aa")).edits.is_empty());
+    assert!(stores.v1.files.contains_key("0/terminal.cast"));
+    stores.attach(&kept("a", "other"));
+    assert!(!stores.v1.files.contains_key("0/terminal.cast"), "it is of another");
+}
+
+#[test]
+fn what_v1s_record_says_v2s_says_and_of_others_files_nothing_is_changed() {
+    let mut stores = whole(&["a", "b"]);
+    let more = String::from_utf8(stores.v1.root.clone().unwrap()).unwrap();
+    let more = more.replacen('{', "{\n  \"has_review\": true,\n  \"zz\": 1.50,", 1);
+    let more = more.replacen("\"prompt\"", "\"compact_transcript\": \"/x\",\n      \"prompt\"", 1);
+    put(&mut stores.v1, ROOT, &more);
+    removed(&mut stores.v1, "0/content_hash.txt");
+    stores.mirror();
+    let root = String::from_utf8(stores.main.root.clone().unwrap()).unwrap();
+    assert!(root.contains("\"has_review\": true") && root.contains("\"zz\": 1.50"), "{root}");
+    let again = stores.mirror();
+    assert_eq!((again.main, again.current), (Edits::new(), Edits::new()), "also without a hash");
+    let entry =
+        |root: &[u8]| Record::parse(root).and_then(|root| metadata::sessions(&root)).unwrap().remove(0);
+    let before = entry(more.as_bytes()).text(2);
+    stores.attach(&kept("b", "longer"));
+    assert_eq!(entry(stores.v1.root.as_ref().unwrap()).text(2), before);
+    stores.attach(&kept("a", "longer"));
+    assert!(entry(stores.v1.root.as_ref().unwrap()).raw("compact_transcript").is_none());
+}
+
+#[test]
+fn a_name_that_is_there_twice_is_two_sessions_and_changes_nothing_again() {
+    let mut stores = whole(&["a", "b"]);
+    for path in ["1/metadata.json", ROOT] {
+        let text = String::from_utf8(bytes(&stores.v1.files[path])).unwrap();
+        put(&mut stores.v1, path, &text.replace("\"session_id\": \"b\"", "\"session_id\": \"a\""));
+    }
+    stores.mirror();
+    stores.is_equal().unwrap();
+    let again = stores.mirror();
+    assert_eq!((again.main, again.current), (Edits::new(), Edits::new()));
+}
+
 proptest! {
     #[test]
     fn after_any_history_an_attach_makes_v2_whole(acts in acts()) {
