@@ -291,6 +291,12 @@ async fn a_colleagues_checkpoint_is_fetched_and_never_begun_anew() {
     carol.session("three", "c").await;
     assert!(carol.tree(V1).await.contains_key(&format!("{own}/2/full.jsonl")));
 
+    // In any encoding a trailer is a trailer.
+    let latin = ["-c", "i18n.commitEncoding=ISO-8859-1", "commit", "-q", "--allow-empty", "-m"];
+    let message = format!("Caf\u{e9}\n\nEntire-Checkpoint: {id}");
+    carol.git(&[&latin[..], &[message.as_str()]].concat()).await;
+    assert_eq!(id_of(&carol.session("four", "d").await), id);
+
     // Nobody can be asked.
     let dave = origin.cloned("dave", &["--single-branch"]).await;
     dave.git(&["fetch", "-q", "origin", branch]).await;

@@ -312,4 +312,16 @@ async fn a_small_checkpoint_that_names_one_file_over_and_over_fills_nobodys_memo
     let output = command.args(["-c", &script]).arg(sharer_bin()).output().await.unwrap();
     assert!(output.status.success(), "{output:?}");
     assert!(page.metadata().unwrap().len() < 64 << 20, "what it plays is little");
+    // So do records.
+    let padded = record("one").replacen('{', &format!("{{\"x\":\"{}\",", "a".repeat(15 << 20)), 1);
+    let padded = blob(padded.as_bytes());
+    let mut listing = format!("100644 blob {}\tmetadata.json\n", blob(root(20).as_bytes()));
+    for slot in 0..20 {
+        let tree = repo.git_reads(&["mktree"], format!("100644 blob {padded}\tmetadata.json\n").as_bytes());
+        writeln!(listing, "040000 tree {tree}\t{slot}").unwrap();
+    }
+    let tree = repo.git_reads(&["mktree"], listing.as_bytes());
+    keep(&repo, &tree).await;
+    let (good, out, _) = said(&repo, &["ls"]).await;
+    assert!(good && out.contains("cannot be read") && out.contains("are not read"), "{out}");
 }

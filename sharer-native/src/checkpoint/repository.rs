@@ -32,14 +32,16 @@ impl core::fmt::Debug for Repository {
 pub struct Commit {
     /// Its name.
     pub id: gix::ObjectId,
-    /// Its message; `None` if that is not UTF-8.
+    /// Its message; `None` if that is not UTF-8, so that it could not be written again as it is.
     pub message: Option<String>,
+    /// What can be read of it in any case: trailers are ASCII.
+    read: String,
 }
 
 impl Commit {
     /// The checkpoint that its trailer names.
     pub fn checkpoint(&self) -> Option<CheckpointId> {
-        trailer::checkpoint(self.message.as_deref()?)
+        trailer::checkpoint(&self.read)
     }
 
     /// As much of its name as people read.
@@ -49,7 +51,7 @@ impl Commit {
 
     /// The first line of its message.
     pub fn subject(&self) -> &str {
-        self.message.as_deref().and_then(|message| message.lines().next()).unwrap_or_default()
+        self.read.lines().next().unwrap_or_default()
     }
 }
 
@@ -106,8 +108,9 @@ impl Repository {
     fn commit(&self, id: gix::ObjectId) -> Option<Commit> {
         let commit = self.store.find_commit(id).ok()?;
         let encoding = commit.decode().ok()?.encoding.is_some();
-        let message = commit.message_raw().ok()?.to_str().ok().filter(|_| !encoding);
-        Some(Commit { id, message: message.map(str::to_owned) })
+        let raw = commit.message_raw().ok()?;
+        let message = raw.to_str().ok().filter(|_| !encoding).map(str::to_owned);
+        Some(Commit { id, message, read: raw.to_str_lossy().into_owned() })
     }
 
     /// What the worktree's settings say of checkpoints.
