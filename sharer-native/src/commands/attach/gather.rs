@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Cursor, Read};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use shared::checkpoint::agent::Agent;
@@ -145,7 +146,10 @@ fn newest(
 ) -> anyhow::Result<Meant> {
     let found = places.sessions(directory, agent).next();
     let recording = whose::newest(directory).filter(|(recording, ended)| {
-        let is_newer = |found: &Found| *ended > found.modified || whose::is_of(places, recording, found);
+        // Recordings end at whole milliseconds.
+        let is_newer = |found: &Found| {
+            *ended + Duration::from_millis(1) > found.modified || whose::is_of(places, recording, found)
+        };
         agent.is_none() && found.as_ref().is_none_or(is_newer)
     });
     let (session, meant) = match (recording, found) {
