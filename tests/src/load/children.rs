@@ -31,10 +31,12 @@ pub(super) struct Family<'a> {
 impl<'a> Family<'a> {
     pub(super) async fn start(scene: &'a Scene) -> Self {
         let relay = scene.relay().await;
+        let path = scene.sandbox.path().join("vars");
+        // A family before this one left its own.
+        drop(std::fs::remove_file(&path));
         let sharer = scene.share(Some(&relay.url()), PARENT).await;
         let mut viewer = Viewer::new(&sharer.read_link(), None, Tape::default());
         viewer.live().await;
-        let path = scene.sandbox.path().join("vars");
         let look = async || std::fs::read_to_string(&path);
         let text = until("how the session is reached", LONG, look).await;
         let variables = text.lines().filter_map(|line| line.split_once('='));
