@@ -1,21 +1,8 @@
 //! `sharer attach`: what it writes, what it leaves alone, and what it says when it cannot.
 
-use e2e::harness::repo::{FULL, MAIN, V1, transcript};
+use e2e::harness::repo::{FULL, MAIN, SECRET, V1, folder, id_of, transcript};
 use e2e::harness::{Repo, Sandbox};
 use serde_json::Value;
-
-/// As published formats go; none was ever given out.
-const SECRET: &str = "ghp_0123456789abcdefghijABCDEFGHIJ012345";
-
-fn id_of(attached: &Value) -> String {
-    attached["checkpoint_id"].as_str().unwrap().to_owned()
-}
-
-/// A checkpoint's folder in a tree.
-fn folder(id: &str) -> String {
-    let (shard, rest) = id.split_at(2);
-    format!("{shard}/{rest}")
-}
 
 async fn trailers(repo: &Repo<'_>, rev: &str) -> Vec<String> {
     let message = repo.git(&["log", "-1", "--format=%B", rev]).await;

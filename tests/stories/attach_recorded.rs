@@ -6,21 +6,9 @@ use std::path::{Path, PathBuf};
 
 use e2e::harness::process::Process;
 use e2e::harness::replay::told;
-use e2e::harness::repo::{FULL, MAIN, V1, transcript};
+use e2e::harness::repo::{FULL, MAIN, SECRET, V1, folder, id_of, transcript};
 use e2e::harness::{LONG, Repo, Sandbox, sharer_bin, until};
 use serde_json::Value;
-
-/// As published formats go; none was ever given out.
-const SECRET: &str = "ghp_0123456789abcdefghijABCDEFGHIJ012345";
-
-fn id_of(attached: &Value) -> String {
-    attached["checkpoint_id"].as_str().unwrap().to_owned()
-}
-
-fn folder(id: &str) -> String {
-    let (shard, rest) = id.split_at(2);
-    format!("{shard}/{rest}")
-}
 
 /// Starts a program in the repository, recorded and not shared.
 fn begin(repo: &Repo<'_>, sandbox: &Sandbox, title: &str, program: &[&str]) -> Process {

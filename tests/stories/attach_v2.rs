@@ -2,18 +2,9 @@
 
 use std::time::Instant;
 
-use e2e::harness::repo::{FULL, MAIN, V1};
+use e2e::harness::repo::{FULL, MAIN, V1, folder, id_of};
 use e2e::harness::{Repo, Sandbox, sharer_bin};
 use serde_json::Value;
-
-fn id_of(attached: &Value) -> String {
-    attached["checkpoint_id"].as_str().unwrap().to_owned()
-}
-
-fn folder(id: &str) -> String {
-    let (shard, rest) = id.split_at(2);
-    format!("{shard}/{rest}")
-}
 
 async fn commits(repo: &Repo<'_>, name: &str) -> usize {
     repo.git(&["rev-list", "--count", name]).await.parse().unwrap()

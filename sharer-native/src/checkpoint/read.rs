@@ -117,20 +117,18 @@ impl Repository {
     /// The ids of all checkpoints, in order.
     pub fn list(&self) -> Result<Vec<CheckpointId>, Error> {
         let stores = Stores::of(self)?;
-        let mut ids = Vec::new();
-        for tree in [stores.v1, stores.fetched, stores.main].into_iter().flatten() {
-            ids.extend(self.checkpoints(tree)?.into_iter().map(|(id, _)| id));
-        }
-        ids.sort_unstable();
-        ids.dedup();
-        Ok(ids)
+        self.ids([stores.v1, stores.fetched, stores.main])
     }
 
     /// The ids of those that are not only in what was fetched of others while there is a branch here, too.
     pub fn own(&self) -> Result<Vec<CheckpointId>, Error> {
         let stores = Stores::of(self)?;
+        self.ids([stores.v1.or(stores.fetched), stores.main, None])
+    }
+
+    fn ids(&self, trees: [Option<ObjectId>; 3]) -> Result<Vec<CheckpointId>, Error> {
         let mut ids = Vec::new();
-        for tree in [stores.v1.or(stores.fetched), stores.main].into_iter().flatten() {
+        for tree in trees.into_iter().flatten() {
             ids.extend(self.checkpoints(tree)?.into_iter().map(|(id, _)| id));
         }
         ids.sort_unstable();

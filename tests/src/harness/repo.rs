@@ -219,3 +219,17 @@ pub fn transcript(words: &str) -> String {
          {{\"type\":\"assistant\",\"timestamp\":\"2026-01-02T03:04:09Z\",\"message\":{{\"id\":\"msg_1\",\"role\":\"assistant\",\"model\":\"demo-model\",\"content\":[{{\"type\":\"text\",\"text\":\"Done.\"}}],\"usage\":{{\"input_tokens\":10,\"output_tokens\":5}}}}}}\n"
     )
 }
+
+/// As published formats go; none was ever given out.
+pub const SECRET: &str = "ghp_0123456789abcdefghijABCDEFGHIJ012345";
+
+/// The checkpoint that an attach says it wrote to.
+pub fn id_of(attached: &Value) -> String {
+    attached["checkpoint_id"].as_str().expect("an id").to_owned()
+}
+
+/// A checkpoint's folder in a tree.
+pub fn folder(id: &str) -> String {
+    let (shard, rest) = id.split_at(2);
+    format!("{shard}/{rest}")
+}
