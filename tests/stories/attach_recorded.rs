@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use e2e::harness::process::Process;
 use e2e::harness::replay::told;
@@ -189,6 +190,11 @@ async fn what_agents_wrote_of_recorded_sessions_is_the_transcript() {
     );
     begin(&repo, &sandbox, "lead", &[claude, "sess-lead", "lead them", &children]).exit().await;
     assert_eq!(recordings(&repo).await["near"]["agent"], "claude");
+    // Whichever of them was the last to write: it is a task of the first.
+    let place = sandbox.path().join(".claude/projects");
+    let far = std::fs::read_dir(place).unwrap().next().unwrap().unwrap().path().join("sess-far.jsonl");
+    let later = SystemTime::now() + Duration::from_secs(3);
+    std::fs::File::options().write(true).open(far).unwrap().set_modified(later).unwrap();
     let attached = repo.attach(&["--force"]).await;
     assert_eq!(attached["v2"], "whole");
     let id = id_of(&attached);

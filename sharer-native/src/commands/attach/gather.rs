@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Cursor, Read};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use shared::checkpoint::agent::Agent;
@@ -145,15 +144,19 @@ fn newest(
     ask: &mut dyn FnMut(&str) -> Option<bool>,
 ) -> anyhow::Result<Meant> {
     let found = places.sessions(directory, agent).next();
-    let recording = whose::newest(directory).filter(|(recording, ended)| {
-        // Recordings end at whole milliseconds.
-        let is_newer = |found: &Found| {
-            *ended + Duration::from_millis(1) > found.modified || whose::is_of(places, recording, found)
-        };
-        agent.is_none() && found.as_ref().is_none_or(is_newer)
-    });
+    // What was recorded of it goes with it.
+    let writer = found.as_ref().and_then(|found| whose::recording_of(places, found));
+    let recording = if agent.is_some() {
+        writer
+    } else {
+        // A task is a part of something that began before it and may have changed before it.
+        let writer = writer.map(whose::top).transpose()?;
+        let is_newer = |ended| found.as_ref().is_none_or(|found| ended + whose::ROUNDED > found.modified);
+        let newest = whose::newest(directory).filter(|(_, ended)| is_newer(*ended));
+        newest.map(|(recording, _)| recording).or(writer)
+    };
     let (session, meant) = match (recording, found) {
-        (Some((recording, _)), _) => (described(&recording)?, Meant::Recorded(Box::new(recording))),
+        (Some(recording), _) => (described(&recording)?, Meant::Recorded(Box::new(recording))),
         (None, Some(found)) => {
             (format!("{} of {}", found.session_id, found.agent.display()), Meant::Kept(found))
         }

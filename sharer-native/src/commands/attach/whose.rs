@@ -15,6 +15,8 @@ use crate::record::place::{self, Recording};
 const LATE: Duration = Duration::from_secs(10);
 /// A program may have run for a moment when its recording began, and file systems' clocks lag behind.
 const EARLY: Duration = Duration::from_secs(2);
+/// A recording says its beginning and its length in whole milliseconds, and both are cut.
+pub(super) const ROUNDED: Duration = Duration::from_millis(2);
 
 /// The recording of exactly this task or session.
 pub(super) fn exactly(id: &str) -> anyhow::Result<Option<Recording>> {
@@ -41,8 +43,14 @@ pub(super) fn recording_of(places: &Places, found: &Found) -> Option<Recording> 
     all.into_iter().find(|recording| is_of(places, recording, found))
 }
 
+/// The recorded program that this one is a task of, at whatever depth; itself, if that was not recorded here.
+pub(super) fn top(recording: Recording) -> anyhow::Result<Recording> {
+    let root = place::all()?.into_iter().find(|other| other.session.task == recording.session.root);
+    Ok(root.unwrap_or(recording))
+}
+
 /// Whether the program is known to have written this transcript.
-pub(super) fn is_of(places: &Places, recording: &Recording, found: &Found) -> bool {
+fn is_of(places: &Places, recording: &Recording, found: &Found) -> bool {
     let own = of_group(places, recording).ok().and_then(|mut all| all.remove(&recording.session.task));
     matches!(own, Some(Whose::Found(own)) if own.path == found.path)
 }
