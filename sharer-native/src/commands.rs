@@ -31,6 +31,11 @@ fn print(text: &str) -> anyhow::Result<()> {
     Ok(std::io::stdout().lock().write_all(text.as_bytes())?)
 }
 
+/// What the person should know, and what does not keep the rest from being done.
+fn complain(what: &str) -> anyhow::Result<()> {
+    Ok(writeln!(std::io::stderr(), "sharer: {}", plain(what))?)
+}
+
 /// A text without control characters, and those that turn what stands around them.
 pub fn plain(text: &str) -> String {
     let turns =

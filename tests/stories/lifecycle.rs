@@ -12,7 +12,7 @@ const PROGRAM: &str = r#"
 "$SHARER_BIN" spawn --name quick --wait -- true
 until "$SHARER_BIN" ps | grep -q blocked; do sleep 0.05; done
 "$SHARER_BIN" tell worker "take staging"
-until [ -e "$HOME/seen" ]; do sleep 0.05; done
+until [ -e "$HOME/seen" ] && "$SHARER_BIN" ps | grep worker | grep -q running; do sleep 0.05; done
 "$SHARER_BIN" tell worker "go on"
 "$SHARER_BIN" wait worker
 sleep 600"#;

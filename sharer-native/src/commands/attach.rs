@@ -14,7 +14,7 @@ use shared::checkpoint::id::CheckpointId;
 use shared::checkpoint::plan::Kept;
 use shared::checkpoint::trailer;
 
-use super::{plain, print};
+use super::{complain, print};
 use crate::checkpoint::amend::{self, Trailer};
 use crate::checkpoint::args::AttachArgs;
 use crate::checkpoint::keep::{Done, Keep, V2, keep};
@@ -105,10 +105,6 @@ fn ask(question: &str) -> Option<bool> {
             _ => writeln!(terminal.get_mut(), "Please answer y or n.").ok()?,
         }
     }
-}
-
-fn complain(what: &str) -> anyhow::Result<()> {
-    Ok(writeln!(std::io::stderr(), "sharer: {}", plain(what))?)
 }
 
 fn tell(

@@ -1,12 +1,12 @@
 //! `sharer status`, `ls`, `link`, `share`, `unshare` and `revoke`: short visits to a running `sharer`.
 
-use std::io::IsTerminal as _;
+use std::io::{ErrorKind, IsTerminal as _};
 
 use anyhow::{Context as _, bail};
 use rustix::stdio::{stderr, stdin, stdout};
 
 use super::tasks::Session;
-use super::{OTHER_VERSION, allowed, plain, print};
+use super::{OTHER_VERSION, allowed, complain, plain, print};
 use crate::cli::Which;
 use crate::control::ask::ask;
 use crate::control::request::{Reply, Request, Row, Status};
@@ -48,9 +48,15 @@ struct Chosen {
 fn all() -> anyhow::Result<Vec<Found>> {
     let mut found = Vec::new();
     for socket in sockets().context("cannot look for shared sessions")? {
-        // One that ends this very moment is none.
-        if let Ok(Reply::Status(status)) = ask(&socket, Request::Status) {
-            found.push(Found { socket, status: *status });
+        match ask(&socket, Request::Status) {
+            Ok(Reply::Status(status)) => found.push(Found { socket, status: *status }),
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                let process = socket.file_stem().unwrap_or_default().to_string_lossy();
+                let process = process.split('-').next().unwrap_or_default();
+                complain(&format!("process {process} does not answer (is it stopped?) and is left out"))?;
+            }
+            // One that ends this very moment is none.
+            Ok(_) | Err(_) => {}
         }
     }
     Ok(found)

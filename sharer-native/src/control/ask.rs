@@ -6,14 +6,16 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::request::{Call, Reply, Request};
-use super::{LONGEST_REPLY, LONGEST_REQUEST, PATIENCE};
+use super::{LONGEST_REPLY, LONGEST_REQUEST};
 
+/// One of several sessions may be stopped, or this computer may be busy.
+const SHORT_PATIENCE: Duration = Duration::from_secs(5);
 /// A session asked by one of its own tasks is there; on a busy computer its answer may take a while.
 const LONG_PATIENCE: Duration = Duration::from_secs(30);
 
 /// Asks one of several running `sharer`s as its owner; one that is stopped does not hold the others up.
 pub fn ask(path: &Path, request: Request) -> io::Result<Reply> {
-    answer(path, &Call { token: None, request }, Some(PATIENCE))
+    answer(path, &Call { token: None, request }, Some(SHORT_PATIENCE))
 }
 
 /// Asks the running `sharer` around a task; [`Request::Wait`] takes as long as it takes.

@@ -39,6 +39,8 @@ pub struct Asked {
 #[derive(Debug)]
 pub struct Server {
     path: PathBuf,
+    /// Until it is served.
+    listener: Option<std::os::unix::net::UnixListener>,
 }
 
 impl Drop for Server {
@@ -49,12 +51,23 @@ impl Drop for Server {
 }
 
 impl Server {
-    /// Listens, on the current runtime.
-    pub fn start(session: &str) -> io::Result<(Self, mpsc::Receiver<Asked>)> {
+    /// Whoever asks from now on waits until the socket is served.
+    pub fn listen(session: &str) -> io::Result<Self> {
         let short = session.get(..8).unwrap_or(session);
         let path = directory()?.join(format!("{}-{short}.sock", std::process::id()));
-        let listener = UnixListener::bind(&path)?;
-        std::fs::set_permissions(&path, Permissions::from_mode(0o600))?;
+        // A socket that does not listen yet is taken for one whose process is gone, and is removed.
+        let new = path.with_extension("new");
+        let listener = std::os::unix::net::UnixListener::bind(&new)?;
+        std::fs::set_permissions(&new, Permissions::from_mode(0o600))?;
+        listener.set_nonblocking(true)?;
+        std::fs::rename(&new, &path)?;
+        Ok(Self { path, listener: Some(listener) })
+    }
+
+    /// Serves it once, on the current runtime.
+    pub fn serve(&mut self) -> io::Result<mpsc::Receiver<Asked>> {
+        let listener = self.listener.take().ok_or(io::ErrorKind::AlreadyExists)?;
+        let listener = UnixListener::from_std(listener)?;
         let (asks, asked) = mpsc::channel(MOST_WAITING);
         let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
         let own = rustix::process::getuid().as_raw();
@@ -70,7 +83,7 @@ impl Server {
                         let place = Arc::clone(&places).try_acquire_owned().ok();
                         tokio::spawn(async move {
                             match place {
-                                Some(_place) => serve(stream, peer.pid(), &asks).await,
+                                Some(_place) => answer(stream, peer.pid(), &asks).await,
                                 None => refuse(stream).await,
                             }
                         });
@@ -80,7 +93,7 @@ impl Server {
                 }
             }
         });
-        Ok((Self { path }, asked))
+        Ok(asked)
     }
 
     /// Where it is.
@@ -89,7 +102,7 @@ impl Server {
     }
 }
 
-async fn serve(stream: UnixStream, pid: Option<i32>, asks: &mpsc::Sender<Asked>) -> Option<()> {
+async fn answer(stream: UnixStream, pid: Option<i32>, asks: &mpsc::Sender<Asked>) -> Option<()> {
     let (read, write) = stream.into_split();
     let mut read = tokio::io::BufReader::new(read.take(LONGEST_REQUEST));
     let mut line = String::new();

@@ -15,6 +15,7 @@ mod telling;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::io;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -117,6 +118,10 @@ pub(super) struct Host {
     ending: bool,
 }
 
+fn not_found(error: &io::Error) {
+    tracing::warn!(%error, "no control socket: no other command will find this session");
+}
+
 impl Host {
     /// Draws keys and prints the links, unless it is to be private; starts no program.
     pub(super) fn new(config: &Config, program: &Program, events: Events) -> anyhow::Result<Self> {
@@ -168,6 +173,8 @@ impl Host {
             ended: None,
             ending: false,
         };
+        // Who reads the links finds the session.
+        host.server = Server::listen(&host.task.0).inspect_err(not_found).ok();
         if host.recorder.is_on() {
             host.machine.listen();
         }
@@ -213,16 +220,8 @@ impl Host {
     pub(super) async fn run(mut self) -> anyhow::Result<u8> {
         let signals = shutdown::listen()?;
         pty::adopt_orphans();
-        let asked = match Server::start(&self.task.0) {
-            Ok((server, asked)) => {
-                self.server = Some(server);
-                asked
-            }
-            Err(error) => {
-                tracing::warn!(%error, "no control socket: no other command will find this session");
-                mpsc::channel(1).1
-            }
-        };
+        let asked = self.server.as_mut().and_then(|server| server.serve().inspect_err(not_found).ok());
+        let asked = asked.unwrap_or_else(|| mpsc::channel(1).1);
         if self.lines.is_driver() {
             self.watch(signals, asked).await?;
             self.recorder.finish();

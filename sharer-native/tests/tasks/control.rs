@@ -7,6 +7,7 @@ use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 
+use rustix::process::Signal;
 use sharer_native::control::ask;
 use sharer_native::control::request::{Call, Reply, Request, Spawn, Word};
 
@@ -176,6 +177,20 @@ fn adopted_orphans_leave_no_zombies() {
             .count()
     };
     until("all of them to be reaped", || (zombies() == 0).then_some(()));
+}
+
+#[test]
+fn one_that_does_not_answer_is_named_and_left_out() {
+    let (sharing, _inside) = Sharing::idle(&["--title", "stands still"]);
+    sharing.signal(Signal::STOP);
+    let output = sharing.beside(&["ls"]);
+    sharing.signal(Signal::CONT);
+    let why = format!("process {} does not answer", sharing.child.id());
+    assert!(output.status.success() && text(&output.stderr).contains(&why), "{output:?}");
+    assert!(!text(&output.stdout).contains("stands still"), "{output:?}");
+    // The control.
+    let output = sharing.beside(&["ls"]);
+    assert!(output.stderr.is_empty() && text(&output.stdout).contains("stands still"), "{output:?}");
 }
 
 #[test]
