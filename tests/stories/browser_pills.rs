@@ -52,6 +52,8 @@ async fn pills_appear_for_who_came_before_the_first_spawn() {
     for browser in [&writer, &reader] {
         browser.until_within("the child's pill", SOON, &format!("Boolean({})", pill("tests"))).await;
     }
+    let count = "return document.querySelector('.pills .count').innerText";
+    assert_eq!(reader.run(count).await, "1 agent");
     // A later one joins the open bar; one that fails says so.
     writer.type_text(&spawn("lint", "echo going-wrong; exit 3")).await;
     reader
@@ -60,6 +62,7 @@ async fn pills_appear_for_who_came_before_the_first_spawn() {
     let names =
         "return [...document.querySelectorAll('[role=tab] .name')].slice(1).map((name) => name.textContent)";
     assert_eq!(reader.run(names).await, json!(["tests", "lint"]), "in the order they were started");
+    assert_eq!(reader.run(count).await, "2 agents");
     assert_eq!(reader.run("return window.__same").await, true, "nobody loaded the page again");
     reader.screenshot("pills").await;
 

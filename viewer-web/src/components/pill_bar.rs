@@ -108,7 +108,7 @@ pub(crate) fn PillBar() -> impl IntoView {
                         children=move |selects| view! { <PillButton selects=selects bar=bar/> }/>
                 </div>
                 <span class="count">
-                    {move || all.with(|all| all.len().saturating_sub(1))}<span class="word">" agents"</span>
+                    {move || all.with(|all| all.len().saturating_sub(1))}<span class="word">" agent"<i>"s"</i></span>
                 </span>
                 <span class="standing" role="note" class:none=move || standing.with(String::is_empty)>{standing}</span>
                 <button class="tool" aria-label="Pin this agent" title="Pin this agent: in front of what needs attention"
