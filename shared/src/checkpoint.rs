@@ -15,3 +15,4 @@ pub mod record;
 pub mod redact;
 pub mod settings;
 pub mod trailer;
+pub mod whose;

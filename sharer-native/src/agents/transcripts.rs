@@ -15,6 +15,7 @@ use sha2::{Digest as _, Sha256};
 use shared::checkpoint::agent::Agent;
 use shared::checkpoint::compact::{Facts, Subagent, read};
 use shared::checkpoint::id::Name;
+use shared::checkpoint::whose::Transcript;
 
 use self::files::{Kind, entries, search};
 pub use self::files::{MAX_TRANSCRIPT, Refused, open};
@@ -54,6 +55,16 @@ pub struct Found {
     pub modified: SystemTime,
     /// What was asked first; empty if that was not looked for, or its beginning does not tell.
     pub asked: String,
+}
+
+impl Transcript for Found {
+    fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn asked(&self) -> &str {
+        &self.asked
+    }
 }
 
 /// A file that may be a transcript.

@@ -32,6 +32,9 @@ const FLAGS: [&str; 11] = [
     "--disable-renderer-backgrounding",
 ];
 
+/// As many ports are tried for a driver.
+const DRIVERS: u32 = 8;
+
 /// A browser window.
 #[derive(Debug)]
 pub struct Browser {
@@ -41,6 +44,33 @@ pub struct Browser {
     // In this order: the driver ends before its directory, and the directory's drop ends what is left.
     _driver: Process,
     _sandbox: Sandbox,
+}
+
+/// A driver, and its port on 127.0.0.1. Chromedriver takes the same port on `::1`, which may be somebody else's.
+async fn driver(sandbox: &Sandbox) -> (Process, u16) {
+    for _ in 0..DRIVERS {
+        let mut command = sandbox.command("chromedriver");
+        command.arg("--port=0");
+        let (driver, stdout) = Process::start("chromedriver", sandbox, command);
+        let mut lines = BufReader::new(stdout).lines();
+        let port = within("chromedriver's port", LONG, async {
+            while let Some(line) = lines.next_line().await.expect("chromedriver's output is text") {
+                let told = line.split("on port ").nth(1).filter(|_| line.contains("started successfully"));
+                if let Some(port) = told.and_then(|text| text.trim_end_matches('.').parse().ok()) {
+                    return Some(port);
+                }
+            }
+            None
+        })
+        .await;
+        if let Some(port) = port {
+            tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+            return (driver, port);
+        }
+        let why = driver.stderr();
+        assert!(why.contains("Address already in use"), "chromedriver ended: {why}");
+    }
+    panic!("chromedriver finds no free port");
 }
 
 impl Browser {
@@ -82,22 +112,7 @@ impl Browser {
     /// The same, with more of Chromium's flags.
     pub async fn with_flags(width: u32, height: u32, flags: &[&str]) -> Self {
         let sandbox = Sandbox::new();
-        let mut command = sandbox.command("chromedriver");
-        command.arg("--port=0");
-        let (driver, stdout) = Process::start("chromedriver", &sandbox, command);
-        let mut lines = BufReader::new(stdout).lines();
-        let port: u16 = within("chromedriver's port", LONG, async {
-            while let Some(line) = lines.next_line().await.expect("chromedriver's output is text") {
-                let told = line.split("on port ").nth(1).filter(|_| line.contains("started successfully"));
-                if let Some(port) = told.and_then(|text| text.trim_end_matches('.').parse().ok()) {
-                    return port;
-                }
-            }
-            panic!("chromedriver ended: {}", driver.stderr());
-        })
-        .await;
-        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-
+        let (driver, port) = driver(&sandbox).await;
         let mut arguments: Vec<String> = FLAGS.iter().chain(flags).map(|&flag| flag.to_owned()).collect();
         arguments.push(format!("--user-data-dir={}", sandbox.path().join("chromium").display()));
         arguments.push(format!("--window-size={width},{height}"));

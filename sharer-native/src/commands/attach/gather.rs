@@ -12,6 +12,7 @@ use shared::checkpoint::layout;
 use shared::checkpoint::metadata::NewSession;
 use shared::checkpoint::plan::Kept;
 use shared::checkpoint::redact;
+use shared::checkpoint::whose::Span;
 
 use super::{recorded, whose};
 use crate::agents::transcripts::{Found, Places, open};
@@ -151,8 +152,9 @@ fn newest(
     } else {
         // A task is a part of something that began before it and may have changed before it.
         let writer = writer.map(whose::top).transpose()?;
-        let is_newer = |ended| found.as_ref().is_none_or(|found| ended + whose::ROUNDED > found.modified);
-        let newest = whose::newest(directory).filter(|(_, ended)| is_newer(*ended));
+        let is_newer =
+            |span: &Span| found.as_ref().is_none_or(|found| span.ended_after(whose::ms(found.modified)));
+        let newest = whose::newest(directory).filter(|(_, span)| is_newer(span));
         newest.map(|(recording, _)| recording).or(writer)
     };
     let (session, meant) = match (recording, found) {

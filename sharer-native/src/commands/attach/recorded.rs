@@ -12,13 +12,14 @@ use shared::checkpoint::id::Name;
 use shared::checkpoint::layout::{self, CAST, EVENTS, MANIFEST};
 use shared::checkpoint::plan::{Kept, Object};
 use shared::checkpoint::redact;
+use shared::checkpoint::whose::Whose;
 use shared::conversation::{Block, Message, Role, Transcript};
 use shared::id::TaskId;
 use shared::orchestration::task::MAX_TASKS;
 use shared::recording::{self, Entry, Line, RedactedLines, folder};
 
 use super::gather::{Gathered, PART, new_session, of_agent};
-use super::whose::{self, Whose};
+use super::whose;
 use crate::agents::transcripts::Places;
 use crate::checkpoint::take::Taken;
 use crate::checkpoint::{Error, Repository, take};
