@@ -11,6 +11,7 @@ pub mod recorded;
 pub mod replay;
 pub mod sessions;
 pub mod tasks;
+pub mod waiting;
 
 use std::io::Write as _;
 
@@ -32,8 +33,9 @@ fn print(text: &str) -> anyhow::Result<()> {
 }
 
 /// What the person should know, and what does not keep the rest from being done.
-fn complain(what: &str) -> anyhow::Result<()> {
-    Ok(writeln!(std::io::stderr(), "sharer: {}", plain(what))?)
+pub(crate) fn complain(what: &str) {
+    // Nobody may be there to read it.
+    drop(writeln!(std::io::stderr(), "sharer: {}", plain(what)));
 }
 
 /// A text without control characters, and those that turn what stands around them.

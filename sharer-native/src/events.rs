@@ -1,18 +1,13 @@
-//! `--events`: what happens, as one JSON object a line.
-//!
-//! Bound: [`MOST_WAITING`] lines wait for a reader that is slow; more are dropped, and the program is not held.
+//! `--events`: what happens, as one JSON object a line. A reader that is slow misses some, and holds nobody.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use std::io;
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::thread::JoinHandle;
-use std::time::Duration;
 
 use serde::Serialize;
 
-const MOST_WAITING: usize = 1_024;
+use crate::teller::Teller;
 
 /// A session's links, as text.
 #[derive(Clone, Serialize)]
@@ -89,61 +84,41 @@ pub enum Line {
     },
 }
 
-/// Writes lines from a thread of its own.
+/// Where they go.
 #[derive(Debug)]
-pub struct Events {
-    lines: Option<SyncSender<String>>,
-    thread: Option<JoinHandle<()>>,
-}
+pub struct Events(Option<Teller>);
 
 impl Events {
     /// Writes nothing.
     pub fn none() -> Self {
-        Self { lines: None, thread: None }
+        Self(None)
     }
 
     /// Writes to stdout.
     pub fn to_stdout() -> Self {
-        Self::to(io::stdout())
+        Self(Some(Teller::to(io::stdout())))
     }
 
     /// Writes to a file only its owner can read, made or emptied now.
     pub fn to_file(path: &Path) -> io::Result<Self> {
         let file = private_file(path, true)?;
-        Ok(Self::to(file))
-    }
-
-    fn to(mut out: impl Write + Send + 'static) -> Self {
-        let (lines, waiting): (_, Receiver<String>) = sync_channel(MOST_WAITING);
-        let thread = std::thread::spawn(move || {
-            for line in waiting {
-                if out.write_all(line.as_bytes()).and_then(|()| out.flush()).is_err() {
-                    break;
-                }
-            }
-        });
-        Self { lines: Some(lines), thread: Some(thread) }
+        Ok(Self(Some(Teller::to(file))))
     }
 
     /// Writes one line.
     pub fn write(&self, line: &Line) {
-        let Some(lines) = &self.lines else { return };
+        let Some(teller) = &self.0 else { return };
         let mut text = serde_json::to_string(line).unwrap_or_default();
         text.push('\n');
-        if lines.try_send(text).is_err() {
+        if !teller.tell(text) {
             tracing::warn!("an event was dropped: nobody reads them");
         }
     }
 
     /// Waits until everything is written, but not long.
-    pub fn finish(mut self) {
-        self.lines = None;
-        let Some(thread) = self.thread.take() else { return };
-        for _ in 0..50 {
-            if thread.is_finished() {
-                return;
-            }
-            std::thread::sleep(Duration::from_millis(10));
+    pub fn finish(self) {
+        if let Some(teller) = self.0 {
+            teller.finish();
         }
     }
 }

@@ -21,6 +21,7 @@ pub mod relay;
 pub mod replay;
 pub mod share;
 pub mod shutdown;
+pub mod teller;
 pub mod term;
 pub mod tty;
 mod uplink;

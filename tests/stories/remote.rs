@@ -5,6 +5,7 @@ use e2e::harness::driver::{home_that_knows, sharer};
 use e2e::harness::process::Process;
 use e2e::harness::{Driver, LONG, Log, Relay, Sandbox, Sharer, sharer_bin, until};
 use e2e::viewer::Viewer;
+use rustix::process::Signal;
 use shared::link::Link;
 use shared::viewer::{ChildSession, Closed, Event, Pill, Selection, State, Status};
 
@@ -132,7 +133,7 @@ async fn a_parent_that_ends_takes_its_links_out_of_a_remote_child_that_runs_on()
     reader.until("its screen", |viewer| viewer.state() == State::Live && sees(viewer, "far-says-42")).await;
     let mut through = viewer(&reader.watch_link().unwrap());
     through.live().await;
-    sharer_process.process.signal(rustix::process::Signal::TERM);
+    sharer_process.process.signal(Signal::TERM);
     sharer_process.exit().await;
     through.until("no way in", |viewer| viewer.state() == State::ClosedByRelay(Closed::Revoked)).await;
     let task = driver.task("far", |task| task["state"] == "running" && task["read"].is_string()).await;
@@ -225,6 +226,39 @@ async fn a_driver_starts_what_it_allows_where_it_allows_it() {
     for dir in [&inside, &outside, &sandbox.path().to_path_buf()] {
         assert!(!dir.join("escaped").exists());
     }
+}
+
+#[tokio::test]
+async fn people_on_both_sides_are_told_how_it_goes() {
+    let sandbox = Sandbox::new();
+    let relay = Relay::start(&sandbox, [""; 0]).await;
+    let driver = Driver::start(&relay, [""; 0]).await;
+    let home = home_that_knows("box", &driver.key).await;
+    let says = async |process: &Process, words: &str| {
+        let look = async || {
+            let said = process.stderr();
+            if said.contains(words) { Ok(said) } else { Err(said) }
+        };
+        until(words, LONG, look).await
+    };
+    assert!(!sharer(&home, &["run", "--on", "box", "--", "no-such-thing"]).await.status.success());
+    says(&driver.process, "sharer driver: no-such-thing was not started: no-such-thing: command not found\n")
+        .await;
+
+    // A driver that stands still is waited for, and that is said.
+    driver.process.signal(Signal::STOP);
+    let mut command = home.command(sharer_bin());
+    command.args(["run", "--on", "box", "--name", "far \x1b[31maway", "--", "sh", "-c", "exit 3"]);
+    let (mut run, _stdout) = Process::start("run", &home, command);
+    says(&run, "sharer: waiting for box to answer\n").await;
+    driver.process.signal(Signal::CONT);
+    assert!(run.exit().await.success());
+    let said = says(&driver.process, "exit status 3").await;
+    assert!(
+        said.contains(") started: sh -c exit 3\n") && said.contains(") error (exit status 3)\n"),
+        "{said}"
+    );
+    assert!(said.contains("far ") && !said.contains('\x1b'), "names are text: {said}");
 }
 
 /// What is over stays, with its end and all that it showed; and the relay may forget everything meanwhile.

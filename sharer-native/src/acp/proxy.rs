@@ -15,6 +15,7 @@ use anyhow::Context as _;
 
 use super::seats::Seats;
 use super::tap::{Lines, Side, Tap};
+use crate::commands::complain;
 use crate::exit;
 
 /// Bytes copied at once.
@@ -91,11 +92,6 @@ pub fn run(command: &[OsString]) -> anyhow::Result<u8> {
     Ok(exit_status(status))
 }
 
-fn complain(text: &str) {
-    // Nobody may be there to read it.
-    drop(writeln!(io::stderr(), "sharer: {text}"));
-}
-
 fn exit_status(status: std::process::ExitStatus) -> u8 {
     use std::os::unix::process::ExitStatusExt as _;
     let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal));
@@ -126,10 +122,11 @@ fn copy(from: &mut impl Read, to: &mut impl Write, tee: &mut Tee) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(_) => return,
         };
+        // First, so that an answer never stands before what it answers; it waits for nobody.
+        tee.offer(bytes);
         if to.write_all(bytes).and_then(|()| to.flush()).is_err() {
             return;
         }
-        tee.offer(bytes);
     }
 }
 
@@ -176,4 +173,33 @@ fn read(passing: &Receiver<Passed>, name: &str, begun: impl Fn() + Send + 'stati
         seats.flush();
     }
     seats.close();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Answers at once.
+    struct Quick(Receiver<Passed>);
+
+    impl Write for Quick {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let known = self.0.try_recv();
+            assert!(matches!(known, Ok(Passed::Bytes(Side::Editor, known)) if known == bytes));
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn what_is_asked_is_known_before_it_can_be_answered() {
+        let (passed, passing) = sync_channel(MOST_WAITING);
+        let mut tee = Tee { side: Side::Editor, passed, gap: false };
+        let mut agent = Quick(passing);
+        copy(&mut io::Cursor::new(b"a question"), &mut agent, &mut tee);
+        assert!(agent.0.try_recv().is_err());
+    }
 }

@@ -42,7 +42,7 @@ pub fn attach(args: &AttachArgs) -> anyhow::Result<u8> {
         );
     }
     if settings.unreadable {
-        complain("the settings in .entire cannot be read, so v2 counts as switched off")?;
+        complain("the settings in .entire cannot be read, so v2 counts as switched off");
     }
     let head = repo.head()?;
     let commit = if args.commit == "HEAD" { head.clone() } else { repo.resolve(&args.commit)? };
@@ -53,7 +53,7 @@ pub fn attach(args: &AttachArgs) -> anyhow::Result<u8> {
     };
     let sessions = gather::sessions(&repo, args, &mut ask)?;
     for warning in &sessions.warnings {
-        complain(warning)?;
+        complain(warning);
     }
     let sessions = sessions.kept;
     // What the person does not want is not written first.
@@ -65,7 +65,7 @@ pub fn attach(args: &AttachArgs) -> anyhow::Result<u8> {
     for Kept { session, .. } in known {
         if let Err(error) = state::note(&repo, session, &id, &commit.id.to_string()) {
             tracing::warn!(%error, session = %session.session_id, "the session's state was not written");
-            complain(&format!("the state of session {} was not written: {error}", session.session_id))?;
+            complain(&format!("the state of session {} was not written: {error}", session.session_id));
         }
     }
     let trailer = match amends {
@@ -120,11 +120,11 @@ fn tell(
         V2::Off => {}
         V2::Whole(only_here) => {
             for name in only_here {
-                complain(&format!("only v2 has session {name} of this checkpoint; it stays there"))?;
+                complain(&format!("only v2 has session {name} of this checkpoint; it stays there"));
             }
         }
         V2::Behind(failure) => {
-            complain(&format!("v1 has it, v2 does not: {failure}; `sharer checkpoints sync` tries again"))?;
+            complain(&format!("v1 has it, v2 does not: {failure}; `sharer checkpoints sync` tries again"));
         }
     }
     if args.json {

@@ -53,7 +53,7 @@ fn all() -> anyhow::Result<Vec<Found>> {
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
                 let process = socket.file_stem().unwrap_or_default().to_string_lossy();
                 let process = process.split('-').next().unwrap_or_default();
-                complain(&format!("process {process} does not answer (is it stopped?) and is left out"))?;
+                complain(&format!("process {process} does not answer (is it stopped?) and is left out"));
             }
             // One that ends this very moment is none.
             Ok(_) | Err(_) => {}

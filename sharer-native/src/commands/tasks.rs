@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::fmt::Write as _;
-use std::io::{self, IsTerminal as _, Read as _, Write as _};
+use std::io::{self, IsTerminal as _, Read as _};
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -10,7 +10,8 @@ use anyhow::{Context as _, bail};
 use shared::id::SessionId;
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
-use super::{OTHER_VERSION, allowed, plain, print};
+use super::waiting::Waiting;
+use super::{OTHER_VERSION, allowed, complain, plain, print};
 use crate::cli::{SpawnArgs, TaskState};
 use crate::control::request::{Call, On, Reply, Request, Row, Spawn, Word};
 use crate::control::{SOCKET_VARIABLE, TOKEN_VARIABLE, ask};
@@ -168,7 +169,10 @@ pub fn spawn(args: SpawnArgs) -> anyhow::Result<u8> {
         // What is here means nothing there.
         spawn.environment.clear();
     }
-    let (row, notices) = match session.spawn(Spawn { on, ..spawn })? {
+    let waiting = on.as_ref().map(|on| Waiting::says(format!("waiting for {} to answer", on.driver)));
+    let spawned = session.spawn(Spawn { on, ..spawn })?;
+    drop(waiting);
+    let (row, notices) = match spawned {
         Spawned::Task { row, notices } => (row, notices),
         Spawned::NotStarted { why, status } => {
             complain(&why);
@@ -241,10 +245,6 @@ pub fn kill(task: String) -> anyhow::Result<()> {
 /// `sharer state`.
 pub fn state(state: TaskState, reason: Option<String>) -> anyhow::Result<()> {
     Session::around()?.order(Request::State { state: state.word().to_owned(), reason })
-}
-
-fn complain(why: &str) {
-    drop(writeln!(io::stderr(), "sharer: {why}"));
 }
 
 fn json(value: &impl serde::Serialize) -> anyhow::Result<String> {

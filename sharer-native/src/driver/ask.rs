@@ -17,6 +17,7 @@ use super::args::{DriverOther, RunArgs};
 use super::line::Line;
 use super::state;
 use crate::clock;
+use crate::commands::waiting::Waiting;
 use crate::exit;
 use crate::keeping::{self, Record};
 use crate::ws::RelayUrl;
@@ -141,6 +142,7 @@ pub fn run(args: RunArgs) -> anyhow::Result<u8> {
     };
     let mut line = line(contact, entropy)?;
     line.machine.start(clock::now(), start);
+    let waiting = Waiting::says(format!("waiting for {} to answer", args.on));
     let session = runtime()?.block_on(async {
         loop {
             while let Some(news) = line.news() {
@@ -163,6 +165,7 @@ pub fn run(args: RunArgs) -> anyhow::Result<u8> {
             line.step().await;
         }
     });
+    drop(waiting);
     let session = match session {
         Ok(session) => session,
         Err(error) => {

@@ -10,7 +10,9 @@ use super::line::Line;
 use super::place::Place;
 use super::state;
 use crate::clock;
+use crate::commands::plain;
 use crate::config::{Config, EventsTo, HEADLESS, RelayChoice};
+use crate::teller::Teller;
 
 /// A driver that is about to be asked.
 #[derive(Debug)]
@@ -19,6 +21,8 @@ pub struct Driving {
     pub line: Line<Driver>,
     /// Where it starts tasks.
     pub allowed: Place,
+    /// What its person reads.
+    pub says: Teller,
     /// What its person was told of its relay since it could be asked.
     pub trouble: Option<String>,
     /// No other process is this driver as long as this is kept.
@@ -27,11 +31,17 @@ pub struct Driving {
 
 impl Driving {
     /// Tells why the relay cannot be reached, each reason once.
-    pub fn tell_trouble(&mut self, tell: impl FnOnce(&str)) {
+    pub fn tell_trouble(&mut self) {
         if let Some(trouble) = self.line.trouble().filter(|why| self.trouble.as_deref() != Some(*why)) {
-            tell(&format!("sharer driver: {trouble}; it is tried again\n"));
-            self.trouble = Some(trouble.to_owned());
+            let trouble = trouble.to_owned();
+            self.say(&format!("{trouble}; it is tried again"));
+            self.trouble = Some(trouble);
         }
+    }
+
+    /// Says something to its person, who may not read it.
+    pub fn say(&self, words: &str) {
+        self.says.tell(format!("sharer driver: {}\n", plain(words)));
     }
 }
 
@@ -71,5 +81,8 @@ pub fn prepare(args: &DriveArgs) -> anyhow::Result<(Config, Driving)> {
         record: args.record.limits(),
     };
     let line = Line::new(machine, relay.clone());
-    Ok((config, Driving { line, allowed, trouble: None, _own: own.lock }))
+    Ok((
+        config,
+        Driving { line, allowed, says: Teller::to(std::io::stderr()), trouble: None, _own: own.lock },
+    ))
 }

@@ -225,6 +225,9 @@ impl Host {
         if self.lines.is_driver() {
             self.watch(signals, asked).await?;
             self.recorder.finish();
+            if let Some(driving) = self.lines.driver.take() {
+                driving.says.finish();
+            }
             return Ok(0);
         }
         self.greet().await;

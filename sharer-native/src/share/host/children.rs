@@ -216,6 +216,7 @@ impl Host {
             self.record_end(place, ended);
             if place != FIRST {
                 self.say_exit(place);
+                self.say_end(place);
             }
             if !(self.keep_children && place == FIRST) {
                 self.hang_up_below(place);

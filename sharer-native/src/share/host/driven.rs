@@ -7,7 +7,6 @@ use shared::sharer::{Begin, SessionConfig};
 use shared::wire::close::Refusal;
 use shared::wire::source::SessionSource;
 
-use super::super::banner;
 use super::super::bell::Place;
 use super::super::hosted::{Hosted, Hosting};
 use super::{FIRST, HANG_UP, Host};
@@ -16,6 +15,9 @@ use crate::clock;
 use crate::config::HEADLESS;
 use crate::driver::serve::Driving;
 use crate::pty::Ended;
+
+/// As much of a task's id.
+const SHORT: usize = 8;
 
 impl Host {
     /// This process is a driver from now on, and runs nothing of its own.
@@ -32,18 +34,19 @@ impl Host {
             self.take_told(&driver, told);
         }
         if let Some(driving) = &mut self.lines.driver {
-            driving.tell_trouble(banner::show);
+            driving.tell_trouble();
         }
     }
 
     fn take_order(&mut self, order: DriverEffect) {
         match order {
             DriverEffect::Start(start) => {
-                let task = start.task.clone();
+                let (task, name) = (start.task.clone(), start.name.clone());
                 if let Err(why) = self.start(*start)
                     && let Some(driving) = &mut self.lines.driver
                 {
                     tracing::info!("a task could not be started");
+                    driving.say(&format!("{name} was not started: {why}"));
                     driving.line.machine.report_failure(clock::now(), &task, &why);
                 }
             }
@@ -54,11 +57,13 @@ impl Host {
                 tracing::info!("registered");
                 if let Some(driving) = &mut self.lines.driver {
                     driving.trouble = None;
+                    driving.say(&format!("{} can be asked", self.title));
                 }
-                banner::show(&format!("sharer driver: {} can be asked\n", self.title));
             }
             DriverEffect::Refused(Refusal::Replaced) => {
-                banner::show("sharer driver: another process with this driver's key took its place\n");
+                if let Some(driving) = &self.lines.driver {
+                    driving.say("another process with this driver's key took its place");
+                }
                 self.leave_drive(rustix::process::Signal::TERM.as_raw());
                 for hosted in self.hosted.values_mut() {
                     hosted.hang_up_whole(HANG_UP);
@@ -114,9 +119,26 @@ impl Host {
         self.machine.let_in(clock::now(), &start.task, start.granted.reach());
         // Its session is known before its first byte.
         self.run_effects();
+        self.say_task(place, &format!("started: {}", program.title()));
         // It may have ended already, before its place was known.
         self.reap();
         Ok(())
+    }
+
+    /// In a driver: tells its person about a task.
+    pub(super) fn say_task(&self, place: Place, what: &str) {
+        if let (Some(driving), Some(task)) = (&self.lines.driver, self.tasks.get(place)) {
+            let short: String = task.value.id.0.chars().take(SHORT).collect();
+            driving.say(&format!("{} ({short}) {what}", task.value.name));
+        }
+    }
+
+    /// In a driver: tells its person how a task ended.
+    pub(super) fn say_end(&self, place: Place) {
+        if let Some(row) = self.row(place).filter(|_| self.lines.is_driver()) {
+            let why = row.reason.map(|why| format!(" ({why})")).unwrap_or_default();
+            self.say_task(place, &(row.state + &why));
+        }
     }
 
     fn kill_task(&mut self, task: &TaskId) {
