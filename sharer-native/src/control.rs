@@ -26,8 +26,9 @@ pub const TOKEN_VARIABLE: &str = "SHARER_CONTROL_TOKEN";
 const LONGEST_REQUEST: u64 = 1024 * 1024;
 /// The longest reply, in bytes: 512 tasks.
 const LONGEST_REPLY: u64 = 4 * 1024 * 1024;
-/// Neither side waits longer for the other's bytes.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// The answering side waits so long for the other's bytes: a computer may be so busy that who has knocked comes to speak
+/// only seconds later.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The directory of all control sockets of this user, made if it is not there.
 pub fn directory() -> io::Result<PathBuf> {

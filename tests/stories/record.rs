@@ -112,7 +112,8 @@ async fn a_cast_is_read_by_the_rules_of_its_format() {
     assert_eq!(cast.of("x"), ["3"]);
     assert_eq!(cast.events.last().unwrap().1, "x");
     let took: f64 = cast.events.iter().map(|event| event.0).sum();
-    assert!((0.39..60.0).contains(&took), "pauses are in it: {took}");
+    // What is read late is told late: a pause may seem shorter than it was.
+    assert!((0.1..60.0).contains(&took), "pauses are in it: {took}");
     assert!(cast.of("i").is_empty());
     assert_eq!(session["exit"]["code"], 3);
     assert!(session["ended"].as_u64() >= session["started"].as_u64());

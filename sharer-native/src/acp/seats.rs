@@ -22,6 +22,8 @@ use crate::control::{SOCKET_VARIABLE, TOKEN_VARIABLE, ask, directory};
 
 /// A session that does not begin within this time is not waited for at the end.
 const BEGIN_WITHIN: Duration = Duration::from_secs(5);
+/// A seat that has knocked says who it is within this time; a computer may be busy.
+const SPEAKS_WITHIN: Duration = Duration::from_secs(20);
 /// Updates that go in one request.
 const AT_ONCE: usize = 64;
 
@@ -207,7 +209,7 @@ impl Seats {
 }
 
 fn read_way(stream: &UnixStream) -> Option<Way> {
-    stream.set_read_timeout(Some(Duration::from_secs(2))).ok()?;
+    stream.set_read_timeout(Some(SPEAKS_WITHIN)).ok()?;
     let mut line = String::new();
     BufReader::new(stream.take(16 * 1024)).read_line(&mut line).ok()?;
     serde_json::from_str(&line).ok()

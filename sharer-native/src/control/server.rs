@@ -1,6 +1,6 @@
 //! The answering side: reads one request a connection and hands it to the task that owns everything.
 //!
-//! Bounds: [`MOST_CONNECTIONS`] at once, one more is told so; a request of at most 1 MiB within 2 s; [`MOST_WAITING`]
+//! Bounds: [`MOST_CONNECTIONS`] at once, one more is told so; a request of at most 1 MiB within 20 s; [`MOST_WAITING`]
 //! requests wait for the task, others in their sockets. How often a task may ask is counted where it is answered.
 
 use std::fs::Permissions;
@@ -8,6 +8,7 @@ use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{UnixListener, UnixStream};
@@ -21,6 +22,9 @@ use super::{LONGEST_REQUEST, PATIENCE, directory};
 const MOST_CONNECTIONS: usize = 1024;
 /// Requests that wait for the session; others wait in the socket.
 const MOST_WAITING: usize = 8;
+
+/// Who finds no descriptor left looks again after this.
+const FULL: Duration = Duration::from_millis(100);
 
 /// A request and the way back.
 #[derive(Debug)]
@@ -89,7 +93,7 @@ impl Server {
                         });
                     }
                     // Out of descriptors, say: those who hold them will go.
-                    Err(_) => tokio::time::sleep(PATIENCE / 20).await,
+                    Err(_) => tokio::time::sleep(FULL).await,
                 }
             }
         });

@@ -12,8 +12,8 @@ use sharer_native::term::Terminal;
 
 use super::family::{Family, has};
 
-/// Longer than any pause between two attempts to connect.
-const PATIENCE: Duration = Duration::from_secs(40);
+/// Longer than any pause between two attempts to connect, and than a busy computer needs for the longest output.
+const PATIENCE: Duration = Duration::from_secs(90);
 /// How often a screen is compared with what was printed.
 const LOOK: Duration = Duration::from_millis(30);
 
