@@ -248,6 +248,9 @@ impl Join {
                 Effect::Rebuild { pane, ticket, window, bytes } => {
                     let mut terminal = Terminal::new(window, SCROLLBACK);
                     terminal.rebuild(&bytes);
+                    if self.viewer.view().pane == Some(pane) {
+                        self.looks.begin_anew(terminal.history());
+                    }
                     self.panes.insert(pane, terminal);
                     self.feed(pane, ticket, b"");
                 }

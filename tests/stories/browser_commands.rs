@@ -12,6 +12,9 @@ const ALT: char = '\u{E00A}';
 const PAGE_UP: char = '\u{E00E}';
 const PAGE_DOWN: char = '\u{E00F}';
 
+/// Goes on until it is interrupted, and says when it can be.
+const SLEEPS: &str = "sh -c 'echo as''leep; exec sleep 600'";
+
 /// What a person who uses command marks has in a start-up file.
 const MARKS: &str = r#"
 HISTFILE=
@@ -92,12 +95,14 @@ async fn one_goes_from_command_to_command() {
         runs(&browser, command).await;
         drawn(&browser, signs).await;
     }
-    runs(&browser, "sleep 600").await;
-    drawn(&browser, &[("error", &line("(exit 3)")), ("running", &line("sleep 600"))]).await;
+    runs(&browser, SLEEPS).await;
+    // Before that, the shell and nobody else would hear of an interrupt.
+    browser.cell("asleep").await;
+    drawn(&browser, &[("error", &line("(exit 3)")), ("running", &line(SLEEPS))]).await;
 
     // By keys, while typing: nothing of it reaches the program, and the keyboard stays where it is.
     chord(&browser, PAGE_UP).await;
-    looks(&browser, "running", &line("sleep 600")).await;
+    looks(&browser, "running", &line(SLEEPS)).await;
     chord(&browser, PAGE_UP).await;
     looks(&browser, "status 3 after", &line("(exit 3)")).await;
     browser.screenshot("commands-failed").await;
@@ -113,7 +118,7 @@ async fn one_goes_from_command_to_command() {
     looks(&browser, "done in", &line("seq 100")).await;
     chord(&browser, PAGE_DOWN).await;
     chord(&browser, PAGE_DOWN).await;
-    looks(&browser, "running", &line("sleep 600")).await;
+    looks(&browser, "running", &line(SLEEPS)).await;
     // Behind the last is the present.
     chord(&browser, PAGE_DOWN).await;
     browser.until("no command to be looked at", "!document.querySelector('.command.looked')").await;
@@ -122,7 +127,7 @@ async fn one_goes_from_command_to_command() {
     // What a person types goes to the program, Escape too, and a command that ends says so at once.
     browser.run("document.querySelector('.xterm-helper-textarea').focus()").await;
     browser.chord(CTRL, 'c').await;
-    drawn(&browser, &[("error", &line("(exit 3)")), ("error", &line("sleep 600"))]).await;
+    drawn(&browser, &[("error", &line("(exit 3)")), ("error", &line(SLEEPS))]).await;
     browser.until("the prompt", "(({ active }) => active.getLine(active.baseY + active.cursorY).translateToString(true) === '~ $ ')(document.querySelector('.screen').__term.buffer)").await;
     runs(&browser, "read -sn1 key; printf '%q\\n' \"$key\"").await;
     browser.type_text("\u{E00C}").await;
@@ -137,11 +142,11 @@ async fn one_goes_from_command_to_command() {
     phone.live(&sharer.read_link()).await;
     for late in [&browser, &phone] {
         let last = line("read -sn1 key; printf '%q\\n' \"$key\"");
-        drawn(late, &[("error", &line("(exit 3)")), ("error", &line("sleep 600")), ("done", &last)]).await;
+        drawn(late, &[("error", &line("(exit 3)")), ("error", &line(SLEEPS)), ("done", &last)]).await;
         late.press("Commands").await;
         looks(late, "done in", &last).await;
         late.press("Earlier command").await;
-        looks(late, "status 130 after", &line("sleep 600")).await;
+        looks(late, "status 130 after", &line(SLEEPS)).await;
         late.press("Earlier command").await;
         late.press("Earlier command").await;
         looks(late, "done in", &line("seq 100")).await;

@@ -103,6 +103,11 @@ impl Looks {
         self.back
     }
 
+    /// The terminal was begun anew with so many scrolled off: they stand before what is looked at, not behind it.
+    pub(super) fn begin_anew(&mut self, history: usize) {
+        self.history = history;
+    }
+
     pub(super) fn say(&mut self, what: &str) {
         self.said = Some(what.to_owned());
     }
@@ -141,6 +146,10 @@ mod tests {
         assert_eq!((looks.stay(100), looks.stay(130)), (5, 35), "thirty lines came");
         looks.scroll(-1_000);
         assert_eq!(looks.stay(140), 0, "the newest again");
+        // What was loaded of the past moves nobody into it.
+        looks.scroll(3);
+        looks.begin_anew(900);
+        assert_eq!((looks.stay(900), looks.stay(901)), (3, 4));
         // Of 150 lines with a screen of ten the fiftieth is a third down.
         looks.look_at(50, 150, 10);
         assert_eq!(looks.back, 93);
