@@ -6,8 +6,6 @@ use e2e::harness::{Browser, Recording, Sandbox, Sharer};
 use serde_json::json;
 
 const ENTER: char = '\u{E007}';
-/// A pill is due within a second; three times that on a busy machine.
-const SOON: Duration = Duration::from_secs(3);
 
 /// The pill of that name, as an expression in the page.
 fn pill(name: &str) -> String {
@@ -50,15 +48,13 @@ async fn pills_appear_for_who_came_before_the_first_spawn() {
     let spawn = |name: &str, command: &str| format!("sharer spawn --name {name} -- sh -c '{command}'{ENTER}");
     writer.type_text(&spawn("tests", "echo child-says-$((40+2)); exec sleep 600")).await;
     for browser in [&writer, &reader] {
-        browser.until_within("the child's pill", SOON, &format!("Boolean({})", pill("tests"))).await;
+        browser.until("the child's pill", &format!("Boolean({})", pill("tests"))).await;
     }
     let count = "return document.querySelector('.pills .count').innerText";
     assert_eq!(reader.run(count).await, "1 agent");
     // A later one joins the open bar; one that fails says so.
     writer.type_text(&spawn("lint", "echo going-wrong; exit 3")).await;
-    reader
-        .until_within("the failed one", SOON, &format!("{}?.dataset.state === 'error'", pill("lint")))
-        .await;
+    reader.until("the failed one", &format!("{}?.dataset.state === 'error'", pill("lint"))).await;
     let names =
         "return [...document.querySelectorAll('[role=tab] .name')].slice(1).map((name) => name.textContent)";
     assert_eq!(reader.run(names).await, json!(["tests", "lint"]), "in the order they were started");
