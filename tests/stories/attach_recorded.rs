@@ -225,6 +225,27 @@ async fn what_agents_wrote_of_recorded_sessions_is_the_transcript() {
 }
 
 #[tokio::test]
+async fn what_was_begun_elsewhere_does_not_come_with_its_task() {
+    let sandbox = Sandbox::new();
+    let repo = Repo::new(&sandbox, "repo").await;
+    let claude = agent(&sandbox);
+    let script = format!(
+        r#"echo elsewhere; cd "$1" && "$SHARER_BIN" spawn --name here -- {} sess-here "sweep here" >/dev/null; "$SHARER_BIN" wait"#,
+        claude.display()
+    );
+    let mut command = sandbox.command(sharer_bin());
+    command.args(["--headless", "--private", "--title", "top", "--", "sh", "-c", &script, "sh"]);
+    command.arg(sandbox.path().join("repo")).current_dir(sandbox.path());
+    Process::start("sharer", &sandbox, command).0.exit().await;
+    assert_eq!(recordings(&repo).await.keys().collect::<Vec<_>>(), ["here", "top"]);
+    let attached = repo.attach(&["--force"]).await;
+    assert_eq!(attached["sessions"].as_array().unwrap().len(), 1, "{attached}");
+    assert_eq!(attached["sessions"][0]["session_id"], "sess-here");
+    assert_eq!(slots(&repo, &id_of(&attached)).await.keys().collect::<Vec<_>>(), ["here"]);
+    is_whole(&repo).await;
+}
+
+#[tokio::test]
 async fn a_session_that_the_command_line_names_is_told_from_any_other() {
     let sandbox = Sandbox::new();
     let repo = Repo::new(&sandbox, "repo").await;

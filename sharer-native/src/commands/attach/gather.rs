@@ -151,7 +151,7 @@ fn newest(
         writer
     } else {
         // A task is a part of something that began before it and may have changed before it.
-        let writer = writer.map(whose::top).transpose()?;
+        let writer = writer.map(|writer| whose::top(writer, directory)).transpose()?;
         let is_newer =
             |span: &Span| found.as_ref().is_none_or(|found| span.ended_after(whose::ms(found.modified)));
         let newest = whose::newest(directory).filter(|(_, span)| is_newer(span));

@@ -39,9 +39,11 @@ pub(super) fn recording_of(places: &Places, found: &Found) -> Option<Recording> 
     all.into_iter().find(|recording| is_of(places, recording, found))
 }
 
-/// The recorded program that this one is a task of, at whatever depth; itself, if that was not recorded here.
-pub(super) fn top(recording: Recording) -> anyhow::Result<Recording> {
-    let root = place::all()?.into_iter().find(|other| other.session.task == recording.session.root);
+/// The recorded program that this one is a task of, at whatever depth; itself, if that was not recorded here or is of
+/// another directory: what was done there is nothing of this one.
+pub(super) fn top(recording: Recording, directory: &Path) -> anyhow::Result<Recording> {
+    let is_it = |other: &Recording| other.session.task == recording.session.root && other.is_below(directory);
+    let root = place::all()?.into_iter().find(is_it);
     Ok(root.unwrap_or(recording))
 }
 
