@@ -100,6 +100,14 @@ pub struct LineId(pub u64);
 #[serde(transparent)]
 pub struct TaskId(pub String);
 
+/// As much of an id as lists show and people type, in characters: of a UUID, up to its first dash.
+pub const SHORT: usize = 8;
+
+/// The beginning of an id, for people: [`SHORT`] characters at most, and none that controls a terminal.
+pub fn short(id: &str) -> String {
+    id.chars().filter(|c| !c.is_control()).take(SHORT).collect()
+}
+
 /// A participant of a room, numbered by the relay: one per successful join, never used again in a room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -113,6 +121,12 @@ pub struct Channel(pub u32);
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_id_is_short_for_people_and_controls_nothing() {
+        assert_eq!(short("06ba1001-a30e-4c52-8668-803a1b5dcbbf"), "06ba1001");
+        assert_eq!((short("a\x1b[31m\nb").as_str(), short("é漢").as_str()), ("a[31mb", "é漢"));
+    }
 
     #[test]
     fn a_session_id_reads_back() {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 use shared::entropy::Entropy;
-use shared::id::SessionId;
+use shared::id::{SessionId, short};
 use shared::keys::keeper::{Keep, KeeperKey};
 use shared::time::in_words;
 
@@ -18,8 +18,6 @@ const FOLDER: &str = "kept";
 const MOST: usize = 1_024;
 /// What runs on another machine is kept for so long when it has ended, unless something else is said.
 pub const USUAL: Duration = Duration::from_hours(7 * 24);
-/// As much of an id as people type.
-const SHORT: usize = 8;
 
 /// A session that is kept, or will be.
 #[derive(Clone, Serialize, Deserialize)]
@@ -115,7 +113,7 @@ impl Record {
 
     /// What people call it: the beginning of its id.
     pub fn short(&self) -> String {
-        self.session.map(|session| session.to_string().chars().take(SHORT).collect()).unwrap_or_default()
+        self.session.map(|session| short(&session.to_string())).unwrap_or_default()
     }
 
     /// What is kept, for how long and how to remove it, at a relay that keeps anything for so long at most.

@@ -13,6 +13,7 @@ use rustix::termios::isatty;
 use shared::checkpoint::id::CheckpointId;
 use shared::checkpoint::plan::Kept;
 use shared::checkpoint::trailer;
+use shared::id::short;
 
 use super::{complain, print};
 use crate::checkpoint::amend::{self, Trailer};
@@ -21,9 +22,6 @@ use crate::checkpoint::keep::{Done, Keep, V2, keep};
 use crate::checkpoint::repository::Commit;
 use crate::checkpoint::{Repository, state};
 use crate::{exit, log};
-
-/// As much of each id where there are several.
-const SHORT: usize = 8;
 
 /// `sharer attach`; the exit status.
 pub fn attach(args: &AttachArgs) -> anyhow::Result<u8> {
@@ -151,14 +149,14 @@ fn tell(
         return print(&format!("{done}\n"));
     }
     let names: Vec<_> = sessions.iter().map(|kept| kept.session.session_id.as_str()).collect();
-    let short = || names.iter().map(|name| name.get(..SHORT).unwrap_or(name)).collect::<Vec<_>>().join(", ");
+    let all = || names.iter().map(|name| short(name)).collect::<Vec<_>>().join(", ");
     print(&match (names.as_slice(), done.is_same) {
         ([name], true) => format!("Checkpoint {id} has session {name} as it is.\n"),
         ([name], false) => format!("Attached session {name} to checkpoint {id}.\n"),
         (_, true) => {
-            format!("Checkpoint {id} has these {} sessions as they are: {}.\n", names.len(), short())
+            format!("Checkpoint {id} has these {} sessions as they are: {}.\n", names.len(), all())
         }
-        (_, false) => format!("Attached {} sessions to checkpoint {id}: {}.\n", names.len(), short()),
+        (_, false) => format!("Attached {} sessions to checkpoint {id}: {}.\n", names.len(), all()),
     })?;
     match trailer {
         Trailer::Had => Ok(()),

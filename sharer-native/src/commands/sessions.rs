@@ -4,6 +4,7 @@ use std::io::{ErrorKind, IsTerminal as _};
 
 use anyhow::{Context as _, bail};
 use rustix::stdio::{stderr, stdin, stdout};
+use shared::id::short;
 
 use super::tasks::Session;
 use super::{OTHER_VERSION, allowed, complain, plain, print};
@@ -14,9 +15,6 @@ use crate::control::sockets;
 
 /// Sessions do not answer what runs inside them.
 const OWNER_ONLY: &str = "only you can do this, from a terminal that sharer does not run in";
-
-/// Task ids are shown up to their first dash.
-const SHORT: usize = 8;
 
 struct Found {
     socket: std::path::PathBuf,
@@ -258,10 +256,6 @@ pub fn ls(as_json: bool) -> anyhow::Result<()> {
         }
     }
     Ok(())
-}
-
-fn short(id: &str) -> String {
-    id.chars().take(SHORT).collect()
 }
 
 /// `sharer share`.

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, bail};
-use shared::id::SessionId;
+use shared::id::{SHORT, SessionId, short};
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 use super::waiting::Waiting;
@@ -16,9 +16,6 @@ use crate::cli::{SpawnArgs, TaskState};
 use crate::control::request::{Call, On, Reply, Request, Row, Spawn, Word};
 use crate::control::{SOCKET_VARIABLE, TOKEN_VARIABLE, ask};
 use crate::tty;
-
-/// Ids are shown up to their first dash; that is enough to name a task.
-const SHORT: usize = 8;
 
 /// The way to the session around this process.
 pub struct Session {
@@ -273,7 +270,7 @@ fn table(rows: &[&Row], own: &str, cells: Option<usize>) -> anyhow::Result<Strin
     let room = cells.map(|cells| cells.saturating_sub(SHORT + width + 9 + 6 + 4 * 2).max(LEAST_COMMAND));
     let mut out = format!("{:SHORT$}  {:width$}  {:9}  {:>6}  COMMAND\n", "ID", "NAME", "STATE", "SINCE");
     for (depth, row) in lines {
-        let id: String = row.task_id.chars().take(SHORT).collect();
+        let id = short(&row.task_id);
         let name = format!("{:indent$}{}", "", plain(&row.name), indent = depth * 2);
         let gap = width.saturating_sub(name.width());
         let since = duration(now.saturating_sub(row.since));

@@ -8,7 +8,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use anyhow::{Context as _, bail};
 use rustix::fs::{FlockOperation, flock};
-use shared::id::TaskId;
+use shared::id::{TaskId, short};
 use shared::recording::{Held, MAX_SESSION, SESSION, Session, folder, to_remove};
 use shared::time::UnixMs;
 
@@ -23,7 +23,6 @@ const MOST_ROOTS: usize = 2_000;
 /// Who looks whether a root is recorded holds its lock for a moment.
 const TRIES: u32 = 20;
 const BETWEEN_TRIES: Duration = Duration::from_millis(10);
-const SHORT: usize = 8;
 
 /// Where all recordings of this user are; made if it is not there.
 pub fn shelf() -> io::Result<PathBuf> {
@@ -150,7 +149,7 @@ impl Recording {
 
     /// As much of its id as lists show, and people type.
     pub fn short(&self) -> String {
-        self.session.task.0.chars().filter(|c| !c.is_control()).take(SHORT).collect()
+        short(&self.session.task.0)
     }
 
     /// Whether its program was begun in this directory or below it.

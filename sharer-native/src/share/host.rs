@@ -118,12 +118,12 @@ pub(super) struct Host {
     ending: bool,
 }
 
-fn not_found(error: &io::Error) {
+fn no_socket(error: &io::Error) {
     tracing::warn!(%error, "no control socket: no other command will find this session");
 }
 
 impl Host {
-    /// Draws keys and prints the links, unless it is to be private; starts no program.
+    /// Draws keys, listens for other commands and prints the links, unless it is to be private; starts no program.
     pub(super) fn new(config: &Config, program: &Program, events: Events) -> anyhow::Result<Self> {
         let title = config.title.clone().unwrap_or_else(|| program.title());
         let window = config.headless.or_else(tty::size).unwrap_or(WindowSize { cols: 80, rows: 24 });
@@ -174,7 +174,7 @@ impl Host {
             ending: false,
         };
         // Who reads the links finds the session.
-        host.server = Server::listen(&host.task.0).inspect_err(not_found).ok();
+        host.server = Server::listen(&host.task.0).inspect_err(no_socket).ok();
         if host.recorder.is_on() {
             host.machine.listen();
         }
@@ -220,7 +220,7 @@ impl Host {
     pub(super) async fn run(mut self) -> anyhow::Result<u8> {
         let signals = shutdown::listen()?;
         pty::adopt_orphans();
-        let asked = self.server.as_mut().and_then(|server| server.serve().inspect_err(not_found).ok());
+        let asked = self.server.as_mut().and_then(|server| server.serve().inspect_err(no_socket).ok());
         let asked = asked.unwrap_or_else(|| mpsc::channel(1).1);
         if self.lines.is_driver() {
             self.watch(signals, asked).await?;

@@ -1,7 +1,7 @@
 //! In a driver: what askers elsewhere order is started, shared and reported.
 
 use shared::driver::{DriverEffect, Exit, Start};
-use shared::id::TaskId;
+use shared::id::{TaskId, short};
 use shared::orchestration::task::Task;
 use shared::sharer::{Begin, SessionConfig};
 use shared::wire::close::Refusal;
@@ -15,9 +15,6 @@ use crate::clock;
 use crate::config::HEADLESS;
 use crate::driver::serve::Driving;
 use crate::pty::Ended;
-
-/// As much of a task's id.
-const SHORT: usize = 8;
 
 impl Host {
     /// This process is a driver from now on, and runs nothing of its own.
@@ -128,8 +125,7 @@ impl Host {
     /// In a driver: tells its person about a task.
     pub(super) fn say_task(&self, place: Place, what: &str) {
         if let (Some(driving), Some(task)) = (&self.lines.driver, self.tasks.get(place)) {
-            let short: String = task.value.id.0.chars().take(SHORT).collect();
-            driving.say(&format!("{} ({short}) {what}", task.value.name));
+            driving.say(&format!("{} ({}) {what}", task.value.name, short(&task.value.id.0)));
         }
     }
 
