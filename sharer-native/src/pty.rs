@@ -109,15 +109,27 @@ impl Program {
     /// The command as a title: name and arguments, shortened to [`LONGEST_TITLE`].
     pub fn title(&self) -> String {
         let name = self.path.file_name().unwrap_or_default();
-        let words: Vec<_> =
-            std::iter::once(name).chain(self.arguments()).map(|word| word.to_string_lossy()).collect();
+        let words = std::iter::once(name).chain(self.arguments()).map(OsStr::to_string_lossy);
         // A script of several lines is a line here.
-        let whole = words.join(" ").split_whitespace().collect::<Vec<_>>().join(" ");
+        let whole = command_line(words).split_whitespace().collect::<Vec<_>>().join(" ");
         match whole.char_indices().nth(LONGEST_TITLE) {
             None => whole,
             Some(_) => whole.chars().take(LONGEST_TITLE - 1).chain(['…']).collect(),
         }
     }
+}
+
+/// The words of a command as one typed them: quoted where they would be read as several, or as none. Only for people: what a
+/// shell makes of other signs is left as it is.
+pub fn command_line<W: AsRef<str>>(words: impl IntoIterator<Item = W>) -> String {
+    let ambiguous = |word: &str| {
+        word.is_empty() || word.contains(|sign: char| sign.is_whitespace() || "'\"".contains(sign))
+    };
+    let quoted = |word: W| match word.as_ref() {
+        word if ambiguous(word) => shell_words::quote(word).into_owned(),
+        word => word.to_owned(),
+    };
+    words.into_iter().map(quoted).collect::<Vec<_>>().join(" ")
 }
 
 /// How a program ended.
@@ -389,7 +401,12 @@ mod tests {
 
     #[test]
     fn finds_programs_as_a_shell_does() {
-        assert_eq!(Program::find(&["sh".into(), "-c".into()]).unwrap().title(), "sh -c");
+        assert_eq!(Program::find(&["/bin/sh".into(), "-c".into()]).unwrap().title(), "sh -c");
+        let words = ["sh", "-c", "echo \"a  b\"\nexit 3", "", "--size=a*", "it's"].map(OsString::from);
+        assert_eq!(
+            Program::find(&words).unwrap().title(),
+            r#"sh -c 'echo "a b" exit 3' '' --size=a* 'it'\''s'"#
+        );
         let long = Program::find(&["sh".into(), "x".repeat(76).into()]).unwrap().title();
         assert!(long.ends_with("xx") && long.chars().count() < LONGEST_TITLE, "{long}");
         let long = Program::find(&["sh".into(), "é".repeat(78).into()]).unwrap().title();

@@ -79,7 +79,7 @@ async fn quiet_prints_no_links() {
 
 #[tokio::test]
 async fn titles_are_what_was_said_or_the_command() {
-    for (options, title) in [(&["--title", "my work"][..], "my work"), (&[], "sh -c sleep 1000")] {
+    for (options, title) in [(&["--title", "my work"][..], "my work"), (&[], "sh -c 'sleep 1000'")] {
         let sandbox = Sandbox::new();
         let all = [options, &["--", "sh", "-c", "sleep 1000"][..]].concat();
         let sharer = Sharer::share(&sandbox, all).await;

@@ -255,7 +255,7 @@ async fn people_on_both_sides_are_told_how_it_goes() {
     assert!(run.exit().await.success());
     let said = says(&driver.process, "exit status 3").await;
     assert!(
-        said.contains(") started: sh -c exit 3\n") && said.contains(") error (exit status 3)\n"),
+        said.contains(") started: sh -c 'exit 3'\n") && said.contains(") error (exit status 3)\n"),
         "{said}"
     );
     assert!(said.contains("far ") && !said.contains('\x1b'), "names are text: {said}");

@@ -1,8 +1,8 @@
 //! Control messages: who comes in, who shares, and what they say besides frames.
 
 use super::access::{self, Cost};
-use super::archive::Keeping;
 use super::content::{Content, Ended};
+use super::keeping::Keeping;
 use super::outbox::Viewer;
 use super::peer::{Peer, Role};
 use super::room::Room;

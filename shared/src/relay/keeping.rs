@@ -1,6 +1,6 @@
 //! A room and the archive: that it is to be kept, what of it is, and a room made of that.
 
-use super::archive::{Keeping, SETTLE_MS};
+use super::archive::SETTLE_MS;
 use super::content::{Attested, Content, Ended, NewestBeat};
 use super::frozen::{Frozen, KeptHead, Standing};
 use super::room::{Room, Wakes};
@@ -8,12 +8,33 @@ use crate::chain::End;
 use crate::event::EndReason;
 use crate::id::Channel;
 use crate::keys::epoch::Header;
+use crate::keys::keeper::Keep;
+use crate::keys::owner::{OwnerPublic, Signed};
 use crate::seal::SealedEvent;
 use crate::time::{Moment, UnixMs};
 use crate::wire::frame::Frame;
 use crate::wire::sharer::NotKept;
 use crate::wire::viewer::RelayToViewer;
 use crate::wire::{self, Packet};
+
+/// That a session is to be kept, and how that stands.
+#[derive(Debug)]
+pub(super) struct Keeping {
+    pub(super) signed: Signed,
+    pub(super) keep: Keep,
+    /// Settled when it is written first.
+    pub(super) until: Option<UnixMs>,
+    /// When it is to be written, again if it was.
+    pub(super) due: Option<Moment>,
+}
+
+impl Keeping {
+    /// The owner's word on it, if it is one.
+    pub(super) fn new(signed: Signed, owner: &OwnerPublic) -> Option<Self> {
+        let keep = Keep::verify(&signed, owner)?;
+        Some(Self { signed, keep, until: None, due: None })
+    }
+}
 
 impl Room {
     /// Something of it changed: if it has ended and is kept, it is written again.

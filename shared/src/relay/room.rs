@@ -7,9 +7,9 @@ mod people;
 use std::collections::BTreeMap;
 
 use super::PeerId;
-use super::archive::Keeping;
 use super::content::Content;
 use super::holder::Holder;
+use super::keeping::Keeping;
 use super::outbox::Viewer;
 use super::pace::Pace;
 use super::pages::Pages;

@@ -41,7 +41,7 @@ fn a_list_says_why_and_a_long_command_that_it_is_cut() {
     let listed = text(&sharing.beside(&["ls"]).stdout);
     assert!(listed.contains("asks: blocked (which database?)\n"), "{listed}");
     let tasks = text(&sharing.run(&inside, &["ps"]).stdout);
-    assert!(tasks.contains("x…  (which database?)\n"), "{tasks}");
+    assert!(tasks.contains("…  (which database?)\n"), "{tasks}");
 }
 
 #[test]

@@ -15,7 +15,7 @@ use crate::control::request::{On, Reply, Spawn, Word};
 use crate::driver::ask::name_of;
 use crate::exit;
 use crate::keeping::{self, Record};
-use crate::pty::Ended;
+use crate::pty::{Ended, command_line};
 
 /// Somebody who waits to hear whether a task began.
 #[derive(Debug)]
@@ -67,7 +67,7 @@ impl Host {
         let id = new_id(&mut self.entropy);
         let name = spawn.name.unwrap_or_else(|| name_of(&command));
         let mut value = Task::new(id.clone(), Some(parent.clone()), &name, clock::now().wall);
-        value.command = command.join(" ").as_str().into();
+        value.command = command_line(&command).as_str().into();
         value.prompt = spawn.prompt.as_deref().unwrap_or_default().into();
         value.directory = dir.as_deref().unwrap_or_default().into();
         value.driver = Some(driver.as_str().into());
