@@ -24,6 +24,9 @@ pub enum Failure {
     /// It does not answer.
     #[error("the driver does not answer")]
     Silent,
+    /// What was said to it may have come, and nothing came back.
+    #[error("the driver has not said whether the task began: it may run there")]
+    Unsure,
     /// It was asked with another secret than its own.
     #[error(
         "the driver does not accept this key: it has another one by now, which `sharer driver` printed there"
@@ -55,6 +58,8 @@ pub(super) enum Stage {
     Said(EpochId, Moment),
     /// This boot has it.
     Taken(EpochId),
+    /// Given up, and this boot may have begun it: it is to be ended there. Once the boot has answered, it says so until then.
+    Unsure(EpochId, Option<Moment>),
     /// Given up, or gone.
     Lost,
 }
@@ -100,12 +105,17 @@ impl Asked {
                     orders.push(Order::Reach { task: task(), granted: granted.clone() });
                 }
             }
-            Stage::Lost => {}
+            Stage::Unsure(..) | Stage::Lost => {}
         }
         if let (Some(first), false, Stage::Taken(_)) = (self.texts.front(), self.is_over(), self.stage) {
             orders.push(Order::Tell { task: task(), number: first.number, text: first.words.clone() });
         }
-        if self.kill && !self.is_over() && self.newest.is_some() {
+        let known = match self.stage {
+            Stage::New | Stage::Said(..) | Stage::Taken(_) => self.kill && self.newest.is_some(),
+            Stage::Unsure(..) => true,
+            Stage::Lost => false,
+        };
+        if known && !self.is_over() {
             orders.push(Order::Kill { task: task() });
         }
         orders
@@ -116,14 +126,34 @@ impl Asked {
         effects.extend(self.texts.drain(..).map(|_| AskerEffect::Told(id.clone(), Err(why))));
     }
 
-    /// When a start that the driver has not said a word about is given up.
+    /// When a start that the driver has not said a word about is given up; and one that was, for good.
     pub(super) fn given_up_at(&self) -> Option<Moment> {
         match self.stage {
             Stage::New => Some(self.begun.after(GIVE_UP_MS)),
             // Before that it might still begin.
             Stage::Said(_, until) => Some(until),
+            // What has begun is ended, however long that takes.
+            Stage::Unsure(_, until) => until.filter(|_| self.newest.is_none()),
             Stage::Taken(_) | Stage::Lost => None,
         }
+    }
+
+    /// Gives up what nothing was heard of; what to tell of it, with this reason where nothing better is known.
+    pub(super) fn give_up(&mut self, why: Failure) -> Option<Failure> {
+        let (stage, failure) = match self.stage {
+            Stage::Said(boot, _) => (Stage::Unsure(boot, None), Some(Failure::Unsure)),
+            Stage::New => (Stage::Lost, Some(why)),
+            // That was told before.
+            Stage::Unsure(..) => (Stage::Lost, None),
+            Stage::Taken(_) | Stage::Lost => return None,
+        };
+        (self.stage, self.unsaid) = (stage, true);
+        failure
+    }
+
+    /// Whether it was told to have come to nothing.
+    pub(super) fn is_given_up(&self) -> bool {
+        matches!(self.stage, Stage::Unsure(..) | Stage::Lost)
     }
 
     /// Whether there is nothing to say and nothing to hear.

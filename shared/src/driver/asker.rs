@@ -146,7 +146,7 @@ impl Asker {
     /// Has a text typed into a task, behind those before: once, or not at all; [`AskerEffect::Told`] says which. Refused at
     /// once where it cannot be.
     pub fn tell(&mut self, now: Now, task: &TaskId, text: String) -> Result<(), Failure> {
-        let asked = self.tasks.get_mut(task).filter(|asked| asked.stage != Stage::Lost && !asked.is_over());
+        let asked = self.tasks.get_mut(task).filter(|asked| !asked.is_given_up() && !asked.is_over());
         let asked = asked.ok_or(Failure::Gone)?;
         if asked.texts.len() >= MOST_TEXTS {
             return Err(Failure::NotReading);
@@ -390,6 +390,12 @@ impl Asker {
             self.boot = Some(Boot { id, keys, beat, beat_at, heard: 0 });
             self.leave_other_boots(answer.boot);
         }
+        for asked in self.tasks.values_mut() {
+            if let Stage::Unsure(_, until) = &mut asked.stage {
+                // It hears now that it is to end this, and says so if it ever began.
+                until.get_or_insert(now.mono.after(GIVE_UP_MS));
+            }
+        }
         if self.seeking.take().is_some() {
             self.effects.push_back(AskerEffect::Found);
         }
@@ -401,12 +407,13 @@ impl Asker {
         for (id, asked) in &mut self.tasks {
             let why = match asked.stage {
                 Stage::Said(before, _) if before != boot => Failure::Restarted,
-                Stage::Taken(before) if before != boot => Failure::Gone,
-                Stage::New | Stage::Said(..) | Stage::Taken(_) | Stage::Lost => continue,
+                Stage::Taken(before) | Stage::Unsure(before, _) if before != boot => Failure::Gone,
+                Stage::New | Stage::Said(..) | Stage::Taken(_) | Stage::Unsure(..) | Stage::Lost => continue,
             };
+            let told = asked.is_given_up() || asked.is_over();
             asked.stage = Stage::Lost;
             asked.drop_texts(id, why, &mut self.effects);
-            if !asked.is_over() {
+            if !told {
                 self.effects.push_back(AskerEffect::Failed(id.clone(), why));
             }
         }
@@ -418,9 +425,11 @@ impl Asker {
         boot.heard = number;
         let Some(report) = Report::decode(&plain) else { return };
         let Some(asked) = self.tasks.get_mut(&report.task.id) else { return };
-        if asked.stage == Stage::Lost {
-            // It was given up, and yet began.
-            (asked.kill, asked.newest) = (true, Some(report));
+        if asked.is_given_up() {
+            // It was given up, and yet began: it is being ended.
+            if asked.newest.as_ref().is_none_or(|known| report.is_newer_than(known)) {
+                asked.newest = Some(report);
+            }
             return;
         }
         if !matches!(asked.stage, Stage::Taken(_)) {
@@ -442,7 +451,8 @@ impl Asker {
                 asked.drop_texts(&id, Failure::NotReading, &mut self.effects);
             }
         }
-        if !self.has_orders() {
+        // A knock that was lost is still said again: without an answer nothing more could be ordered.
+        if !self.has_orders() && self.knock.is_none() {
             self.again = None;
         }
     }
@@ -454,8 +464,9 @@ impl Asker {
             Some(true) | None => Failure::Silent,
         };
         for (id, asked) in &mut self.tasks {
-            if asked.given_up_at().is_some_and(|at| at <= now.mono) {
-                asked.stage = Stage::Lost;
+            if asked.given_up_at().is_some_and(|at| at <= now.mono)
+                && let Some(why) = asked.give_up(why)
+            {
                 asked.drop_texts(id, why, &mut self.effects);
                 self.effects.push_back(AskerEffect::Failed(id.clone(), why));
             }
@@ -475,7 +486,10 @@ impl Asker {
     fn fail_all(&mut self, why: Failure) {
         (self.knock, self.again) = (None, None);
         for (id, asked) in &mut self.tasks {
-            if matches!(asked.stage, Stage::New | Stage::Said(..)) {
+            if matches!(asked.stage, Stage::Unsure(..)) {
+                // It ended with the driver that had the other key.
+                asked.stage = Stage::Lost;
+            } else if matches!(asked.stage, Stage::New | Stage::Said(..)) {
                 asked.stage = Stage::Lost;
                 asked.drop_texts(id, why, &mut self.effects);
                 self.effects.push_back(AskerEffect::Failed(id.clone(), why));

@@ -23,7 +23,8 @@ use crate::wire::{ControlError, Packet, decode, encode};
 
 /// An order is good for so long after the beat that it names, in milliseconds, as input is (DESIGN 3).
 pub(super) const BEAT_MS: u64 = 45_000;
-/// Askers that are remembered. Full: one that is gone, for whom nothing runs, makes room; else the knock is not heard.
+/// Askers that are remembered. Full: the one that is gone longest, for whom nothing runs, makes room; else the knock is not
+/// heard.
 const MOST_ASKERS: usize = 256;
 /// Tasks that are remembered, those that are over included. Full: the one that was over first makes room.
 const MOST_TASKS: usize = 512;
@@ -59,8 +60,6 @@ struct Known {
     beat_at: Moment,
     /// The highest number of a knock or an order that was taken.
     taken: u64,
-    /// The number of the newest report.
-    told: u64,
     /// Tasks of which the newest report has not been told.
     news: BTreeSet<TaskId>,
 }
@@ -81,6 +80,8 @@ pub struct Driver {
     uplink: Uplink,
     claims: u64,
     beats: u64,
+    /// The number of the newest report, of all of this boot: an asker may be forgotten and come back with the same key.
+    told: u64,
     askers: BTreeMap<AgreementPublic, Known>,
     lines: BTreeMap<LineId, AgreementPublic>,
     tasks: BTreeMap<TaskId, Record>,
@@ -99,6 +100,7 @@ impl Driver {
             entropy,
             claims: 0,
             beats: 0,
+            told: 0,
             askers: BTreeMap::new(),
             lines: BTreeMap::new(),
             tasks: BTreeMap::new(),
@@ -278,8 +280,8 @@ impl Driver {
             let Some(line) = known.line else { continue };
             while let Some(task) = known.news.pop_first() {
                 let Some(record) = self.tasks.get(&task) else { continue };
-                known.told += 1;
-                let sealed = known.keys.seal_report(known.told, &record.report.encode(), &mut self.entropy);
+                self.told += 1;
+                let sealed = known.keys.seal_report(self.told, &record.report.encode(), &mut self.entropy);
                 return self.uplink.say(encode(&DriverToRelay::TellAsker { line, body: Blob(sealed) }));
             }
         }
@@ -298,7 +300,7 @@ impl Driver {
             let keys = Keys::new((&self.agreement, asker), secret, (id, self.boot, asker));
             let Some(keys) = keys.filter(|_| self.has_room_for_an_asker(now)) else { return };
             let (beat_at, news) = (now.mono, BTreeSet::new());
-            self.askers.insert(asker, Known { keys, line: None, beat: 0, beat_at, taken: 0, told: 0, news });
+            self.askers.insert(asker, Known { keys, line: None, beat: 0, beat_at, taken: 0, news });
         }
         // One that was kept moves nobody's line.
         let Some(known) = self.askers.get_mut(&asker).filter(|known| number > known.taken) else { return };
@@ -331,8 +333,9 @@ impl Driver {
                 .map(|record| record.asker)
                 .collect();
             let old = |known: &Known| known.line.is_none() && now.mono.since(known.beat_at) > BEAT_MS;
-            let gone = self.askers.iter().find(|(asker, known)| old(known) && !busy.contains(asker));
-            let Some(gone) = gone.map(|(asker, _)| *asker) else { return false };
+            let gone = self.askers.iter().filter(|(asker, known)| old(known) && !busy.contains(asker));
+            let longest = gone.min_by_key(|(_, known)| known.beat_at);
+            let Some(gone) = longest.map(|(asker, _)| *asker) else { return false };
             self.askers.remove(&gone);
         }
         true

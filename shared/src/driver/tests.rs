@@ -1,5 +1,6 @@
 //! The two machines with a network between them that belongs to an adversary.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
@@ -74,6 +75,7 @@ struct World {
     up: Vec<Vec<u8>>,
     down: Vec<Vec<u8>>,
     started: Vec<TaskId>,
+    running: BTreeSet<TaskId>,
     reached: Vec<u64>,
     killed: usize,
     typed: Vec<String>,
@@ -97,6 +99,7 @@ impl World {
             up: Vec::new(),
             down: Vec::new(),
             started: Vec::new(),
+            running: BTreeSet::new(),
             reached: Vec::new(),
             killed: 0,
             typed: Vec::new(),
@@ -126,10 +129,14 @@ impl World {
                         self.driver.handle_connected(self.now, HOST);
                         self.driver.handle_packet(self.now, &hello());
                     }
-                    DriverEffect::Start(start) => self.started.push(start.task.clone()),
+                    DriverEffect::Start(start) => {
+                        self.running.insert(start.task.clone());
+                        self.started.push(start.task.clone());
+                    }
                     DriverEffect::Reach(_, granted) => self.reached.push(granted.revision),
                     DriverEffect::Kill(task) => {
                         self.killed += 1;
+                        self.running.remove(&task);
                         let mut task = Task::new(task, None, "", self.now.wall);
                         (task.revision, task.state) = (99, TaskState::Cancelled);
                         self.driver.report(self.now, task, None);
@@ -207,9 +214,7 @@ impl World {
     /// Everything arrives, until nothing more leaves.
     fn deliver(&mut self) {
         while !(self.up.is_empty() && self.down.is_empty()) {
-            for body in std::mem::take(&mut self.up) {
-                self.give_driver(body);
-            }
+            self.deliver_up();
             for body in std::mem::take(&mut self.down) {
                 self.give_asker(body);
             }
@@ -226,9 +231,17 @@ impl World {
     /// Another boot of the same driver.
     fn restart(&mut self) {
         self.seed += 1;
+        self.running.clear();
         self.driver = Driver::new(key(1), rule(), Entropy::from_seed([self.seed; 32]), self.now);
         self.line += 1;
         self.run();
+    }
+
+    /// What is on the way to the driver arrives.
+    fn deliver_up(&mut self) {
+        for body in std::mem::take(&mut self.up) {
+            self.give_driver(body);
+        }
     }
 
     fn tell(&mut self, text: &str) {
@@ -245,6 +258,9 @@ impl World {
     fn say(&mut self, id: &str, revision: u64, state: TaskState) {
         let mut task = Task::new(TaskId(id.into()), None, id, self.now.wall);
         (task.revision, task.state, task.session) = (revision, state, Some(SessionId([5; 16])));
+        if state.is_final() {
+            self.running.remove(&task.id);
+        }
         let exit = state.is_final().then(|| Exit { code: Some(0), signal: None, word: "".into() });
         self.driver.report(self.now, task, exit);
         self.run();
@@ -441,6 +457,85 @@ fn a_task_said_to_one_boot_is_not_started_by_the_next() {
     world.begin("d");
     world.deliver();
     assert_eq!(world.started.last(), Some(&TaskId("d".into())), "the control");
+}
+
+#[test]
+fn what_was_told_to_have_failed_and_yet_began_is_ended() {
+    for arrives in [true, false] {
+        let mut world = World::good();
+        world.begin("a");
+        let knock = world.up.remove(0);
+        world.give_driver(knock);
+        let answer = world.down.pop().unwrap();
+        world.give_asker(answer);
+        // The way back breaks when the start is said.
+        if arrives {
+            world.deliver_up();
+        }
+        world.up.clear();
+        world.down.clear();
+        assert_eq!(world.started.len(), usize::from(arrives));
+        while world.failed.is_empty() {
+            world.wait(1_000);
+            world.up.clear();
+        }
+        assert_eq!(world.failed, [(TaskId("a".into()), Failure::Unsure)]);
+        assert_eq!(world.asker.tell(world.now, &TaskId("a".into()), "x".into()), Err(Failure::Gone));
+        world.asker.handle_disconnected(world.now, None);
+        world.line += 1;
+        world.wait(600_000);
+        world.up.clear();
+        assert!(world.asker.has_orders() && world.killed == 0, "it is still asked for");
+
+        world.wait(3_000);
+        world.deliver();
+        assert_eq!((world.killed, world.asker.has_orders()), (usize::from(arrives), !arrives));
+        world.wait(15_000);
+        world.deliver();
+        assert!(!world.asker.has_orders(), "it never began: the driver had time to say so");
+        assert!(world.running.is_empty() && world.heard.is_empty() && world.failed.len() == 1);
+        let busy = world.asker.poll_timeout();
+        assert!(busy.is_none(), "nothing is to be done any more: {busy:?}");
+    }
+}
+
+#[test]
+fn an_asker_that_was_forgotten_and_comes_back_hears_what_is_new() {
+    let mut world = World::good();
+    world.begin("a");
+    world.deliver();
+    for revision in 1..50 {
+        world.say("a", revision, TaskState::Running);
+        world.deliver();
+    }
+    world.say("a", 50, TaskState::Done);
+    world.deliver();
+    world.asker.handle_disconnected(world.now, None);
+    let left = RelayToDriver::AskerLeft { line: LineId(world.line) };
+    world.driver.handle_packet(world.now, &Packet::Text(encode(&left)));
+    world.wait(46_000);
+    for other in 0..=255 {
+        let mut seed = [1; 32];
+        seed[31] = other;
+        let other = Asker::new(contact(&key(1)), Entropy::from_seed(seed), world.now);
+        let mine = std::mem::replace(&mut world.asker, other);
+        world.asker.seek(world.now);
+        world.line += 1;
+        world.run();
+        world.deliver();
+        world.asker = mine;
+        let left = RelayToDriver::AskerLeft { line: LineId(world.line) };
+        world.driver.handle_packet(world.now, &Packet::Text(encode(&left)));
+        world.wait(46_000);
+    }
+    assert_eq!(world.found, 256, "there was room for everybody else");
+    world.line += 1;
+    world.begin("b");
+    world.wait(1_000);
+    world.deliver();
+    world.say("b", 1, TaskState::Running);
+    world.deliver();
+    assert_eq!(world.heard.last().unwrap().task.id, TaskId("b".into()), "{:?}", world.failed);
 }
 
 #[test]
@@ -694,6 +789,8 @@ proptest! {
             }
         }
         prop_assert!(!world.asker.has_orders(), "all was taken, or given up");
+        let runs_on = world.failed.iter().find(|(task, _)| world.running.contains(task));
+        prop_assert!(runs_on.is_none(), "told to have failed: {:?}", runs_on);
     }
 
     /// Any bytes are something or nothing.

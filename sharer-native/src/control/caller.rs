@@ -16,10 +16,11 @@ const MOST_LOOKS: usize = 8;
 /// Whether a process runs in the terminal of one of these programs, or was started by what does. Where the system has
 /// no list of processes none does.
 pub fn runs_below(pid: i32, programs: &[i32]) -> bool {
-    if Kinship::of(pid).is_none() {
+    if Kinship::of(rustix::process::getpid().as_raw_pid()).is_none() {
         return false;
     }
-    // Whoever changes its ancestors faster than they can be read is not the owner.
+    // Whoever changes its ancestors faster than they can be read is not the owner, nor is who left its connection to a
+    // child and is gone itself.
     (0..MOST_LOOKS).find_map(|_| look(pid, programs)).unwrap_or(true)
 }
 
@@ -86,6 +87,7 @@ mod tests {
         assert!(!runs_below(own, &[pid]), "not the other way round");
         child.kill().unwrap();
         child.wait().unwrap();
+        assert!(runs_below(pid, &[own]), "whoever is gone may have been");
     }
 
     #[test]
