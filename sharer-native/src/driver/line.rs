@@ -88,6 +88,12 @@ pub struct Line<M> {
     /// The machine; after a command to it, [`Line::news`] is due.
     pub machine: M,
     uplink: Uplink,
+    /// When the socket is looked at next. Not "in a while": steps are dropped whenever something else happens first.
+    look_at: Moment,
+}
+
+fn next_look() -> Moment {
+    clock::now().mono.after(u64::try_from(LONGEST_SLEEP.as_millis()).unwrap_or(u64::MAX))
 }
 
 impl<M: Machine> Line<M> {
@@ -95,7 +101,7 @@ impl<M: Machine> Line<M> {
     pub fn new(machine: M, relay: RelayUrl) -> Self {
         let mut uplink = Uplink::default();
         uplink.dial(relay);
-        Self { machine, uplink }
+        Self { machine, uplink, look_at: next_look() }
     }
 
     /// The next news; does on the way what concerns the socket.
@@ -117,10 +123,11 @@ impl<M: Machine> Line<M> {
     /// Sends, receives and waits until there may be news. Nothing is lost when this is dropped before it is ready.
     pub async fn step(&mut self) {
         let now = clock::now().mono;
-        let wake = self.machine.deadline().map(|at| Duration::from_millis(at.since(now)));
-        let (machine, uplink) = (&mut self.machine, &mut self.uplink);
         // A quiet relay is asked now and then whether it is there.
-        let timer = tokio::time::sleep(wake.unwrap_or(LONGEST_SLEEP).min(LONGEST_SLEEP));
+        let wake = self.machine.deadline().into_iter().chain([self.look_at]).min();
+        let wake = wake.map_or(LONGEST_SLEEP, |at| Duration::from_millis(at.since(now)));
+        let (machine, uplink) = (&mut self.machine, &mut self.uplink);
+        let timer = tokio::time::sleep(wake.min(LONGEST_SLEEP));
         let change = tokio::select! {
             change = uplink.step(|| machine.transmit()) => Some(change),
             () = timer => None,
@@ -132,11 +139,35 @@ impl<M: Machine> Line<M> {
             Some(Change::Got(packet)) => self.machine.packet(now, &packet),
             Some(Change::Closed(code)) => self.machine.disconnected(now, code),
             None => {
+                self.look_at = next_look();
                 if !self.uplink.check() {
                     self.machine.disconnected(now, None);
                 }
                 self.machine.timeout(now);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shared::driver::Contact;
+    use shared::entropy::Entropy;
+    use shared::keys::driver::DriverKey;
+
+    #[tokio::test]
+    async fn the_socket_is_looked_at_however_often_something_else_comes_first() {
+        let key = DriverKey::generate(&mut Entropy::from_seed([1; 32]));
+        let base = "http://127.0.0.1:1".to_owned();
+        let contact = Contact { base: base.clone(), id: key.id(), secret: key.secret().clone() };
+        let asker = Asker::new(contact, Entropy::from_seed([2; 32]), clock::now());
+        let mut line = Line::new(asker, RelayUrl::parse(&base).unwrap());
+        let due = clock::now().mono.after(30);
+        line.look_at = due;
+        while clock::now().mono.since(due) < 60_000 && line.look_at == due {
+            drop(tokio::time::timeout(Duration::from_millis(1), line.step()).await);
+        }
+        assert_ne!(line.look_at, due);
     }
 }
