@@ -324,6 +324,25 @@ async fn a_hundred_remote_tasks_run_at_once_on_one_driver() {
     assert_eq!(tasks.iter().filter(|task| runs_there(task)).count(), 100);
 }
 
+/// A driver lives longer than all that it ever starts.
+#[tokio::test]
+async fn a_driver_goes_on_after_more_tasks_than_it_remembers() {
+    let sandbox = Sandbox::new();
+    let relay = Relay::start(&sandbox, [""; 0]).await;
+    let mut driver = Driver::start(&relay, [""; 0]).await;
+    let home = home_that_knows("box", &driver.key).await;
+    let _sharer = parent(&home, &relay).await;
+    // Each with hundreds of children of its own there: 512 are too many in all.
+    let round = r#"for n in $(seq 260); do "$SHARER_BIN" spawn -- true > /dev/null || exit 9; done; "$SHARER_BIN" wait"#;
+    for round in [round, round, "exit 0"] {
+        let said = asks(&home, &format!(r#""$SHARER_BIN" spawn --on box --wait -- sh -c '{round}'"#)).await;
+        assert!(said.ends_with("status:0\n"), "{said}");
+    }
+    let tasks = e2e::harness::driver::tasks(&driver.home).await;
+    assert!(tasks.len() < 512, "{}", tasks.len());
+    driver.end().await;
+}
+
 #[tokio::test]
 async fn a_driver_whose_relay_is_not_there_says_so() {
     let home = Sandbox::new();

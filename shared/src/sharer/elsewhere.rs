@@ -153,4 +153,29 @@ impl Sharer {
         }
         self.advance();
     }
+
+    /// Forgets a program that has ended, and all below it. `false`: one of them runs, or something of it may still leave.
+    pub fn forget_program(&mut self, task: &TaskId) -> bool {
+        let mut family = vec![task.clone()];
+        let mut at = 0;
+        while let Some(id) = family.get(at) {
+            let children = self.programs.children(id);
+            at += 1;
+            // Nobody is below itself, whatever tasks say of their parents.
+            family.extend(children.into_iter().filter(|child| child != task));
+            if at > self.programs.all.len() {
+                return false;
+            }
+        }
+        let is_over = |id: &TaskId| self.programs.all.get(id).is_none_or(|program| program.over);
+        if !family.iter().all(|id| is_over(id) && self.leaving(id).is_none()) {
+            return false;
+        }
+        for id in family {
+            if let Some(session) = self.programs.all.remove(&id).and_then(|program| program.session) {
+                self.programs.forget(session);
+            }
+        }
+        true
+    }
 }

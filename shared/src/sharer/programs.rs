@@ -42,7 +42,7 @@ pub(super) struct Program {
     /// Changes of what is reached of what runs elsewhere.
     pub(super) grants: u64,
     /// Its newest session; it may be over.
-    session: Option<SessionId>,
+    pub(super) session: Option<SessionId>,
     /// Shared on its own.
     own: bool,
     /// Its owner stopped sharing it while its parent was shared.
@@ -106,7 +106,7 @@ impl Programs {
         self.all.get(task).map(|program| program.runs)
     }
 
-    fn children(&self, parent: &TaskId) -> Vec<TaskId> {
+    pub(super) fn children(&self, parent: &TaskId) -> Vec<TaskId> {
         let child = |(id, program): (&TaskId, &Program)| {
             (program.task.parent.as_ref() == Some(parent) && id != parent).then(|| id.clone())
         };

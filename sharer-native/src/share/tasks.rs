@@ -79,18 +79,42 @@ pub(super) enum TaskError {
 
 /// See the module.
 #[derive(Debug, Default)]
-pub(super) struct Tasks(BTreeMap<Place, Task>);
+pub(super) struct Tasks {
+    by_place: BTreeMap<Place, Task>,
+    /// Places that were ever given away: none is given twice.
+    places: u32,
+}
 
 impl Tasks {
     /// Where the next task goes, if one more may start.
     pub(super) fn room(&self) -> Result<Place, TaskError> {
-        if self.0.values().filter(|task| task.is_alive()).count() >= MOST_ALIVE {
+        if self.by_place.values().filter(|task| task.is_alive()).count() >= MOST_ALIVE {
             return Err(TaskError::TooManyAlive);
         }
-        if self.0.len() > MAX_TASKS {
+        if self.by_place.len() > MAX_TASKS {
             return Err(TaskError::TooManyEver);
         }
-        Ok(Place(u32::try_from(self.0.len()).unwrap_or(u32::MAX)))
+        Ok(Place(self.places))
+    }
+
+    /// The oldest tasks below `root` that may be forgotten if that makes room for one more, each with all below it: nothing of
+    /// them runs.
+    pub(super) fn in_the_way(&self, root: Place) -> Vec<Vec<Place>> {
+        if self.by_place.len() <= MAX_TASKS {
+            return Vec::new();
+        }
+        let under_root = self.all().filter(|(_, task)| task.parent == Some(root)).map(|(place, _)| place);
+        let families = under_root.map(|place| [vec![place], self.below(place)].concat());
+        families.filter(|family| family.iter().all(|place| self.is_over(*place))).collect()
+    }
+
+    fn is_over(&self, place: Place) -> bool {
+        self.get(place).is_some_and(|task| !task.is_alive() && task.session.is_none())
+    }
+
+    /// Nothing is known of a task any more. Nothing is to be below it.
+    pub(super) fn forget(&mut self, place: Place) {
+        self.by_place.remove(&place);
     }
 
     /// Records a task that has started. `token` is fresh; the name is made one of its own.
@@ -108,13 +132,14 @@ impl Tasks {
             rang: UnixMs::default(),
             allowance: Allowance::default(),
         };
-        self.0.entry(place).or_insert(task);
+        self.by_place.entry(place).or_insert(task);
+        self.places = self.places.max(place.0.saturating_add(1));
     }
 
     /// Records a task that a driver was asked for.
     pub(super) fn add_elsewhere(&mut self, place: Place, parent: Place, token: String, value: Value) {
         self.add(place, Some(parent), token, value);
-        if let Some(task) = self.0.get_mut(&place) {
+        if let Some(task) = self.by_place.get_mut(&place) {
             task.value.enter(TaskState::Starting, "", task.value.started);
         }
     }
@@ -122,32 +147,32 @@ impl Tasks {
     /// Gives a task another name, made one of its own.
     pub(super) fn rename(&mut self, place: Place, name: &str) {
         let name = self.free_name(name);
-        if let Some(task) = self.0.get_mut(&place) {
+        if let Some(task) = self.by_place.get_mut(&place) {
             task.value.name = name;
         }
     }
 
     /// A task's newest session is this one, or has ended.
     pub(super) fn has_session(&mut self, place: Place, session: Option<SessionId>) {
-        if let Some(task) = self.0.get_mut(&place) {
+        if let Some(task) = self.by_place.get_mut(&place) {
             task.session = session;
         }
     }
 
     /// A task's program has this process id.
     pub(super) fn runs_as(&mut self, place: Place, pid: Option<u32>) {
-        if let Some(task) = self.0.get_mut(&place) {
+        if let Some(task) = self.by_place.get_mut(&place) {
             task.pid = pid;
         }
     }
 
     pub(super) fn get(&self, place: Place) -> Option<&Task> {
-        self.0.get(&place)
+        self.by_place.get(&place)
     }
 
     /// All, in the order they were started.
     pub(super) fn all(&self) -> impl Iterator<Item = (Place, &Task)> {
-        self.0.iter().map(|(place, task)| (*place, task))
+        self.by_place.iter().map(|(place, task)| (*place, task))
     }
 
     /// The task with this token.
@@ -162,7 +187,7 @@ impl Tasks {
 
     /// Counts a request of a task.
     pub(super) fn count(&mut self, by: Place, steady_ms: u64) -> Result<(), TaskError> {
-        let allowed = self.0.get_mut(&by).is_some_and(|task| task.allowance.take(steady_ms));
+        let allowed = self.by_place.get_mut(&by).is_some_and(|task| task.allowance.take(steady_ms));
         if allowed { Ok(()) } else { Err(TaskError::TooOften) }
     }
 
@@ -180,7 +205,7 @@ impl Tasks {
 
     /// All tasks below one.
     pub(super) fn below(&self, place: Place) -> Vec<Place> {
-        self.0.keys().copied().filter(|other| self.is_below(*other, place)).collect()
+        self.by_place.keys().copied().filter(|other| self.is_below(*other, place)).collect()
     }
 
     /// The task below `by` with this id, this unique beginning of an id, or this name.
@@ -205,7 +230,7 @@ impl Tasks {
     /// A task's program rang; whether that is to be told: a bell without end rings now and then. Of the first
     /// one nobody needs to be told: it is what everybody sees first.
     pub(super) fn rings(&mut self, place: Place, now: UnixMs) -> bool {
-        let task = self.0.get_mut(&place).filter(|task| task.parent.is_some() && task.is_alive());
+        let task = self.by_place.get_mut(&place).filter(|task| task.parent.is_some() && task.is_alive());
         let Some(task) = task else { return false };
         let soon = task.value.wants_attention && now.0.abs_diff(task.rang.0) < RING_EVERY_MS;
         if !soon {
@@ -217,7 +242,7 @@ impl Tasks {
 
     /// Somebody typed into a task, which answers its ring; whether there was one.
     pub(super) fn answered(&mut self, place: Place) -> bool {
-        self.0.get_mut(&place).is_some_and(|task| task.value.answer())
+        self.by_place.get_mut(&place).is_some_and(|task| task.value.answer())
     }
 
     /// A task says how it is getting on.
@@ -231,21 +256,21 @@ impl Tasks {
         let said = [TaskState::Running, TaskState::Waiting, TaskState::Blocked];
         let state = TaskState::from_word(word).filter(|state| said.contains(state));
         let state = state.ok_or_else(|| TaskError::NoState(shortened(word)))?;
-        let task = self.0.get_mut(&place).filter(|task| task.is_alive()).ok_or(TaskError::Over)?;
+        let task = self.by_place.get_mut(&place).filter(|task| task.is_alive()).ok_or(TaskError::Over)?;
         task.value.enter(state, reason.trim(), now);
         Ok(())
     }
 
     /// A task is ended on purpose.
     pub(super) fn kill(&mut self, place: Place) -> Result<(), TaskError> {
-        let task = self.0.get_mut(&place).filter(|task| task.is_alive()).ok_or(TaskError::Over)?;
+        let task = self.by_place.get_mut(&place).filter(|task| task.is_alive()).ok_or(TaskError::Over)?;
         task.killed = true;
         Ok(())
     }
 
     /// A task's program has ended.
     pub(super) fn end(&mut self, place: Place, ended: Ended, now: UnixMs) {
-        let Some(task) = self.0.get_mut(&place).filter(|task| task.is_alive()) else { return };
+        let Some(task) = self.by_place.get_mut(&place).filter(|task| task.is_alive()) else { return };
         task.ended = Some(ended);
         let (state, reason) = match (ended.code, ended.signal_name()) {
             _ if task.killed => (TaskState::Cancelled, String::new()),
@@ -259,7 +284,7 @@ impl Tasks {
 
     /// A task's driver tells how it stands.
     pub(super) fn told(&mut self, place: Place, told: &Value, ended: Option<Ended>) {
-        let Some(task) = self.0.get_mut(&place) else { return };
+        let Some(task) = self.by_place.get_mut(&place) else { return };
         let value = &mut task.value;
         (value.state, value.reason, value.since) = (told.state, told.reason.clone(), told.since);
         value.wants_attention = told.wants_attention;
@@ -290,7 +315,7 @@ impl Tasks {
 
     fn free_name(&self, wanted: &str) -> Name {
         let wanted = if wanted.trim().is_empty() { "task" } else { wanted.trim() };
-        let taken = |name: &Name| self.0.values().any(|task| task.value.name == *name);
+        let taken = |name: &Name| self.by_place.values().any(|task| task.value.name == *name);
         let name = Name::new(wanted);
         if !taken(&name) {
             return name;
@@ -381,5 +406,29 @@ mod tests {
             tasks.end(place, over, UnixMs(0));
         }
         assert_eq!(tasks.room(), Err(TaskError::TooManyEver));
+        assert!(tasks.in_the_way(Place(0)).is_empty(), "none is below that one");
+    }
+
+    #[test]
+    fn what_is_over_can_make_room_with_all_below_it() {
+        let over = Ended { code: Some(0), signal: None };
+        let mut tasks = tasks(&[None, Some(0), Some(1), Some(0), Some(3), Some(0)]);
+        for place in [1, 2, 3, 5] {
+            tasks.end(Place(place), over, UnixMs(0));
+        }
+        tasks.has_session(Place(5), Some(SessionId([1; 16])));
+        assert!(tasks.in_the_way(Place(0)).is_empty(), "there is room");
+        while let Ok(place) = tasks.room() {
+            let value = Value::new(TaskId(format!("{place:?}")), None, "", UnixMs(0));
+            tasks.add(place, Some(Place(1)), String::new(), value);
+            tasks.end(place, over, UnixMs(0));
+        }
+        let families = tasks.in_the_way(Place(0));
+        assert_eq!(families.len(), 1, "4 runs below 3, and of 5 something is still seen");
+        assert_eq!((families[0][0], families[0].len()), (Place(1), MAX_TASKS + 1 - 4));
+        for place in &families[0] {
+            tasks.forget(*place);
+        }
+        assert_eq!(tasks.room(), Ok(Place(u32::try_from(MAX_TASKS).unwrap() + 1)), "a new place");
     }
 }

@@ -45,7 +45,7 @@ impl Host {
     }
 
     fn try_spawn(&mut self, by: Place, spawn: Spawn) -> Result<Reply, Refused> {
-        let place = self.tasks.room()?;
+        let place = self.room()?;
         let parent = self.tasks.get(by).filter(|task| task.is_alive()).ok_or(TaskError::Over)?;
         let (parent_id, is_child) = (parent.value.id.clone(), parent.value.parent.is_none());
         let command: Vec<OsString> = spawn.command.into_iter().map(OsString::from).collect();
@@ -125,7 +125,7 @@ impl Host {
     ) -> Result<(), String> {
         let words = |error: TaskError| error.to_string();
         let system = |error: std::io::Error| error.to_string();
-        let place = self.tasks.room().map_err(words)?;
+        let place = self.room().map_err(words)?;
         let pid = pid.and_then(Pid::from_raw).ok_or("this system does not say who asks")?;
         let parent =
             self.tasks.get(by).filter(|task| task.is_alive()).ok_or(TaskError::Over).map_err(words)?;

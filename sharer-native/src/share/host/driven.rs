@@ -9,6 +9,7 @@ use shared::wire::source::SessionSource;
 
 use super::super::bell::Place;
 use super::super::hosted::{Hosted, Hosting};
+use super::super::tasks::TaskError;
 use super::{FIRST, HANG_UP, Host};
 use crate::agents::Started;
 use crate::clock;
@@ -79,7 +80,7 @@ impl Host {
         let Some(driving) = &self.lines.driver else { return Ok(()) };
         let program = driving.allowed.program(&start)?;
         let dir = driving.allowed.directory(start.directory.as_deref())?;
-        let place = self.tasks.room().map_err(|error| words(&error))?;
+        let place = self.room().map_err(|error| words(&error))?;
         let token = clock::token(&mut self.entropy);
         let mut environment = self.secrets(&start.task, &token);
         environment.extend(self.surroundings());
@@ -120,6 +121,24 @@ impl Host {
         // It may have ended already, before its place was known.
         self.reap();
         Ok(())
+    }
+
+    /// Where the next task goes, if one more may start. A driver runs for long: what was over first makes room there.
+    pub(super) fn room(&mut self) -> Result<Place, TaskError> {
+        let over = if self.lines.is_driver() { self.tasks.in_the_way(FIRST) } else { Vec::new() };
+        for family in over {
+            let is_done = |place: &Place| self.hosted.get(place).is_none_or(Hosted::is_done);
+            let id =
+                family.first().and_then(|place| self.tasks.get(*place)).map(|task| task.value.id.clone());
+            if family.iter().all(is_done) && id.is_some_and(|id| self.machine.forget_program(&id)) {
+                for place in family {
+                    self.hosted.remove(&place);
+                    self.tasks.forget(place);
+                }
+                break;
+            }
+        }
+        self.tasks.room()
     }
 
     /// In a driver: tells its person about a task.

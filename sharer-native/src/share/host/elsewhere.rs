@@ -45,7 +45,7 @@ impl Host {
         let text = |word| if let Word::Text(text) = word { Some(text) } else { None };
         let command = spawn.command.into_iter().map(text).collect::<Option<Vec<String>>>();
         let command = command.ok_or("a command for another machine is text")?;
-        let place = self.tasks.room().map_err(words)?;
+        let place = self.room().map_err(words)?;
         let parent =
             self.tasks.get(by).filter(|task| task.is_alive()).ok_or(TaskError::Over).map_err(words)?;
         if parent.value.parent.is_some() {
