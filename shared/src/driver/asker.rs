@@ -174,7 +174,13 @@ impl Asker {
         self.tasks.values().any(|asked| !asked.orders().is_empty())
     }
 
-    fn is_wanted(&self) -> bool {
+    /// Whether it was asked for this task.
+    pub fn knows(&self, task: &TaskId) -> bool {
+        self.tasks.contains_key(task)
+    }
+
+    /// Whether there is anything to say or to hear.
+    pub fn is_wanted(&self) -> bool {
         self.seeking.is_some() || self.tasks.values().any(|asked| !asked.rests())
     }
 

@@ -154,27 +154,15 @@ impl Sharer {
         self.advance();
     }
 
-    /// Forgets a program that has ended, and all below it. `false`: one of them runs, or something of it may still leave.
+    /// Forgets a program that has ended. `false`: something of it may still leave, or there are programs below it.
     pub fn forget_program(&mut self, task: &TaskId) -> bool {
-        let mut family = vec![task.clone()];
-        let mut at = 0;
-        while let Some(id) = family.get(at) {
-            let children = self.programs.children(id);
-            at += 1;
-            // Nobody is below itself, whatever tasks say of their parents.
-            family.extend(children.into_iter().filter(|child| child != task));
-            if at > self.programs.all.len() {
-                return false;
-            }
-        }
-        let is_over = |id: &TaskId| self.programs.all.get(id).is_none_or(|program| program.over);
-        if !family.iter().all(|id| is_over(id) && self.leaving(id).is_none()) {
+        let known = self.programs.all.get(task);
+        let is_over = known.is_none_or(|program| program.over);
+        if !is_over || self.leaving(task).is_some() || !self.programs.children(task).is_empty() {
             return false;
         }
-        for id in family {
-            if let Some(session) = self.programs.all.remove(&id).and_then(|program| program.session) {
-                self.programs.forget(session);
-            }
+        if let Some(session) = self.programs.all.remove(task).and_then(|program| program.session) {
+            self.programs.forget(session);
         }
         true
     }

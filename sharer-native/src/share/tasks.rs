@@ -3,7 +3,7 @@
 //! The first program is the first task. Its children are shared with it; their children run and are recorded, and
 //! are not shared (ORCHESTRATION 2). Bounds: [`MOST_ALIVE`] run at once, [`MAX_TASKS`] children are recorded.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use shared::id::{SessionId, TaskId};
 use shared::orchestration::status::TaskState;
@@ -97,19 +97,21 @@ impl Tasks {
         Ok(Place(self.places))
     }
 
-    /// The oldest tasks below `root` that may be forgotten if that makes room for one more, each with all below it: nothing of
-    /// them runs.
-    pub(super) fn in_the_way(&self, root: Place) -> Vec<Vec<Place>> {
+    /// Tasks that may be forgotten if that makes room for one more, the oldest first: over, as is who started them if that was
+    /// not `root`, and nothing is below them.
+    pub(super) fn in_the_way(&self, root: Place) -> Vec<Place> {
         if self.by_place.len() <= MAX_TASKS {
             return Vec::new();
         }
-        let under_root = self.all().filter(|(_, task)| task.parent == Some(root)).map(|(place, _)| place);
-        let families = under_root.map(|place| [vec![place], self.below(place)].concat());
-        families.filter(|family| family.iter().all(|place| self.is_over(*place))).collect()
-    }
-
-    fn is_over(&self, place: Place) -> bool {
-        self.get(place).is_some_and(|task| !task.is_alive() && task.session.is_none())
+        let parents: BTreeSet<Place> = self.by_place.values().filter_map(|task| task.parent).collect();
+        let is_asked_for = |parent: Place| parent != root && self.get(parent).is_some_and(Task::is_alive);
+        let over = self.all().filter(|(place, task)| {
+            !task.is_alive()
+                && task.session.is_none()
+                && !parents.contains(place)
+                && task.parent.is_some_and(|parent| !is_asked_for(parent))
+        });
+        over.map(|(place, _)| place).collect()
     }
 
     /// Nothing is known of a task any more. Nothing is to be below it.
@@ -410,25 +412,29 @@ mod tests {
     }
 
     #[test]
-    fn what_is_over_can_make_room_with_all_below_it() {
+    fn what_is_over_can_make_room() {
         let over = Ended { code: Some(0), signal: None };
+        // 0 ─ 1 ─ 2, 0 ─ 3 ─ 4, 0 ─ 5
         let mut tasks = tasks(&[None, Some(0), Some(1), Some(0), Some(3), Some(0)]);
-        for place in [1, 2, 3, 5] {
+        for place in [1, 2, 4, 5] {
             tasks.end(Place(place), over, UnixMs(0));
         }
         tasks.has_session(Place(5), Some(SessionId([1; 16])));
         assert!(tasks.in_the_way(Place(0)).is_empty(), "there is room");
         while let Ok(place) = tasks.room() {
             let value = Value::new(TaskId(format!("{place:?}")), None, "", UnixMs(0));
-            tasks.add(place, Some(Place(1)), String::new(), value);
+            tasks.add(place, Some(Place(3)), String::new(), value);
             tasks.end(place, over, UnixMs(0));
         }
-        let families = tasks.in_the_way(Place(0));
-        assert_eq!(families.len(), 1, "4 runs below 3, and of 5 something is still seen");
-        assert_eq!((families[0][0], families[0].len()), (Place(1), MAX_TASKS + 1 - 4));
-        for place in &families[0] {
-            tasks.forget(*place);
-        }
+        assert_eq!(tasks.in_the_way(Place(0)), [Place(2)], "3 may ask for its own, and 5 is still seen");
+        tasks.forget(Place(2));
         assert_eq!(tasks.room(), Ok(Place(u32::try_from(MAX_TASKS).unwrap() + 1)), "a new place");
+        tasks.add(
+            Place(999),
+            Some(Place(3)),
+            String::new(),
+            Value::new(TaskId("x".into()), None, "", UnixMs(0)),
+        );
+        assert_eq!(tasks.in_the_way(Place(0)), [Place(1)], "nothing is below it any more");
     }
 }

@@ -187,20 +187,20 @@ fn who_is_let_in_while_the_relay_opens_the_room_is_let_in() {
 }
 
 #[test]
-fn what_is_over_is_forgotten_with_all_below_it_once_nothing_of_it_leaves() {
+fn what_is_over_is_forgotten_once_nothing_of_it_leaves_and_nothing_is_below_it() {
     let mut sharer = Sharer::new(Entropy::from_seed([7; 32]), NOW);
     sharer.host_for_others(NOW, task("far", None), config());
     let session = sharer.share(NOW, &id("far"), Begin::Fresh).unwrap();
     sharer.host(NOW, task("below", Some("far")), config());
     let below = sharer.session_of(&id("below")).unwrap();
-    assert!(!sharer.forget_program(&id("far")), "it runs");
+    assert!(!sharer.forget_program(&id("below")), "it runs");
+    sharer.handle_exit(NOW, below, Some(0), None);
+    assert!(!sharer.forget_program(&id("below")), "its last screen is still seen");
     sharer.handle_exit(NOW, session, Some(0), None);
-    assert!(!sharer.forget_program(&id("far")), "its child runs");
-    sharer.handle_task(NOW, Task { state: TaskState::Done, ..task("below", Some("far")) });
-    assert!(!sharer.forget_program(&id("far")), "its last screen is still seen");
     sharer.forget(NOW, session);
+    assert!(!sharer.forget_program(&id("far")), "it has a child");
     sharer.forget(NOW, below);
-    assert!(sharer.forget_program(&id("far")));
+    assert!(sharer.forget_program(&id("below")) && sharer.forget_program(&id("far")));
     assert!(sharer.task(&id("far")).is_none() && sharer.task(&id("below")).is_none());
     assert!(sharer.host_for_others(NOW, task("far", None), config()), "as if it had never been");
 }

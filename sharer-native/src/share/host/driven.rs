@@ -126,15 +126,12 @@ impl Host {
     /// Where the next task goes, if one more may start. A driver runs for long: what was over first makes room there.
     pub(super) fn room(&mut self) -> Result<Place, TaskError> {
         let over = if self.lines.is_driver() { self.tasks.in_the_way(FIRST) } else { Vec::new() };
-        for family in over {
-            let is_done = |place: &Place| self.hosted.get(place).is_none_or(Hosted::is_done);
-            let id =
-                family.first().and_then(|place| self.tasks.get(*place)).map(|task| task.value.id.clone());
-            if family.iter().all(is_done) && id.is_some_and(|id| self.machine.forget_program(&id)) {
-                for place in family {
-                    self.hosted.remove(&place);
-                    self.tasks.forget(place);
-                }
+        for place in over {
+            let is_done = self.hosted.get(&place).is_none_or(Hosted::is_done);
+            let id = self.tasks.get(place).map(|task| task.value.id.clone());
+            if is_done && id.is_some_and(|id| self.machine.forget_program(&id)) {
+                self.hosted.remove(&place);
+                self.tasks.forget(place);
                 break;
             }
         }

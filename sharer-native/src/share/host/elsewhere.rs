@@ -106,7 +106,7 @@ impl Host {
             AskerEffect::Report(report) => self.take_report(*report),
             AskerEffect::Told(task, told) => self.was_told(driver, &task, told),
             AskerEffect::Failed(task, why) => {
-                let trouble = self.lines.asked(driver).and_then(|line| line.trouble().map(str::to_owned));
+                let trouble = self.lines.of(&task).and_then(|line| line.trouble().map(str::to_owned));
                 let trouble = trouble.map_or_else(String::new, |trouble| format!(": {trouble}"));
                 self.fail(&task, &format!("{driver}: {why}{trouble}"));
             }
@@ -140,7 +140,7 @@ impl Host {
         for starting in std::mem::take(&mut self.starting) {
             let Starting { place, answer, mut notices, mut record } = starting;
             let id = self.tasks.get(place).map(|task| task.value.id.clone());
-            let line = id.as_ref().and_then(|id| self.line_of(id));
+            let line = id.as_ref().and_then(|id| self.lines.of(id));
             let keep_ms = line.map_or(0, |line| line.machine.keep_ms());
             let task = id.and_then(|id| self.machine.task(&id));
             let Some((task, row)) = task.zip(self.row(place)) else { continue };
@@ -162,7 +162,7 @@ impl Host {
     /// What the links here open of a task elsewhere changed.
     pub(super) fn tell_reach(&mut self, task: &TaskId) {
         let (revision, reach) = self.machine.granted(task);
-        if let Some(line) = self.line_of(task) {
+        if let Some(line) = self.lines.of(task) {
             line.machine.reach(clock::now(), task, Granted::new(revision, reach));
         }
     }
@@ -171,18 +171,9 @@ impl Host {
     pub(super) fn kill_elsewhere(&mut self, place: Place) -> bool {
         let Some(task) = self.tasks.get(place).filter(|task| task.is_elsewhere()) else { return false };
         let id = task.value.id.clone();
-        if let Some(line) = self.line_of(&id) {
+        if let Some(line) = self.lines.of(&id) {
             line.machine.kill(clock::now(), &id);
         }
         true
-    }
-
-    pub(super) fn line_of(
-        &mut self,
-        task: &TaskId,
-    ) -> Option<&mut crate::driver::line::Line<shared::driver::Asker>> {
-        let place = self.tasks.with_id(task)?;
-        let driver = self.tasks.get(place)?.value.driver.as_ref()?;
-        self.lines.asked(driver)
     }
 }

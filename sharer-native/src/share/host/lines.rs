@@ -1,13 +1,13 @@
 //! Lines to drivers that tasks were asked of; and, in a driver, the one to where it is asked.
 
-use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use shared::driver::{Asker, AskerEffect, DriverEffect};
+use shared::driver::{Asker, AskerEffect, Contact, DriverEffect};
 use shared::entropy::Entropy;
+use shared::id::TaskId;
 use tokio::time::timeout;
 
 use crate::driver::line::Line;
@@ -17,11 +17,19 @@ use crate::driver::{ask, state};
 /// What was ordered last is waited for this long at the end, as an end is.
 const LAST_ORDERS: Duration = Duration::from_secs(1);
 
-/// See the module. Bound: one for each driver that is known by a name.
+/// A driver, as it was known by a name when it was asked. What goes by that name later may be another.
+#[derive(Debug)]
+struct Known {
+    name: String,
+    contact: Contact,
+    line: Line<Asker>,
+}
+
+/// See the module. Bound: one for each driver that is known by a name, and those where something still runs.
 #[derive(Debug, Default)]
 pub(super) struct Lines {
     pub(super) driver: Option<Driving>,
-    askers: BTreeMap<String, Line<Asker>>,
+    askers: Vec<Known>,
 }
 
 impl Lines {
@@ -29,18 +37,27 @@ impl Lines {
         self.driver.is_some()
     }
 
-    /// The line to a driver of that name.
+    /// The line to the driver that goes by that name now.
     pub(super) fn ask(&mut self, name: &str, entropy: &mut Entropy) -> Result<&mut Line<Asker>, String> {
-        if !self.askers.contains_key(name) {
-            let line = state::known(name).and_then(|contact| ask::line(contact, entropy.fork()));
-            self.askers.insert(name.to_owned(), line.map_err(|error| format!("{error:#}"))?);
-        }
-        self.askers.get_mut(name).ok_or_else(String::new)
+        let words = |error: anyhow::Error| format!("{error:#}");
+        let contact = state::known(name).map_err(words)?;
+        self.askers
+            .retain(|known| known.name != name || known.contact == contact || known.line.machine.is_wanted());
+        let is_it = |known: &Known| known.name == name && known.contact == contact;
+        let at = match self.askers.iter().position(is_it) {
+            Some(at) => at,
+            None => {
+                let line = ask::line(contact.clone(), entropy.fork()).map_err(words)?;
+                self.askers.push(Known { name: name.to_owned(), contact, line });
+                self.askers.len() - 1
+            }
+        };
+        self.askers.get_mut(at).map(|known| &mut known.line).ok_or_else(String::new)
     }
 
-    /// The line, if that driver was asked before.
-    pub(super) fn asked(&mut self, name: &str) -> Option<&mut Line<Asker>> {
-        self.askers.get_mut(name)
+    /// The line to the driver that was asked for a task.
+    pub(super) fn of(&mut self, task: &TaskId) -> Option<&mut Line<Asker>> {
+        self.askers.iter_mut().map(|known| &mut known.line).find(|line| line.machine.knows(task))
     }
 
     pub(super) fn order(&mut self) -> Option<DriverEffect> {
@@ -49,7 +66,7 @@ impl Lines {
 
     /// What a driver tells, and the driver's name.
     pub(super) fn told(&mut self) -> Option<(String, AskerEffect)> {
-        self.askers.iter_mut().find_map(|(name, line)| Some((name.clone(), line.news()?)))
+        self.askers.iter_mut().find_map(|known| Some((known.name.clone(), known.line.news()?)))
     }
 
     /// Waits until there may be news on one of them.
@@ -58,8 +75,8 @@ impl Lines {
         if let Some(driver) = &mut self.driver {
             steps.push(Box::pin(driver.line.step()));
         }
-        for line in self.askers.values_mut() {
-            steps.push(Box::pin(line.step()));
+        for known in &mut self.askers {
+            steps.push(Box::pin(known.line.step()));
         }
         poll_fn(|cx| {
             let ready = steps.iter_mut().any(|step| step.as_mut().poll(cx).is_ready());
@@ -71,7 +88,7 @@ impl Lines {
     /// Lets what was ordered last arrive, but not for long.
     pub(super) async fn finish(&mut self) {
         let last = async {
-            while self.askers.values().any(|line| line.machine.has_orders()) {
+            while self.askers.iter().any(|known| known.line.machine.has_orders()) {
                 while self.told().is_some() {}
                 self.step().await;
             }

@@ -64,7 +64,7 @@ impl Host {
 
     fn tell_elsewhere(&mut self, place: Place, text: &str) -> Result<TaskId, TaskError> {
         let task = self.id_of(Some(place)).ok_or(TaskError::Over)?;
-        let line = self.line_of(&task).ok_or(TaskError::Over)?;
+        let line = self.lines.of(&task).ok_or(TaskError::Over)?;
         match line.machine.tell(clock::now(), &task, text.to_owned()) {
             Ok(()) => Ok(task),
             Err(Failure::TooLong) => Err(TaskError::TooLongElsewhere),
