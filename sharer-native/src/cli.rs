@@ -8,9 +8,10 @@
 //! | 126 | COMMAND was found but cannot be executed |
 //! | 127 | COMMAND was not found |
 //!
-//! `spawn` ends with 0 once the task runs, or 126 or 127 if its command does not start; `spawn --wait` and `wait` end
-//! as the task ended; `checkpoints verify` ends with 1 if something is wrong; `wait` for several ends as the first one that did not end well. `emit` ends with 1 if a line was no
-//! `session/update`.
+//! `spawn`, and `run` and `spawn` with `--on`, end with 0 once the task runs, with 126 or 127 if its command does not start,
+//! and with 125 if nobody could be asked to start it; `spawn --wait` and `wait` end as the task ended; `checkpoints verify`
+//! ends with 1 if something is wrong; `wait` for several ends as the first one that did not end well. `emit` ends with 1 if
+//! a line was no `session/update`.
 
 mod reading;
 

@@ -65,7 +65,9 @@ pub fn begin(relay: &str, title: &str, keep: Duration, entropy: &mut Entropy) ->
 pub fn all() -> anyhow::Result<Vec<Record>> {
     let mut found: Vec<Record> = Vec::new();
     for entry in std::fs::read_dir(directory(FOLDER)?)? {
-        let bytes = read(&entry?.path())?;
+        let path = entry?.path();
+        // What another process is writing is no record yet, and what it has forgotten meanwhile is none any more.
+        let Some(bytes) = read(&path).ok().filter(|_| path.extension().is_none()) else { continue };
         // One that another version wrote is left alone.
         found.extend(serde_json::from_slice::<Record>(&bytes).ok().filter(|record| record.key().is_some()));
     }

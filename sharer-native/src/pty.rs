@@ -14,6 +14,8 @@ use rustix::process::{
 };
 use shared::event::WindowSize;
 
+use crate::exit;
+
 /// Why a program does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -115,6 +117,16 @@ impl Program {
         match whole.char_indices().nth(LONGEST_TITLE) {
             None => whole,
             Some(_) => whole.chars().take(LONGEST_TITLE - 1).chain(['…']).collect(),
+        }
+    }
+}
+
+impl StartError {
+    /// What a shell would end with.
+    pub fn status(&self) -> u8 {
+        match self {
+            Self::NotFound(_) => exit::NOT_FOUND,
+            Self::NotExecutable(_) | Self::System(_) => exit::NOT_EXECUTABLE,
         }
     }
 }

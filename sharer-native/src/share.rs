@@ -29,7 +29,7 @@ use crate::driver::serve::Driving;
 use crate::events::Events;
 
 use crate::exit;
-use crate::pty::{Program, StartError};
+use crate::pty::Program;
 use crate::tty;
 
 /// Shares what `config` says until the program ends; returns the exit status.
@@ -38,10 +38,7 @@ pub fn run(config: &Config) -> anyhow::Result<u8> {
         Ok(program) => program,
         Err(error) => {
             banner::show(&format!("sharer: {error}\n"));
-            return Ok(match error {
-                StartError::NotFound(_) => exit::NOT_FOUND,
-                StartError::NotExecutable(_) | StartError::System(_) => exit::NOT_EXECUTABLE,
-            });
+            return Ok(error.status());
         }
     };
     if config.headless.is_none() && !tty::is_there() {

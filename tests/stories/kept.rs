@@ -10,6 +10,7 @@ use e2e::harness::process::Process;
 use e2e::harness::server::free_address;
 use e2e::harness::{Driver, LONG, Log, Relay, Sandbox, Seat, Sharer, sharer_bin, until};
 use e2e::viewer::Viewer;
+use rustix::process::{Pid, Signal, kill_process};
 use shared::event::EndReason;
 use shared::id::SessionId;
 use shared::link::Link;
@@ -457,6 +458,48 @@ async fn a_kept_parents_link_goes_on_reaching_its_child_on_a_driver() {
     assert!(removed.status.success(), "{}", String::from_utf8_lossy(&removed.stderr));
     is_refused(&parent.read_link()).await;
     is_refused(&own).await;
+}
+
+/// Who asked for a task elsewhere is gone before the driver answers: what is kept of it is listed and removed nevertheless.
+#[tokio::test]
+async fn what_began_when_nobody_waited_any_more_is_listed() {
+    let sandbox = Sandbox::new();
+    let relay = keeping_relay(&sandbox).await;
+    let driver = Driver::start(&relay, [""; 0]).await;
+    let home = home_that_knows("box", &driver.key).await;
+    let script = r#""$SHARER_BIN" spawn --on box --name "$0" -- sh -c 'read line' & echo $! > "$HOME/$0"; wait; : > "$HOME/$0.gone"; sleep 600"#;
+    let state_of = async |name: &str| {
+        let task = e2e::harness::driver::task(&home, name, |_| true).await;
+        task["state"].as_str().unwrap_or_default().to_owned()
+    };
+    // On a busy computer the driver may be given up before it goes on: then once more.
+    for name in ["one", "two", "three", "four", "five"] {
+        driver.process.signal(Signal::STOP);
+        let arguments = ["--relay", &relay.url(), "--", "sh", "-c", script, name];
+        let _parent = Sharer::share(&home, arguments).await;
+        let state = state_of(name).await;
+        let asks = home.path().join(name);
+        let pid = async || std::fs::read_to_string(&asks).ok().filter(|pid| pid.ends_with('\n')).ok_or(());
+        let asks = until("who asks", LONG, pid).await;
+        kill_process(Pid::from_raw(asks.trim().parse().unwrap()).unwrap(), Signal::KILL).unwrap();
+        let gone = home.path().join(format!("{name}.gone"));
+        until("it to be gone", LONG, async || if gone.exists() { Ok(()) } else { Err(()) }).await;
+        driver.process.signal(Signal::CONT);
+        if state != "starting" {
+            continue;
+        }
+        let stands = e2e::harness::driver::task(&home, name, |task| task["state"] != "starting").await;
+        if stands["state"] != "running" {
+            continue;
+        }
+        let listed = async || {
+            let list = sharer(&home, &["ls", "--kept"]).await;
+            let list = String::from_utf8_lossy(&list.stdout).into_owned();
+            if list.contains(name) { Ok(()) } else { Err(list) }
+        };
+        return until("it to be listed", LONG, listed).await;
+    }
+    panic!("no driver answered within 15 seconds, five times");
 }
 
 #[tokio::test]

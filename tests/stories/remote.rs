@@ -184,7 +184,14 @@ async fn what_does_not_start_says_why() {
     {
         let run = sharer(&home, &["run", "--on", on, "--", "true"]).await;
         let why = String::from_utf8_lossy(&run.stderr).into_owned();
-        assert!(!run.status.success() && why.contains(words) && run.stdout.is_empty(), "{why}");
+        assert_eq!(run.status.code(), Some(125), "the driver, not the command: {why}");
+        assert!(why.contains(words) && run.stdout.is_empty(), "{why}");
+    }
+    for (directory, command, status) in
+        [("/", "no-such-command", 127), ("/", "/etc/passwd", 126), ("/none", "true", 125)]
+    {
+        let run = sharer(&home, &["run", "--on", "box", "--dir", directory, "--", command]).await;
+        assert_eq!(run.status.code(), Some(status), "{}", String::from_utf8_lossy(&run.stderr));
     }
     let list = sharer(&home, &["driver", "ls"]).await;
     let list = String::from_utf8_lossy(&list.stdout).into_owned();
@@ -199,7 +206,7 @@ async fn what_does_not_start_says_why() {
     let mut reader = viewer(&sharer_process.read_link());
     reader.live().await;
     let said = asks(&home, r#""$SHARER_BIN" spawn --on box --name bad -- no-such-command"#).await;
-    assert!(said.contains("no-such-command: command not found") && said.ends_with("status:126\n"), "{said}");
+    assert!(said.contains("no-such-command: command not found") && said.ends_with("status:127\n"), "{said}");
     reader
         .until("the pill", |viewer| pill(viewer, "bad").is_some_and(|pill| pill.status == Status::Error))
         .await;
@@ -321,7 +328,7 @@ async fn a_hundred_remote_tasks_run_at_once_on_one_driver() {
 "$SHARER_BIN" spawn --on box --name more -- true"#,
     )
     .await;
-    assert!(said.contains("as many tasks") && said.ends_with("status:126\n"), "{said}");
+    assert!(said.contains("as many tasks") && said.ends_with("status:125\n"), "{said}");
     let runs = |viewer: &Viewer<Log>, name: &str| {
         pill(viewer, name).is_some_and(|pill| pill.session == Some(ChildSession::Live))
     };

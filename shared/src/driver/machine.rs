@@ -141,12 +141,13 @@ impl Driver {
         }
     }
 
-    /// A task could not be started.
-    pub fn report_failure(&mut self, now: Now, task: &TaskId, reason: &str) {
+    /// A task could not be started; `status` is what a shell would end with, if it is the command that is wrong.
+    pub fn report_failure(&mut self, now: Now, task: &TaskId, reason: &str, status: Option<u8>) {
         let Some(record) = self.tasks.get(task) else { return };
         let mut failed = record.report.task.clone();
         failed.enter(TaskState::Error, reason, now.wall);
-        self.report(now, failed, None);
+        let exit = status.map(|status| Exit { code: Some(status.into()), signal: None, word: "".into() });
+        self.report(now, failed, exit);
     }
 
     fn is_news(&mut self, task: &TaskId) {

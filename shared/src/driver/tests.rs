@@ -616,7 +616,7 @@ fn what_may_not_be_started_is_told_with_the_reason() {
     let refused = world.heard.iter().find(|report| report.task.id.0 == "c").unwrap();
     assert_eq!(refused.task.state, TaskState::Error);
     assert!(refused.task.reason.contains("as many tasks as it may (2)"), "{}", &*refused.task.reason);
-    world.driver.report_failure(world.now, &TaskId("a".into()), "make: command not found");
+    world.driver.report_failure(world.now, &TaskId("a".into()), "make: command not found", Some(127));
     world.run();
     world.deliver();
     let failed = world.heard.last().unwrap();

@@ -3,7 +3,7 @@
 use std::io::{Read as _, Write as _};
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use futures_util::future::join_all;
 use shared::card::Reach;
 use shared::driver::{Asker, AskerEffect, Contact, Granted, Start};
@@ -149,12 +149,15 @@ pub fn run(args: RunArgs) -> anyhow::Result<u8> {
                 match news {
                     AskerEffect::Report(report) => match (report.task.session, report.task.state) {
                         (Some(session), _) => return Ok(session),
-                        (None, TaskState::Error) => bail!("{}: {}", args.on, &*report.task.reason),
+                        (None, TaskState::Error) => {
+                            let code = report.exit.and_then(|exit| u8::try_from(exit.code?).ok());
+                            return Err((format!("{}: {}", args.on, &*report.task.reason), code));
+                        }
                         (None, _) => {}
                     },
                     AskerEffect::Failed(_, why) | AskerEffect::Missing(why) => match line.trouble() {
-                        Some(trouble) => bail!("{}: {why}: {trouble}", args.on),
-                        None => bail!("{}: {why}", args.on),
+                        Some(trouble) => return Err((format!("{}: {why}: {trouble}", args.on), None)),
+                        None => return Err((format!("{}: {why}", args.on), None)),
                     },
                     AskerEffect::Connect
                     | AskerEffect::Close(_)
@@ -168,12 +171,12 @@ pub fn run(args: RunArgs) -> anyhow::Result<u8> {
     drop(waiting);
     let session = match session {
         Ok(session) => session,
-        Err(error) => {
+        Err((why, status)) => {
             if let Some(record) = &record {
                 record.forget();
             }
-            writeln!(std::io::stderr(), "sharer: {error:#}")?;
-            return Ok(exit::NOT_EXECUTABLE);
+            writeln!(std::io::stderr(), "sharer: {why}")?;
+            return Ok(status.unwrap_or(exit::FAILED));
         }
     };
     // What becomes of it is said before anybody has a link.

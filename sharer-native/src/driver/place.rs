@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use shared::driver::{Rule, Start};
 
 use super::args::DriveArgs;
-use crate::pty::{Program, Surroundings};
+use crate::pty::{Program, StartError, Surroundings};
 
 /// What the driver's own session says in its environment, and no task of it inherits.
 const OURS: &str = "SHARER_";
@@ -62,7 +62,7 @@ impl Place {
     }
 
     /// The program of a task that the rule lets be started.
-    pub fn program(&self, start: &Start) -> Result<Program, String> {
+    pub fn program(&self, start: &Start) -> Result<Program, NotStarted> {
         let dir = self.directory(start.directory.as_deref())?;
         let mut command: Vec<OsString> = start.command.iter().map(OsString::from).collect();
         if let Some(first) = command.first_mut()
@@ -77,7 +77,28 @@ impl Place {
             environment.push((name.into(), value.into()));
         }
         let around = Surroundings { dir: Some(dir), environment: Some(environment) };
-        Program::find_in(&command, around).map_err(|error| error.to_string())
+        Ok(Program::find_in(&command, around)?)
+    }
+}
+
+/// Why a task is not started.
+#[derive(Debug)]
+pub struct NotStarted {
+    /// For people.
+    pub why: String,
+    /// What a shell would end with, if it is the command that is wrong.
+    pub status: Option<u8>,
+}
+
+impl From<String> for NotStarted {
+    fn from(why: String) -> Self {
+        Self { why, status: None }
+    }
+}
+
+impl From<StartError> for NotStarted {
+    fn from(error: StartError) -> Self {
+        Self { why: error.to_string(), status: Some(error.status()) }
     }
 }
 

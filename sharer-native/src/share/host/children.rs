@@ -20,7 +20,6 @@ use crate::agents::Started;
 use crate::clock;
 use crate::control::request::{Nest, Reply, Spawn, Word};
 use crate::control::{SOCKET_VARIABLE, TOKEN_VARIABLE};
-use crate::exit;
 use crate::pty::{Ended, Program, StartError, Surroundings};
 use crate::record::args::{OFF, SWITCH};
 
@@ -33,14 +32,9 @@ impl Host {
         match self.try_spawn(by, spawn) {
             Ok(reply) => reply,
             Err(Refused::Task(error)) => Reply::Refused(error.to_string()),
-            Err(Refused::Start(error)) => Reply::NotStarted {
-                status: if matches!(error, StartError::NotFound(_)) {
-                    exit::NOT_FOUND
-                } else {
-                    exit::NOT_EXECUTABLE
-                },
-                why: error.to_string(),
-            },
+            Err(Refused::Start(error)) => {
+                Reply::NotStarted { status: error.status(), why: error.to_string() }
+            }
         }
     }
 

@@ -14,6 +14,7 @@ use super::{FIRST, HANG_UP, Host};
 use crate::agents::Started;
 use crate::clock;
 use crate::config::HEADLESS;
+use crate::driver::place::NotStarted;
 use crate::driver::serve::Driving;
 use crate::pty::Ended;
 
@@ -40,12 +41,12 @@ impl Host {
         match order {
             DriverEffect::Start(start) => {
                 let (task, name) = (start.task.clone(), start.name.clone());
-                if let Err(why) = self.start(*start)
+                if let Err(NotStarted { why, status }) = self.start(*start)
                     && let Some(driving) = &mut self.lines.driver
                 {
                     tracing::info!("a task could not be started");
                     driving.say(&format!("{name} was not started: {why}"));
-                    driving.line.machine.report_failure(clock::now(), &task, &why);
+                    driving.line.machine.report_failure(clock::now(), &task, &why, status);
                 }
             }
             DriverEffect::Reach(task, granted) => self.machine.let_in(clock::now(), &task, granted.reach()),
@@ -75,7 +76,7 @@ impl Host {
     }
 
     /// Starts a task for an asker, and shares it from its first byte.
-    fn start(&mut self, start: Start) -> Result<(), String> {
+    fn start(&mut self, start: Start) -> Result<(), NotStarted> {
         let words = |error: &dyn std::fmt::Display| error.to_string();
         let Some(driving) = &self.lines.driver else { return Ok(()) };
         let program = driving.allowed.program(&start)?;
@@ -92,7 +93,7 @@ impl Host {
         }
         let hosting = Hosting { window: HEADLESS, ..self.hosting };
         let hosted = Hosted::start(&program, &environment, hosting, self.bells.bell(place));
-        let hosted = hosted.map_err(|error| words(&error))?;
+        let hosted = hosted?;
         self.orphans.watch(hosted.pid());
         let mut value = Task::new(start.task.clone(), start.parent, &start.name, clock::now().wall);
         value.command = program.title().as_str().into();

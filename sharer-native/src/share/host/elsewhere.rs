@@ -127,7 +127,7 @@ impl Host {
         let ended = task.state.is_final().then(|| match ended {
             Some(ended) => Ended { code: ended.code, signal: ended.signal },
             // It never ran, or nobody knows.
-            None => Ended { code: Some(exit::NOT_EXECUTABLE.into()), signal: None },
+            None => Ended { code: Some(exit::FAILED.into()), signal: None },
         });
         self.tasks.told(place, &task, ended);
         self.machine.handle_elsewhere(clock::now(), task);
@@ -148,12 +148,21 @@ impl Host {
                 if let Some(record) = &mut record {
                     record.is_of(session);
                     notices.push(record.words(keep_ms));
+                    if keep_ms == 0 {
+                        record.forget();
+                    }
                 }
                 drop(answer.send(Reply::Spawned { task: Box::new(row), notices }));
             } else if task.state.is_final() {
+                if let Some(record) = &record {
+                    record.forget();
+                }
                 let why = task.reason.to_string();
-                drop(answer.send(Reply::NotStarted { why, status: exit::NOT_EXECUTABLE }));
-            } else if !answer.is_closed() {
+                let ended = self.tasks.get(place).and_then(|task| task.ended);
+                let status = ended.map_or(exit::FAILED, Ended::status);
+                drop(answer.send(Reply::NotStarted { why, status }));
+            } else if !answer.is_closed() || record.is_some() {
+                // Even if nobody waits any more: of what is kept the key must know its session.
                 self.starting.push(Starting { place, answer, notices, record });
             }
         }

@@ -44,15 +44,12 @@ impl Lines {
         self.askers
             .retain(|known| known.name != name || known.contact == contact || known.line.machine.is_wanted());
         let is_it = |known: &Known| known.name == name && known.contact == contact;
-        let at = match self.askers.iter().position(is_it) {
-            Some(at) => at,
-            None => {
-                let line = ask::line(contact.clone(), entropy.fork()).map_err(words)?;
-                self.askers.push(Known { name: name.to_owned(), contact, line });
-                self.askers.len() - 1
-            }
-        };
-        self.askers.get_mut(at).map(|known| &mut known.line).ok_or_else(String::new)
+        if !self.askers.iter().any(is_it) {
+            let line = ask::line(contact.clone(), entropy.fork()).map_err(words)?;
+            self.askers.push(Known { name: name.to_owned(), contact: contact.clone(), line });
+        }
+        let asked = self.askers.iter_mut().find(|known| is_it(known));
+        asked.map(|known| &mut known.line).ok_or_else(String::new)
     }
 
     /// The line to the driver that was asked for a task.
