@@ -37,6 +37,14 @@ pub enum ModelInput {
     },
 }
 
+impl ModelInput {
+    /// A title, as a program would say it: the model's dumps say it too.
+    pub fn title(title: &str) -> Self {
+        let text: String = title.chars().filter(|c| !c.is_control()).collect();
+        Self::Output(format!("\x1b]2;{text}\x1b\\").into())
+    }
+}
+
 /// A dump of the terminal model.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ModelDump {

@@ -543,11 +543,12 @@ impl Sharer {
         let above = parent.is_some_and(|parent| self.is_program_shared(&parent));
         let leaves = self.leaving(id).is_some();
         let Some(program) = self.programs.all.get_mut(id) else { return };
-        // The transcript of what has exited stays open to the parent's links, until the parent's share ends.
-        let stays = above || (program.runs == Runs::ForOthers && leaves);
+        // The transcript of what has exited stays open to the parent's links, until the parent's share ends. Another share
+        // knows nothing of it.
+        let known = reach.clone().or_else(|| program.reach.clone());
+        let stays = (above && known.is_some()) || (program.runs == Runs::ForOthers && leaves);
         let kept = shared.is_none() && program.over && stays;
-        let reach =
-            if kept { reach.or_else(|| program.reach.clone()) } else { reach.filter(|_| shared.is_some()) };
+        let reach = if kept { known } else { reach.filter(|_| shared.is_some()) };
         let session = if kept { program.session } else { shared };
         let removed = program.withheld || program.task.removed;
         let refusal = shared.and_then(|session| self.sessions.get(&session)?.refusal()).map(Refusal::words);

@@ -168,8 +168,7 @@ impl Session {
         };
         if begin == Begin::Fresh {
             // The model's dumps say the title too, so that late joiners learn it the same way.
-            let title = format!("\x1b]2;{}\x1b\\", session.title);
-            session.model(ModelInput::Output(title.into()), step);
+            session.model(ModelInput::title(&session.title), step);
         }
         if begin == Begin::Screen {
             session.model(ModelInput::Forget, step);

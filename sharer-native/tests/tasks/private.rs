@@ -51,10 +51,24 @@ fn a_private_session_sends_nothing_to_any_relay_until_it_is_shared() {
 }
 
 #[test]
+fn what_was_private_has_its_title_when_it_is_shared() {
+    for (options, title) in [(&["--private", "--title", "my work"][..], "my work"), (&["--private"], "sh -c")]
+    {
+        let sharing = Sharing::start(options, "echo > $H/ready; sleep 600");
+        sharing.file("ready");
+        assert!(sharing.beside(&["share"]).status.success());
+        let shared = sharing.event("shared", |_| true);
+        let link = Link::parse(shared["links"]["read"].as_str().unwrap()).unwrap();
+        let title = format!("\x1b]2;{title}");
+        Watcher::run(&link, "the title", |watcher| watcher.shows(&title));
+    }
+}
+
+#[test]
 fn a_share_begins_at_the_current_screen_or_with_what_scrolled_off() {
     for (options, early) in [(&["share"][..], false), (&["share", "--from-start"], true)] {
         let sharing = Sharing::start(
-            &["--private"],
+            &["--private", "--title", "private"],
             "echo EARLY; seq 1 100; echo LATE; echo > $H/ready; read go < $H/go; sleep 600",
         );
         sharing.file("ready");
@@ -88,7 +102,7 @@ fn after_unshare_nothing_can_be_joined_and_the_next_share_has_new_links() {
 fn what_scrolled_off_below_a_full_screen_program_is_not_shared_either() {
     for (options, early) in [(&["share"][..], false), (&["share", "--from-start"], true)] {
         let sharing = Sharing::start(
-            &["--private"],
+            &["--private", "--title", "private"],
             "mkfifo $H/go; echo EARLY; seq 1 100; printf '\\033[?1049h'; echo FULL; echo > $H/ready; read go < $H/go; \
              printf '\\033[?1049l'; echo AFTER; sleep 600",
         );

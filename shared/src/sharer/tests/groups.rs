@@ -503,6 +503,23 @@ fn what_is_ending_stops_with_its_parent_too() {
 }
 
 #[test]
+fn another_share_knows_of_what_has_ended_how_and_no_session() {
+    let mut group = running();
+    group.share(PARENT);
+    group.check();
+    group.exit(1);
+    group.check();
+    assert!(group.card(1, Right::Watch).unwrap().task.session.is_some(), "the control: this share shows it");
+    group.unshare(PARENT);
+    group.check();
+    group.share(PARENT);
+    group.check();
+    let card = group.card(1, Right::Watch).unwrap();
+    assert_eq!((card.task.state, card.task.session, card.task.removed), (TaskState::Done, None, false));
+    assert!(card.reach.is_none());
+}
+
+#[test]
 fn a_removed_link_opens_nothing_of_what_has_ended_either() {
     for connected in [false, true] {
         let mut group = running();

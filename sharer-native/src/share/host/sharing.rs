@@ -27,6 +27,12 @@ impl Host {
         let Some(task) = self.tasks.get(place) else { return };
         let name = if place == FIRST { self.title.clone() } else { task.value.name.to_string() };
         let window = self.hosted.get(&place).map_or(self.hosting.window, Hosted::window);
+        // Also of what is private: it may be shared later.
+        let title = ModelInput::title(&name);
+        match self.hosted.get(&place) {
+            Some(hosted) => hosted.feed(title),
+            None => self.early.push(title),
+        }
         let config = SessionConfig {
             title: name,
             read_only,
