@@ -314,11 +314,25 @@ async fn a_link_is_read_from_stdin_or_chosen_of_what_is_shared_here() {
     shows(&seat, &["one-42"]).await;
     let _two = share("two").await;
     let seat = Seat::sharer(&sandbox, &["join"]);
-    shows(&seat, &["Which one?"]).await;
+    shows(&seat, &["Which one"]).await;
     let screen = seat.screen();
-    let place = screen.lines().find_map(|row| row.trim().strip_suffix("two")).expect("it is offered");
-    seat.types(&format!("{}\r", place.trim()));
+    // Its place, its id, its title and its process.
+    let offered = |title: &str| {
+        let mut rows = screen.lines().map(|row| row.split_whitespace().collect::<Vec<_>>());
+        rows.find(|words| words.get(2) == Some(&title) && words.get(3) == Some(&"(process")).expect(&screen)
+    };
+    let two = offered("two");
+    seat.types(&format!("{}\r", two[0]));
     shows(&seat, &["two-42"]).await;
+    // By its id, since the title may be another one's too.
+    let seat = Seat::sharer(&sandbox, &["join"]);
+    shows(&seat, &["Which one"]).await;
+    seat.types(&format!("{}\r", offered("one")[1]));
+    shows(&seat, &["one-42"]).await;
+    let seat = Seat::sharer(&sandbox, &["join"]);
+    shows(&seat, &["Which one"]).await;
+    seat.types("\r");
+    shows(&seat, &["that is none of them"]).await;
     // From a pipe; keys come from the terminal all the same.
     let seat = Seat::shell(&sandbox, &format!("echo '{}' | \"$0\" join -; echo status-$?", one.read_link()));
     shows(&seat, &["one-42"]).await;
