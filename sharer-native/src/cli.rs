@@ -12,6 +12,7 @@
 //! as the task ended; `checkpoints verify` ends with 1 if something is wrong; `wait` for several ends as the first one that did not end well. `emit` ends with 1 if a line was no
 //! `session/update`.
 
+mod man;
 mod reading;
 
 use std::ffi::OsString;
@@ -22,6 +23,7 @@ use std::time::Duration;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use shared::event::WindowSize;
 
+pub use self::man::man;
 use crate::checkpoint::args::{AttachArgs, CheckpointsCommand};
 use crate::driver::args::{DriverArgs, RunArgs};
 use crate::record::args::RecordArgs;
@@ -473,13 +475,6 @@ pub fn completions(shell: clap_complete::Shell) -> Vec<u8> {
 /// Whether there is a subcommand of this name.
 pub fn has_command(name: &str) -> bool {
     Cli::command().find_subcommand(name).is_some()
-}
-
-/// The manual page, in roff.
-pub fn man() -> std::io::Result<Vec<u8>> {
-    let mut out = Vec::new();
-    clap_mangen::Man::new(Cli::command()).render(&mut out)?;
-    Ok(out)
 }
 
 #[cfg(test)]
