@@ -134,6 +134,9 @@ pub struct ShareArgs {
     /// The program to share [default: $SHELL]
     #[arg(last = true, value_name = "COMMAND")]
     pub command: Vec<OsString>,
+    /// Options that were typed and that a task of the session around this has no part in, as they are typed.
+    #[arg(skip)]
+    pub apart: Vec<String>,
 }
 
 /// Everything `sharer` does besides sharing.
