@@ -13,6 +13,7 @@
 //! ends with 1 if something is wrong; `wait` for several ends as the first one that did not end well. `emit` ends with 1 if
 //! a line was no `session/update`.
 
+mod man;
 mod reading;
 
 use std::ffi::OsString;
@@ -23,6 +24,7 @@ use std::time::Duration;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use shared::event::WindowSize;
 
+pub use self::man::man;
 use crate::checkpoint::args::{AttachArgs, CheckpointsCommand};
 use crate::driver::args::{DriverArgs, RunArgs};
 use crate::record::args::RecordArgs;
@@ -133,6 +135,9 @@ pub struct ShareArgs {
     /// The program to share [default: $SHELL]
     #[arg(last = true, value_name = "COMMAND")]
     pub command: Vec<OsString>,
+    /// Options that were typed and that a task of the session around this has no part in, as they are typed.
+    #[arg(skip)]
+    pub apart: Vec<String>,
 }
 
 /// Everything `sharer` does besides sharing.
@@ -474,13 +479,6 @@ pub fn completions(shell: clap_complete::Shell) -> Vec<u8> {
 /// Whether there is a subcommand of this name.
 pub fn has_command(name: &str) -> bool {
     Cli::command().find_subcommand(name).is_some()
-}
-
-/// The manual page, in roff.
-pub fn man() -> std::io::Result<Vec<u8>> {
-    let mut out = Vec::new();
-    clap_mangen::Man::new(Cli::command()).render(&mut out)?;
-    Ok(out)
 }
 
 #[cfg(test)]

@@ -5,13 +5,14 @@
 //! are. Nothing here opens, checks or judges anything.
 //!
 //! [`keyboard`] reads what the person types, [`hands`] says what it means; [`picture`] lays out the screen, [`looks`] is what
-//! the person chose to look at; [`bar`], [`cells`] and [`talk`] draw the parts, [`canvas`] knows what changed.
+//! the person chose to look at; [`bar`], [`cells`], [`talk`] and [`help`] draw the parts, [`canvas`] knows what changed.
 
 mod bar;
 mod canvas;
 mod cells;
 mod find;
 mod hands;
+mod help;
 mod keyboard;
 mod looks;
 mod mouse;

@@ -100,8 +100,9 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             if let Some(path) = &cli.share.log_file {
                 log::begin(path).with_context(|| format!("cannot write the log {}", path.display()))?;
             }
+            let apart = cli.share.apart.clone();
             match Config::from_args(cli.share) {
-                Ok(config) => share::run(&config).map(ExitCode::from),
+                Ok(config) => share::run(&config, &apart).map(ExitCode::from),
                 Err(error) => {
                     complain(&error);
                     Ok(ExitCode::from(exit::USAGE))

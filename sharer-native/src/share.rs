@@ -32,8 +32,9 @@ use crate::exit;
 use crate::pty::Program;
 use crate::tty;
 
-/// Shares what `config` says until the program ends; returns the exit status.
-pub fn run(config: &Config) -> anyhow::Result<u8> {
+/// Shares what `config` says until the program ends; returns the exit status. `apart` are options that were typed and that a
+/// task of the session around this has no part in.
+pub fn run(config: &Config, apart: &[String]) -> anyhow::Result<u8> {
     let program = match Program::find(&config.command) {
         Ok(program) => program,
         Err(error) => {
@@ -45,7 +46,7 @@ pub fn run(config: &Config) -> anyhow::Result<u8> {
         banner::show("sharer: there is no terminal to share: run it in one, or add --headless\n");
         return Ok(exit::USAGE);
     }
-    if let Some(status) = nested::run(config, &program)? {
+    if let Some(status) = nested::run(config, &program, apart)? {
         return Ok(status);
     }
     let events = match &config.events {

@@ -418,10 +418,16 @@ async fn a_commit_is_amended_only_where_that_harms_nobody() {
     left(&repo, &[], "there is nobody to ask").await;
 
     // A hook that says no: the checkpoint stays, and so does the commit.
-    repo.put(".git/hooks/commit-msg", "#!/bin/sh\necho hook-says-no >&2\nexit 1\n");
+    let hook = "#!/bin/sh\necho hook-says-no >&2\necho more of this in the manual >&2\nexit 1\n";
+    repo.put(".git/hooks/commit-msg", hook);
     bash(&repo, "chmod +x .git/hooks/commit-msg").await;
-    left(&repo, &["--force"], "hook-says-no").await;
+    left(&repo, &["--force"], "hook-says-no; more of this").await;
     bash(&repo, "rm .git/hooks/commit-msg").await;
+
+    // A lock that somebody left: git's own reason is told, with the file that is in the way.
+    repo.put(".git/index.lock", "");
+    left(&repo, &["--force"], ".git/index.lock': File exists").await;
+    bash(&repo, "rm .git/index.lock").await;
 
     // Another commit than HEAD is never rewritten.
     repo.git(&["commit", "-q", "--allow-empty", "-m", "Second"]).await;

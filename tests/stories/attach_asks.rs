@@ -58,6 +58,25 @@ async fn the_commit_is_amended_if_the_person_says_so() {
 }
 
 #[tokio::test]
+async fn a_commit_that_was_replaced_while_one_was_asked_is_not_named() {
+    let sandbox = Sandbox::new();
+    let repo = Repo::new(&sandbox, "repo").await;
+    let file = repo.transcript("one", "a");
+    let attach = format!("attach one --transcript '{}'", file.display());
+    let seat = Seat::shell(&sandbox, &format!("cd '{}' && exec \"$0\" {attach}", repo.dir.display()));
+    seat.got("Amend it with this trailer? [Y/n] ").await;
+    repo.git(&["commit", "-q", "--amend", "-m", "Other words"]).await;
+    seat.types("y\r");
+    seat.got("HEAD moved meanwhile. Run the same `sharer attach` again").await;
+    assert_eq!(seat.ended().await.status(), 0);
+    assert!(!seat.has("Put this at the end"), "{}", seat.screen());
+    assert_eq!(repo.git(&["log", "-1", "--format=%B"]).await.trim(), "Other words");
+    // Again, as it says.
+    repo.session("one", "a").await;
+    assert!(repo.git(&["log", "-1", "--format=%B"]).await.contains("Other words\n\nEntire-Checkpoint: "));
+}
+
+#[tokio::test]
 async fn the_newest_session_is_attached_if_the_person_says_so() {
     let sandbox = Sandbox::new();
     let repo = Repo::new(&sandbox, "repo").await;

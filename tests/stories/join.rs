@@ -53,6 +53,30 @@ async fn a_link_in_a_terminal_shows_pills_and_types_where_one_looks() {
 }
 
 #[tokio::test]
+async fn in_a_narrow_terminal_one_sees_that_one_types_how_to_leave_and_all_keys() {
+    let sandbox = Sandbox::new();
+    let sharer = Sharer::share(&sandbox, ["--size", "80x20", "--", "sh", "-c", PROGRAM]).await;
+    let seat = Seat::sharer(&sandbox, &["join", &sharer.write_link()]);
+    shows(&seat, &["parent-42"]).await;
+    seat.resize(WindowSize { cols: 40, rows: 15 });
+    shows(&seat, &["● Live", "i types", "q leaves"]).await;
+    seat.types("i");
+    shows(&seat, &["● Live", "TYPING"]).await;
+    seat.types("\x1d?");
+    shows(&seat, &["leave; the session goes on"]).await;
+    assert!(!seat.screen().contains("selects text"), "{}", seat.screen());
+    shows(&seat, &["scroll", "q closes"]).await;
+    seat.types(&"\x1b[6~".repeat(3));
+    shows(&seat, &["selects text"]).await;
+    seat.types("\x1b[5~\x1b[5~");
+    shows(&seat, &["leave; the session goes on"]).await;
+    seat.types("q");
+    shows(&seat, &["parent-42"]).await;
+    seat.types("q");
+    assert_eq!(seat.ended().await.code, Some(0));
+}
+
+#[tokio::test]
 async fn a_watching_link_types_nothing_and_each_bad_link_has_its_sentence() {
     let sandbox = Sandbox::new();
     let relay = Relay::start(&sandbox, [""; 0]).await;
@@ -290,11 +314,25 @@ async fn a_link_is_read_from_stdin_or_chosen_of_what_is_shared_here() {
     shows(&seat, &["one-42"]).await;
     let _two = share("two").await;
     let seat = Seat::sharer(&sandbox, &["join"]);
-    shows(&seat, &["Which one?"]).await;
+    shows(&seat, &["Which one"]).await;
     let screen = seat.screen();
-    let place = screen.lines().find_map(|row| row.trim().strip_suffix("two")).expect("it is offered");
-    seat.types(&format!("{}\r", place.trim()));
+    // Its place, its id, its title and its process.
+    let offered = |title: &str| {
+        let mut rows = screen.lines().map(|row| row.split_whitespace().collect::<Vec<_>>());
+        rows.find(|words| words.get(2) == Some(&title) && words.get(3) == Some(&"(process")).expect(&screen)
+    };
+    let two = offered("two");
+    seat.types(&format!("{}\r", two[0]));
     shows(&seat, &["two-42"]).await;
+    // By its id, since the title may be another one's too.
+    let seat = Seat::sharer(&sandbox, &["join"]);
+    shows(&seat, &["Which one"]).await;
+    seat.types(&format!("{}\r", offered("one")[1]));
+    shows(&seat, &["one-42"]).await;
+    let seat = Seat::sharer(&sandbox, &["join"]);
+    shows(&seat, &["Which one"]).await;
+    seat.types("\r");
+    shows(&seat, &["that is none of them"]).await;
     // From a pipe; keys come from the terminal all the same.
     let seat = Seat::shell(&sandbox, &format!("echo '{}' | \"$0\" join -; echo status-$?", one.read_link()));
     shows(&seat, &["one-42"]).await;

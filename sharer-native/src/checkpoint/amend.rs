@@ -26,6 +26,8 @@ pub enum Trailer {
     },
     /// The person is to put it there, for this reason.
     Left(String),
+    /// HEAD is another commit by now, and the one that was meant may be no more.
+    Moved,
 }
 
 /// HEAD's message with the trailer, if it may be put there; else where the trailer is. `ask` asks the person a question;
@@ -84,7 +86,7 @@ pub fn may(
 /// Gives HEAD the message that [`may`] gave.
 pub fn amend(repo: &Repository, commit: &Commit, id: &CheckpointId, message: &str) -> Trailer {
     if repo.head().map(|head| head.id).ok() != Some(commit.id) {
-        return Trailer::Left("HEAD moved meanwhile".to_owned());
+        return Trailer::Moved;
     }
     let Some(worktree) = repo.worktree() else {
         return Trailer::Left("a bare repository has no commit to amend".to_owned());

@@ -14,7 +14,7 @@ pub(super) struct Ended {
     pub(super) ok: bool,
     /// What it wrote to stdout.
     pub(super) said: String,
-    /// The last line that it complained with.
+    /// What it complained with, in a line.
     pub(super) why: String,
 }
 
@@ -47,9 +47,11 @@ pub(super) fn git(dir: &Path, arguments: &[&str], input: &str, limit: Duration) 
             std::thread::sleep(Duration::from_millis(5));
         };
         let why = why.join().unwrap_or_default();
-        let line = why.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default();
-        let why =
-            if status.is_none() { format!("it took longer than {} s", limit.as_secs()) } else { plain(line) };
+        let why = if status.is_none() {
+            format!("it took longer than {} s", limit.as_secs())
+        } else {
+            complaint(&why)
+        };
         Ok(Ended {
             ok: status.is_some_and(|status| status.success()),
             said: said.join().unwrap_or_default(),
@@ -58,8 +60,24 @@ pub(super) fn git(dir: &Path, arguments: &[&str], input: &str, limit: Duration) 
     })
 }
 
+/// As much of what it complained with is shown, in characters.
+const MAX_WHY: usize = 300;
+
+/// The reason in what it wrote to stderr: all of that if it is short, as a hook's is; else the line that git itself
+/// calls one, since advice follows it; else the end.
+fn complaint(stderr: &str) -> String {
+    let lines: Vec<String> = stderr.lines().map(plain).filter(|line| !line.is_empty()).collect();
+    let all = lines.join("; ");
+    if all.chars().count() <= MAX_WHY {
+        return all;
+    }
+    let reason = lines.iter().find(|line| line.starts_with("fatal: ") || line.starts_with("error: "));
+    let reason = reason.or(lines.last()).map(String::as_str).unwrap_or_default();
+    reason.chars().take(MAX_WHY).collect()
+}
+
 fn plain(line: &str) -> String {
-    line.chars().filter(|c| !c.is_control()).take(300).collect()
+    line.chars().filter(|c| !c.is_control()).collect::<String>().trim().to_owned()
 }
 
 /// Reads a pipe to its end; what is beyond the bound is dropped.
@@ -70,4 +88,28 @@ fn read(pipe: Option<impl std::io::Read>) -> String {
     drop(pipe.by_ref().take(MAX_SAID).read_to_end(&mut bytes));
     drop(std::io::copy(&mut pipe, &mut std::io::sink()));
     String::from_utf8_lossy(&bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_complaint_is_its_reason_and_not_its_last_line() {
+        let lock = "fatal: Unable to create '/repo/.git/index.lock': File exists.\n\nAnother git process seems to be running in \
+                    this repository, e.g.\nan editor opened by 'git commit'. Please make sure all processes\nare terminated \
+                    then try again. If it still fails, a git process\nmay have crashed in this repository earlier:\nremove \
+                    the file manually to continue.\n";
+        let hook = "lint: a.rs has a tab\n  \u{1b}[31mcommit refused\u{1b}[0m\n";
+        let long = format!("{}the last\n", "one of many\n".repeat(100));
+        for (stderr, why) in [
+            (lock, "fatal: Unable to create '/repo/.git/index.lock': File exists."),
+            (hook, "lint: a.rs has a tab; [31mcommit refused[0m"),
+            (long.as_str(), "the last"),
+            ("\n", ""),
+        ] {
+            assert_eq!(complaint(stderr), why);
+        }
+        assert_eq!(complaint(&"é".repeat(1_000)).chars().count(), MAX_WHY);
+    }
 }

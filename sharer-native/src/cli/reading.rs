@@ -18,12 +18,33 @@ const VARIABLES: [(&str, &str); 3] =
 const EMBEDDED: [(&str, &str); 3] =
     [("listen", "--listen"), ("public_url", "--public-url"), ("allow_insecure", "--allow-insecure")];
 
+/// What a program that becomes a task of the session around it cannot have, by field: that session's has it, or nobody.
+const APART: [&str; 11] = [
+    "relay",
+    "listen",
+    "public_url",
+    "allow_insecure",
+    "scrollback",
+    "keep_children",
+    "no_compress",
+    "show_viewers",
+    "keep",
+    "record_max",
+    "record_total",
+];
+
 impl Cli {
     /// Reads the words of a command line, the program's name first.
     pub fn read(words: &[OsString]) -> Result<Self, Error> {
         let matches = Self::command().try_get_matches_from(words).map_err(|error| blame(error, words))?;
         let mut cli = Self::from_arg_matches(&matches)?;
         choose_relay(&mut cli.share, &matches)?;
+        if cli.other.is_none() {
+            // What is in the environment was not said of this program.
+            let typed = |field: &&str| matches.value_source(field) == Some(ValueSource::CommandLine);
+            let apart = APART.into_iter().filter(typed);
+            cli.share.apart = apart.map(|field| format!("--{}", field.replace('_', "-"))).collect();
+        }
         Ok(cli)
     }
 }
@@ -78,5 +99,21 @@ mod tests {
             assert!(read(&format!("sharer {option} -- ls --relay")).unwrap().share.relay.is_none());
         }
         assert!(read("sharer --relay https://r").unwrap().share.relay.is_some());
+    }
+
+    #[test]
+    fn what_a_task_cannot_have_is_known_by_its_option() {
+        let apart = |words: &str| read(words).unwrap().share.apart;
+        assert_eq!(
+            apart("sharer --keep 7d -q --relay https://r --title t --keep-children -- true --no-compress"),
+            ["--relay", "--keep-children", "--keep"]
+        );
+        assert_eq!(apart("sharer -- true"), [""; 0], "what is so by default was not typed");
+        let command = Cli::command();
+        for field in APART {
+            let option = command.get_arguments().find(|argument| argument.get_id() == field);
+            let option = option.and_then(|argument| argument.get_long());
+            assert_eq!(option, Some(field.replace('_', "-").as_str()));
+        }
     }
 }

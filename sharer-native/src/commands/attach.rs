@@ -23,6 +23,8 @@ use crate::checkpoint::repository::Commit;
 use crate::checkpoint::{Repository, state};
 use crate::{exit, log};
 
+const MOVED: &str = "HEAD moved meanwhile";
+
 /// `sharer attach`; the exit status.
 pub fn attach(args: &AttachArgs) -> anyhow::Result<u8> {
     if let Some(path) = &args.log_file {
@@ -140,7 +142,8 @@ fn tell(
         let (commit, why) = match trailer {
             Trailer::Had => (Some(commit.id.to_string()), None),
             Trailer::Added { commit } => (Some(commit.clone()), None),
-            Trailer::Left(why) => (None, Some(why)),
+            Trailer::Left(why) => (None, Some(why.as_str())),
+            Trailer::Moved => (None, Some(MOVED)),
         };
         let done = serde_json::json!({
             "checkpoint_id": id.as_str(), "sessions": sessions, "changed": !done.is_same, "v2": v2,
@@ -163,6 +166,10 @@ fn tell(
         Trailer::Added { commit } => {
             print(&format!("The commit names it, and is now {}.\n", commit.get(..10).unwrap_or(commit)))
         }
+        // The commit whose message it would be put into may have been replaced.
+        Trailer::Moved => print(&format!(
+            "No commit names it, because {MOVED}. Run the same `sharer attach` again: it amends the commit that is there now.\n"
+        )),
         Trailer::Left(why) => print(&format!(
             "The commit {} does not name it ({why}). Put this at the end of its message:\n\n{line}\n",
             commit.short()

@@ -9,8 +9,9 @@ use rustix::termios::ttyname;
 use shared::id::TaskId;
 use shared::link::Link;
 
+use super::print;
+use super::sessions::{self, Offer};
 use super::tasks::Session;
-use super::{plain, print, sessions};
 use crate::{join, tty};
 
 /// The longest line that is read as a link, in bytes.
@@ -56,23 +57,34 @@ pub(super) fn line() -> anyhow::Result<String> {
 /// What the person chooses of what runs here.
 fn chosen() -> anyhow::Result<(Link, Option<TaskId>)> {
     let shared = sessions::to_join()?;
-    let (_, first) = shared.first().context(
+    let first = shared.first().context(
         "nothing that can be joined is shared on this computer: give a link, or share something with `sharer -- COMMAND`",
     )?;
     if shared.len() == 1 {
-        return Ok(Link::parse_deep(first)?);
+        return Ok(Link::parse_deep(&first.link)?);
     }
     if !tty::is_there() {
         bail!("several sessions are shared on this computer: give a link (`sharer status` shows them)");
     }
-    for (number, (title, _)) in (1..).zip(&shared) {
+    for (number, offer) in (1..).zip(&shared) {
         let number: usize = number;
-        print(&format!("{number:>3}  {}\n", plain(title)))?;
+        print(&format!("{number:>3}  {}\n", offer.says()))?;
     }
-    print("Which one? ")?;
+    print("Which one (its number or its id)? ")?;
     std::io::stdout().flush()?;
-    let answer = line()?;
-    let number: usize = answer.trim().parse().ok().filter(|n| *n >= 1).context("that is none of them")?;
-    let (_, link) = shared.get(number - 1).context("that is none of them")?;
-    Ok(Link::parse_deep(link)?)
+    Ok(Link::parse_deep(&meant(&shared, line()?.trim())?.link)?)
+}
+
+/// The one that the answer names: its place from 1, or a beginning of its id.
+fn meant<'a>(shared: &'a [Offer], answer: &str) -> anyhow::Result<&'a Offer> {
+    let place = answer.parse().ok().and_then(|number: usize| number.checked_sub(1));
+    if let Some(offer) = place.and_then(|place| shared.get(place)) {
+        return Ok(offer);
+    }
+    let mut named = shared.iter().filter(|offer| offer.is(answer));
+    match (named.next(), named.next()) {
+        (Some(offer), None) => Ok(offer),
+        (Some(_), Some(_)) => bail!("several have an id that begins so: name one by more of it"),
+        (None, _) => bail!("that is none of them"),
+    }
 }

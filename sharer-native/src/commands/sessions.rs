@@ -177,12 +177,35 @@ fn json(status: &Status, secrets: bool) -> serde_json::Result<serde_json::Value>
     Ok(value)
 }
 
-/// What is shared on this computer and is not this terminal itself: titles, and the links that open most.
-pub(super) fn to_join() -> anyhow::Result<Vec<(String, String)>> {
+/// Something that is shared on this computer and can be joined.
+pub(super) struct Offer {
+    found: Found,
+    /// The link that opens most.
+    pub(super) link: String,
+}
+
+impl Offer {
+    /// Whether it is called so: by a beginning of an id of its own.
+    pub(super) fn is(&self, id: &str) -> bool {
+        !id.is_empty() && self.found.is(id)
+    }
+
+    /// A line that tells it from others of the same title, as `sharer ls` does.
+    pub(super) fn says(&self) -> String {
+        let Status { task_id, title, pid, .. } = &self.found.status;
+        format!("{}  {}  (process {pid})", short(task_id), plain(title))
+    }
+}
+
+/// What is shared on this computer and is not this terminal itself.
+pub(super) fn to_join() -> anyhow::Result<Vec<Offer>> {
     let own = std::env::var("SHARER_SESSION").ok();
-    let others = all()?.into_iter().map(|found| found.status);
-    let others = others.filter(|status| own.as_ref() != Some(&status.task_id));
-    Ok(others.filter_map(|status| Some((status.title, status.write.or(status.read)?))).collect())
+    let others = all()?.into_iter().filter(|found| own.as_ref() != Some(&found.status.task_id));
+    let offer = |found: Found| {
+        let Status { read, write, .. } = &found.status;
+        Some(Offer { link: write.clone().or_else(|| read.clone())?, found })
+    };
+    Ok(others.filter_map(offer).collect())
 }
 
 /// `sharer status`.

@@ -255,6 +255,8 @@ fn ended(row: &Row) -> String {
 
 /// The least that is shown of a command, in cells; a terminal narrower than the rest and this wraps.
 const LEAST_COMMAND: usize = 12;
+/// A name has a third of the terminal, and at least so many cells: one long one would leave no room for the rest.
+const LEAST_NAME: usize = 16;
 
 /// Tasks below `own`, children under their parents, in lines of at most `cells` if that is said.
 fn table(rows: &[&Row], own: &str, cells: Option<usize>) -> anyhow::Result<String> {
@@ -266,12 +268,13 @@ fn table(rows: &[&Row], own: &str, cells: Option<usize>) -> anyhow::Result<Strin
     let mut lines = Vec::new();
     below(rows, own, 0, &mut lines);
     let names = lines.iter().map(|(depth, row)| depth * 2 + plain(&row.name).width());
-    let width = names.max().unwrap_or(0).max(4);
+    let most = cells.map_or(usize::MAX, |cells| (cells / 3).max(LEAST_NAME));
+    let width = names.max().unwrap_or(0).clamp(4, most);
     let room = cells.map(|cells| cells.saturating_sub(SHORT + width + 9 + 6 + 4 * 2).max(LEAST_COMMAND));
     let mut out = format!("{:SHORT$}  {:width$}  {:9}  {:>6}  COMMAND\n", "ID", "NAME", "STATE", "SINCE");
     for (depth, row) in lines {
         let id = short(&row.task_id);
-        let name = format!("{:indent$}{}", "", plain(&row.name), indent = depth * 2);
+        let name = cut(&format!("{:indent$}{}", "", plain(&row.name), indent = depth * 2), width);
         let gap = width.saturating_sub(name.width());
         let since = duration(now.saturating_sub(row.since));
         let reason = row.reason.as_ref().map(|reason| format!("  ({reason})")).unwrap_or_default();
@@ -377,6 +380,23 @@ mod tests {
             table(&rows, "own", None).unwrap().contains(wide.command.trim()),
             "nothing is cut for a pipe"
         );
+    }
+
+    #[test]
+    fn one_long_name_leaves_room_for_the_rest() {
+        let long = "n".repeat(300);
+        let new = |id, name| Row { since: u64::MAX, ..row(id, "own", name) };
+        let (long, other) = (new("1", &long), new("2", "b"));
+        let rows = [&long, &other];
+        for (cells, name) in [(90, 30), (60, 20), (40, 16)] {
+            let text = table(&rows, "own", Some(cells)).unwrap();
+            let lines: Vec<&str> = text.lines().collect();
+            assert!(lines[1].contains(&format!(" {}…  running", "n".repeat(name - 1))), "{text}");
+            assert!(lines[2].contains(" b ") && lines[2].contains("cmd b"), "{text}");
+            let widest = lines.iter().map(|line| line.width()).max().unwrap();
+            assert!(widest <= cells.max(SHORT + name + 9 + 6 + 4 * 2 + LEAST_COMMAND), "{text}");
+        }
+        assert!(table(&rows, "own", None).unwrap().contains(&long.name), "nothing is cut for a pipe");
     }
 
     #[test]

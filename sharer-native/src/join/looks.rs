@@ -19,7 +19,8 @@ pub(super) struct Placed {
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Looks {
-    pub(super) help: bool,
+    /// The page of keys, from this line on.
+    pub(super) help: Option<usize>,
     pub(super) transcript: Option<bool>,
     /// Lines before now.
     pub(super) back: usize,
@@ -48,7 +49,7 @@ pub(super) struct Looks {
 impl Looks {
     /// Whether something stands over the terminal that the next key is for.
     pub(super) fn is_covered(&self) -> bool {
-        self.help || self.find.is_some()
+        self.help.is_some() || self.find.is_some()
     }
 
     /// Whether [`Looks::follow`] changes anything.
@@ -62,7 +63,7 @@ impl Looks {
     }
 
     pub(super) fn toggle_help(&mut self) {
-        self.help = !self.help;
+        self.help = if self.help.is_some() { None } else { Some(0) };
     }
 
     pub(super) fn toggle_transcript(&mut self) {
@@ -79,11 +80,16 @@ impl Looks {
         }
         let scrolled = self.back > 0;
         self.follow();
-        std::mem::take(&mut self.help) || self.transcript.replace(false) == Some(true) || scrolled
+        self.help.take().is_some() || self.transcript.replace(false) == Some(true) || scrolled
     }
 
+    /// Towards the past, or the beginning of the page of keys while that is open.
     pub(super) fn scroll(&mut self, lines: isize) {
-        self.back = self.back.saturating_add_signed(lines);
+        match &mut self.help {
+            // Its lines are counted from the first.
+            Some(first) => *first = first.saturating_add_signed(-lines),
+            None => self.back = self.back.saturating_add_signed(lines),
+        }
     }
 
     /// Brings the line in this place of `all` into sight, where so many rows are shown of them at once.

@@ -4,7 +4,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use ratatui::style::{Color, Style, Stylize as _};
 use ratatui::text::{Line, Span};
-use ratatui::widgets::{Clear, Paragraph, Widget as _, Wrap};
+use ratatui::widgets::{Paragraph, Widget as _, Wrap};
 use shared::conversation::Transcript;
 use shared::event::WindowSize;
 use shared::keys::grant::Right;
@@ -14,22 +14,21 @@ use unicode_width::UnicodeWidthStr as _;
 
 use super::find::Seam;
 use super::looks::{Looks, Placed};
-use super::{bar, cells, talk};
+use super::{bar, cells, help, talk};
 use crate::term::Terminal;
 
 /// A screen as wide as this has room for a transcript beside the terminal.
 const WIDE: u16 = 160;
-const HELP: &str = "\
-← → Tab       the pill before, the next one      Alt+1 … 9   a pill by its place
-Home End      the first pill, the last           Ctrl+Alt+[ ]  also while typing
-i, Enter      type (where the link allows)       Ctrl-]      stop typing; leave
-↑ ↓ PgUp PgDn look at what has scrolled off      t           transcript
-/  n N        find text; older, newer            [ ]         the command before, behind
-o             order: as started, or what needs a person first (Ctrl+Alt+PgUp PgDn while typing)
-p             pin the selected pill              r           try again
-m             the mouse: pills and wheel, and the program's while typing; or your terminal's own
-              (with Shift it selects text in most terminals)
-q             leave; the session goes on         ?           this page";
+
+/// Begins the last line.
+const SIGN: &str = " ● ";
+
+/// How much is to be seen of the page of keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Page {
+    Whole,
+    Scrolls,
+}
 
 /// Whether the picture changes with time alone: it counts seconds.
 pub(super) fn ticks(view: &View) -> bool {
@@ -72,12 +71,12 @@ impl Picture<'_> {
             let style = Style::new().fg(Color::Yellow);
             Paragraph::new(message).style(style).wrap(Wrap { trim: true }).render(below, buffer);
         }
-        self.status(looks, usize::from(bottom.width)).render(bottom, buffer);
-        if looks.help {
-            Clear.render(middle, buffer);
-            Paragraph::new(HELP).wrap(Wrap { trim: false }).render(middle, buffer);
+        let mut page = None;
+        if let Some(first) = &mut looks.help {
+            page = Some(if help::draw(first, middle, buffer) { Page::Whole } else { Page::Scrolls });
             cursor = None;
         }
+        self.status(looks, page, usize::from(bottom.width)).render(bottom, buffer);
         cursor
     }
 
@@ -166,55 +165,85 @@ impl Picture<'_> {
         away.or_else(|| self.view.notice.map(str::to_owned)).or_else(|| looks.said.clone())
     }
 
-    fn status(&self, looks: &Looks, columns: usize) -> Line<'static> {
+    fn status(&self, looks: &Looks, page: Option<Page>, columns: usize) -> Line<'static> {
         if let Some(find) = &looks.find {
             return Line::from(format!(" {}", find.says())).bold();
         }
-        let State::Live = &self.view.state else { return self.standing(looks, columns, Color::Yellow) };
-        self.standing(looks, columns, Color::Green)
+        let State::Live = &self.view.state else { return self.standing(looks, page, columns, Color::Yellow) };
+        self.standing(looks, page, columns, Color::Green)
     }
 
-    fn standing(&self, looks: &Looks, columns: usize, colour: Color) -> Line<'static> {
+    /// How things are, and on the right what the person can do: as much of that as there is room for, and always whether
+    /// they type, or else how they leave.
+    fn standing(&self, looks: &Looks, page: Option<Page>, columns: usize, colour: Color) -> Line<'static> {
+        let hints = self.hints(page);
         let since =
             self.view.state.since().map(|since| format!(" {}", age(self.now.0.saturating_sub(since.0))));
-        let mut left = vec![
-            Span::styled(" ● ", Style::new().fg(colour)),
-            Span::raw(format!("{}{}", self.view.state.word(), since.unwrap_or_default())).bold(),
-        ];
+        let state = format!("{}{}", self.view.state.word(), since.unwrap_or_default());
+        let mut more = Vec::new();
         if self.view.shown == Shown::Unconfirmed {
-            left.push(Span::raw(" · not confirmed by the sharer").yellow());
+            more.push(Span::raw(" · not confirmed by the sharer").yellow());
         }
         if looks.back > 0 {
-            left.push(Span::raw(format!(" · {} lines back", looks.back)).cyan());
+            more.push(Span::raw(format!(" · {} lines back", looks.back)).cyan());
+        }
+        // A blank before what is on the right, and one behind it.
+        let room = |right: &str| columns.saturating_sub(right.width() + 2);
+        let told = SIGN.width() + state.width() + width(&more);
+        let viewers = (self.view.viewers > 0).then(|| format!("{} watching", self.view.viewers));
+        let longest = hints.first().copied().unwrap_or_default();
+        let with_viewers = viewers.map(|viewers| format!("{viewers} · {longest}"));
+        let fits = |right: &String| told <= room(right);
+        let all = with_viewers.into_iter().chain(hints.iter().map(|hint| (*hint).to_owned()));
+        let right = all.into_iter().find(fits);
+        let right = right.unwrap_or_else(|| hints.last().copied().unwrap_or_default().to_owned());
+        let room = room(&right);
+        let mut left = vec![
+            Span::styled(SIGN, Style::new().fg(colour)),
+            Span::raw(bar::cut(&state, room.saturating_sub(SIGN.width()))).bold(),
+        ];
+        for span in more {
+            if width(&left) + span.content.width() <= room {
+                left.push(span);
+            }
         }
         let title = self.view.title.as_deref().unwrap_or("Shared terminal");
-        let viewers =
-            if self.view.viewers > 0 { format!("{} watching", self.view.viewers) } else { String::new() };
-        let hint = match (&self.view.typing, self.view.right) {
-            (Typing::On, _) => "TYPING  Ctrl-] stops",
-            (Typing::Paused, _) => "PAUSED  Ctrl-] stops",
-            (Typing::Offered, Some(Right::Type)) => "i types  t transcript  ? help  q leaves",
-            (Typing::Offered | Typing::Never | Typing::Lost(_), _) => "t transcript  ? help  q leaves",
-        };
-        let right = [viewers.as_str(), hint]
-            .into_iter()
-            .filter(|text| !text.is_empty())
-            .collect::<Vec<_>>()
-            .join(" · ");
-        let used: usize = left.iter().map(|span| span.content.width()).sum();
-        let room = columns.saturating_sub(used + right.width() + 5);
-        if room > 3 {
-            left.push(Span::raw(format!(" · {}", bar::cut(title, room.saturating_sub(3)))));
+        let for_title = room.saturating_sub(width(&left) + 3);
+        if for_title > 3 {
+            left.push(Span::raw(format!(" · {}", bar::cut(title, for_title - 3))));
         }
-        let used: usize = left.iter().map(|span| span.content.width()).sum();
-        let gap = columns.saturating_sub(used + right.width() + 1);
-        if gap > 0 {
-            left.push(Span::raw(" ".repeat(gap)));
-            let typing = matches!(self.view.typing, Typing::On);
-            left.push(if typing { Span::raw(right).bold() } else { Span::raw(right).dim() });
-        }
+        let gap = columns.saturating_sub(width(&left) + right.width() + 1);
+        left.push(Span::raw(" ".repeat(gap)));
+        let typing = matches!(self.view.typing, Typing::On);
+        left.push(if typing { Span::raw(right).bold() } else { Span::raw(right).dim() });
         Line::from(left)
     }
+
+    /// What the person can do, in fewer and fewer words.
+    fn hints(&self, page: Option<Page>) -> &'static [&'static str] {
+        match (page, &self.view.typing, self.view.right) {
+            (Some(Page::Whole), _, _) => &["q closes this page", "q closes"],
+            (Some(Page::Scrolls), _, _) => {
+                &["↑ ↓ PgUp PgDn scroll  q closes this page", "↑ ↓ scroll  q closes", "q closes"]
+            }
+            (None, Typing::On, _) => &["TYPING  Ctrl-] stops", "TYPING  Ctrl-]", "TYPING"],
+            (None, Typing::Paused, _) => &["PAUSED  Ctrl-] stops", "PAUSED  Ctrl-]", "PAUSED"],
+            (None, Typing::Offered, Some(Right::Type)) => &[
+                "i types  t transcript  ? help  q leaves",
+                "i types  ? help  q leaves",
+                "? help  q leaves",
+                "q leaves",
+            ],
+            (None, Typing::Offered | Typing::Never | Typing::Lost(_), _) => {
+                &["t transcript  ? help  q leaves", "? help  q leaves", "q leaves"]
+            }
+        }
+    }
+}
+
+/// Columns of what is drawn.
+fn width(spans: &[Span<'_>]) -> usize {
+    spans.iter().map(|span| span.content.width()).sum()
 }
 
 /// Takes rows off the top of what is left.
@@ -238,5 +267,85 @@ fn age(ms: u64) -> String {
         0..60 => format!("{seconds} s"),
         60..3_600 => format!("{} min", seconds / 60),
         _ => format!("{} h", seconds / 3_600),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use shared::id::SessionId;
+    use shared::keys::grant::GrantSecret;
+    use shared::link::Link;
+    use shared::viewer::Viewer;
+
+    use super::*;
+    use crate::clock;
+
+    fn view(typing: Typing) -> View {
+        let base = "http://relay.test".to_owned();
+        let link = Link { base, session: SessionId([1; 16]), secret: GrantSecret([1; 16]) };
+        let view = Viewer::new(link, clock::entropy().unwrap(), clock::now()).view();
+        View { state: State::Live, right: Some(Right::Type), viewers: 12, typing, ..view }
+    }
+
+    fn looking(back: isize) -> Looks {
+        let mut looks = Looks::default();
+        looks.scroll(back);
+        looks
+    }
+
+    /// The last line of a picture.
+    fn last(view: &View, looks: &mut Looks, cols: u16) -> String {
+        let mut buffer = Buffer::empty(Rect::new(0, 0, cols, 10));
+        let picture = Picture { view, terminal: None, transcript: None, now: UnixMs(0) };
+        picture.draw(&mut buffer, looks);
+        (0..cols).map(|x| buffer[(x, 9)].symbol()).collect()
+    }
+
+    #[test]
+    fn the_last_line_says_in_every_width_whether_one_types_and_how_to_leave() {
+        let words = [(Typing::On, "TYPING"), (Typing::Paused, "PAUSED"), (Typing::Offered, "q leaves")];
+        for (typing, word) in words {
+            let mut view = view(typing);
+            for cols in 12..200 {
+                for back in [0_isize, 12_345] {
+                    let line = last(&view, &mut looking(back), cols);
+                    assert!(line.contains(word), "{cols}: {line:?}");
+                }
+            }
+            // Where there is no room for how things are, that is cut.
+            view.state = State::SharerAway { since: UnixMs(0) };
+            let line = last(&view, &mut Looks::default(), 20);
+            assert!(line.contains('…') && line.contains(word), "{line:?}");
+        }
+        let offered = view(Typing::Offered);
+        let line = |cols| last(&offered, &mut Looks::default(), cols).trim_end().to_owned();
+        assert_eq!(line(40), " ● Live       i types  ? help  q leaves");
+        assert!(line(55).contains("i types  t transcript") && !line(55).contains("watching"));
+        assert!(line(100).contains("12 watching · i types  t transcript") && line(100).contains("Shared te"));
+        // How many lines one looks back is told before anything else that can be left out.
+        let back = last(&offered, &mut looking(7), 40);
+        assert!(back.contains("7 lines back") && back.contains("q leaves"), "{back:?}");
+    }
+
+    #[test]
+    fn the_page_of_keys_is_scrolled_to_its_end_and_back() {
+        let view = view(Typing::Offered);
+        let mut looks = Looks::default();
+        looks.toggle_help();
+        assert!(last(&view, &mut looks, 40).contains("↑ ↓ scroll  q closes"));
+        looks.scroll(-looks.page());
+        last(&view, &mut looks, 40);
+        assert_eq!((looks.help, looks.back), (Some(8), 0), "a screen but a line on, and nothing else");
+        looks.scroll(-1_000);
+        last(&view, &mut looks, 40);
+        let end = looks.help;
+        assert!(end < Some(100), "no further than its end");
+        looks.scroll(1);
+        last(&view, &mut looks, 40);
+        assert_eq!(looks.help.map(|first| first + 1), end, "back at once");
+        looks.scroll(1_000);
+        last(&view, &mut looks, 40);
+        assert_eq!(looks.help, Some(0));
+        assert!(looks.close() && looks.help.is_none());
     }
 }

@@ -32,8 +32,8 @@ const LAST_OUTPUT: Duration = Duration::from_millis(200);
 const CHUNK: usize = 16 * 1024;
 
 /// Runs the program as a task of the session around this process. `None`: there is none, or the command line asks for a
-/// session of its own.
-pub(super) fn run(config: &Config, program: &Program) -> anyhow::Result<Option<u8>> {
+/// session of its own. Of `apart` it is said that a task cannot have it.
+pub(super) fn run(config: &Config, program: &Program, apart: &[String]) -> anyhow::Result<Option<u8>> {
     let set = |name| std::env::var_os(name).filter(|value| !value.is_empty());
     let token = set(TOKEN_VARIABLE).and_then(|token| token.into_string().ok());
     let (Some(socket), Some(token)) = (set(SOCKET_VARIABLE), token) else { return Ok(None) };
@@ -75,6 +75,9 @@ pub(super) fn run(config: &Config, program: &Program) -> anyhow::Result<Option<u
     };
     if !config.quiet {
         banner::show(&format!("sharer: a task of the session around this: {}\n", task.name));
+        if let Some(said) = left_out(apart) {
+            banner::show(&format!("sharer: {said}\n"));
+        }
         if let Some(notice) = notice {
             banner::show(&format!("sharer: {notice}\n"));
         }
@@ -88,6 +91,16 @@ pub(super) fn run(config: &Config, program: &Program) -> anyhow::Result<Option<u
     let status = runtime.block_on(attend(config.headless.is_some(), &pty, stream));
     runtime.shutdown_background();
     status.map(Some)
+}
+
+/// Says of options that a task cannot have them, if there are any.
+fn left_out(apart: &[String]) -> Option<String> {
+    let (last, before) = apart.split_last()?;
+    let names = if before.is_empty() { last.clone() } else { format!("{} and {last}", before.join(", ")) };
+    let are = if before.is_empty() { "is" } else { "are" };
+    Some(format!(
+        "{names} {are} left out: this is a task of the session around this (--no-child shares it apart)"
+    ))
 }
 
 /// What the thread that reads the PTY tells.

@@ -46,6 +46,28 @@ fn a_nested_sharer_is_a_child_and_keeps_its_terminal_and_its_status() {
 }
 
 #[test]
+fn what_a_task_cannot_have_is_said_to_be_left_out() {
+    // Nothing is at that relay: nobody asks it.
+    let nest = |quiet: &str, name: &str| {
+        format!(
+            "$SHARER_BIN {quiet} --relay http://127.0.0.1:9 --keep 7d --title {name} -- true 2> $H/{name}"
+        )
+    };
+    let script = format!("{}; {}; echo > $H/done; sleep 600", nest("", "told"), nest("-q", "quiet"));
+    let sharing = Sharing::start(&[], &script);
+    sharing.file("done");
+    let said = sharing.file("told");
+    assert!(
+        said.contains(
+            "--relay and --keep are left out: this is a task of the session around this (--no-child"
+        ),
+        "{said}"
+    );
+    let quiet = std::fs::read_to_string(sharing.path("quiet")).unwrap();
+    assert_eq!(quiet, "");
+}
+
+#[test]
 fn a_nested_program_is_killed_like_a_task_and_outlives_no_crash() {
     let nest = |name: &str| {
         format!(
