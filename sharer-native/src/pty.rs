@@ -108,12 +108,16 @@ impl Program {
         self.path.file_name().unwrap_or_default().to_string_lossy().into_owned()
     }
 
-    /// The command as a title: name and arguments, shortened to [`LONGEST_TITLE`].
-    pub fn title(&self) -> String {
+    /// Name and arguments, as one typed them.
+    pub fn command(&self) -> String {
         let name = self.path.file_name().unwrap_or_default();
-        let words = std::iter::once(name).chain(self.arguments()).map(OsStr::to_string_lossy);
+        command_line(std::iter::once(name).chain(self.arguments()).map(OsStr::to_string_lossy))
+    }
+
+    /// The command as a title: shortened to [`LONGEST_TITLE`].
+    pub fn title(&self) -> String {
         // A script of several lines is a line here.
-        let whole = command_line(words).split_whitespace().collect::<Vec<_>>().join(" ");
+        let whole = self.command().split_whitespace().collect::<Vec<_>>().join(" ");
         match whole.char_indices().nth(LONGEST_TITLE) {
             None => whole,
             Some(_) => whole.chars().take(LONGEST_TITLE - 1).chain(['…']).collect(),
@@ -415,6 +419,7 @@ mod tests {
     fn finds_programs_as_a_shell_does() {
         assert_eq!(Program::find(&["/bin/sh".into(), "-c".into()]).unwrap().title(), "sh -c");
         let words = ["sh", "-c", "echo \"a  b\"\nexit 3", "", "--size=a*", "it's"].map(OsString::from);
+        assert!(Program::find(&words).unwrap().command().starts_with("sh -c 'echo \"a  b\"\nexit 3' "));
         assert_eq!(
             Program::find(&words).unwrap().title(),
             r#"sh -c 'echo "a b" exit 3' '' --size=a* 'it'\''s'"#

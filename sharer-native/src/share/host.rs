@@ -180,7 +180,7 @@ impl Host {
         }
         let token = clock::token(&mut host.entropy);
         let mut value = Task::new(host.task.clone(), None, &host.title, clock::now().wall);
-        value.command = program.title().as_str().into();
+        value.command = program.command().as_str().into();
         host.tasks.add(FIRST, None, token, value);
         if let Some(keep) = config.keep {
             host.keep_first(keep)?;

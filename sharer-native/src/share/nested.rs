@@ -44,7 +44,7 @@ pub(super) fn run(config: &Config, program: &Program, apart: &[String]) -> anyho
     let window = config.headless.or_else(tty::size).unwrap_or(WindowSize { cols: 80, rows: 24 });
     let nest = Nest {
         name: config.title.clone().unwrap_or_else(|| program.name()),
-        command: program.title(),
+        command: program.command(),
         dir: std::env::current_dir().unwrap_or_default(),
         cols: window.cols,
         rows: window.rows,

@@ -35,13 +35,13 @@ fn a_name_that_is_taken_is_told() {
 fn a_list_says_why_and_a_long_command_that_it_is_cut() {
     let (sharing, inside) = Sharing::idle(&[]);
     let script =
-        format!("$SHARER_BIN state blocked --reason 'which database?'; exec sleep 600 # {}", "x".repeat(90));
+        format!("$SHARER_BIN state blocked --reason 'which database?'; exec sleep 600 # {}", "x".repeat(900));
     sharing.spawn(&inside, &["--name", "asks"], &script);
     sharing.event("task", |event| event["state"] == "blocked");
     let listed = text(&sharing.beside(&["ls"]).stdout);
     assert!(listed.contains("asks: blocked (which database?)\n"), "{listed}");
     let tasks = text(&sharing.run(&inside, &["ps"]).stdout);
-    assert!(tasks.contains("…  (which database?)\n"), "{tasks}");
+    assert!(tasks.contains("x…  (which database?)\n"), "{tasks}");
 }
 
 #[test]

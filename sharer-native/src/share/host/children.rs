@@ -73,7 +73,7 @@ impl Host {
         let called = started.as_ref().map(|started| started.agent.name.to_owned());
         let name = spawn.name.or(called).unwrap_or_else(|| program.name());
         let mut value = Task::new(id, Some(parent_id), &name, clock::now().wall);
-        value.command = program.title().as_str().into();
+        value.command = program.command().as_str().into();
         value.prompt = spawn.prompt.as_deref().unwrap_or_default().into();
         value.directory = dir.as_str().into();
         self.tasks.add(place, Some(by), token, value);
@@ -145,7 +145,8 @@ impl Host {
         drop(stream.write_all(&line));
         match Hosted::nested(answered, pid, window, scrollback, bell) {
             Ok(hosted) => {
-                let mut words = nest.command.split(' ').map(OsStr::new);
+                let words = shell_words::split(&nest.command).unwrap_or_default();
+                let mut words = words.iter().map(OsStr::new);
                 let started = Started::by(Path::new(words.next().unwrap_or_default()), words);
                 let read_only = self.read_only || nest.read_only;
                 self.begin(place, hosted, read_only, true, !nest.no_record, started);

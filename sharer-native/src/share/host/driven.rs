@@ -96,7 +96,7 @@ impl Host {
         let hosted = hosted?;
         self.orphans.watch(hosted.pid());
         let mut value = Task::new(start.task.clone(), start.parent, &start.name, clock::now().wall);
-        value.command = program.title().as_str().into();
+        value.command = program.command().as_str().into();
         value.prompt = start.prompt.as_deref().unwrap_or_default().into();
         value.directory = dir.to_string_lossy().as_ref().into();
         self.tasks.add(place, Some(FIRST), token, value);
