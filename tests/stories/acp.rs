@@ -208,6 +208,43 @@ async fn the_agent_of_the_protocols_crate_answers_through_the_proxy_as_without_i
     assert_eq!((String::from_utf8(heard).unwrap(), status), (answer, alone.status.code()));
 }
 
+/// An agent that says what is in a file, all at once, and then that it is done.
+const TALKER: &str = r#"
+while IFS= read -r line; do
+  case $line in
+  *session/new*) printf '{"jsonrpc":"2.0","id":1,"result":{"sessionId":"s1"}}\n' ;;
+  *session/prompt*) cat "$HOME/burst"; printf '{"jsonrpc":"2.0","id":2,"result":{"stopReason":"end_turn"}}\n' ;;
+  esac
+done
+"#;
+
+#[tokio::test]
+async fn every_word_of_an_agent_that_says_much_at_once_is_shared() {
+    let sandbox = Sandbox::new();
+    sandbox.script("talker", TALKER);
+    let say = |text: String| {
+        let content = serde_json::json!({"type": "text", "text": text});
+        let update = serde_json::json!({"sessionUpdate": "agent_message_chunk", "content": content});
+        let params = serde_json::json!({"sessionId": "s1", "update": update});
+        format!("{}\n", serde_json::json!({"jsonrpc": "2.0", "method": "session/update", "params": params}))
+    };
+    // Many small ones, and a few that are too long for one request together.
+    let small = (0..2_000).map(|n| format!("<{n}>"));
+    let long = (2_000..2_030).map(|n| format!("<{n}>{}", "x".repeat(40 * 1024)));
+    let burst: String = small.chain(long).map(say).collect();
+    fs::write(sandbox.path().join("burst"), burst).unwrap();
+    let mut editor = Editor::start(&sandbox, Path::new("talker"));
+    for line in EDITOR {
+        editor.say(line).await;
+    }
+    let mut viewer = Viewer::new(&Editor::link(&sandbox).await, None, Blind);
+    viewer.live().await;
+    viewer.until("the whole exchange", |viewer| words(viewer).contains("end_turn")).await;
+    let read = words(&viewer);
+    let missing: Vec<usize> = (0..2_030).filter(|n| !read.contains(&format!("<{n}>"))).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
+
 #[tokio::test]
 async fn who_speaks_late_is_the_first_all_the_same() {
     let sandbox = Sandbox::new();

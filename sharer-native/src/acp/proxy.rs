@@ -168,7 +168,8 @@ fn read(passing: &Receiver<Passed>, name: &str, begun: impl Fn() + Send + 'stati
                     seats.lost();
                 }
             }
-            next = passing.recv_timeout(GATHER).ok().filter(|_| !seats.is_full());
+            // Nothing is taken out that would not be read.
+            next = if seats.is_full() { None } else { passing.recv_timeout(GATHER).ok() };
         }
         seats.flush();
     }
