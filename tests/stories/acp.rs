@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::time::Duration;
 
 use e2e::harness::wait::within;
 use e2e::harness::{LONG, Log, SHORT, Sandbox, Sharer, sharer_bin, until};
@@ -243,6 +244,29 @@ async fn every_word_of_an_agent_that_says_much_at_once_is_shared() {
     let read = words(&viewer);
     let missing: Vec<usize> = (0..2_030).filter(|n| !read.contains(&format!("<{n}>"))).collect();
     assert!(missing.is_empty(), "{missing:?}");
+}
+
+#[tokio::test]
+async fn an_editor_that_is_slow_hears_the_last_words_of_an_agent_that_has_ended() {
+    let sandbox = Sandbox::new();
+    // More than the pipe to the editor holds, and less than what stands between the two in all.
+    sandbox.script(
+        "brief",
+        "head -c 100000 /dev/zero | tr '\\0' x; echo the-last-word; : > \"$HOME/done\"\nexit 3\n",
+    );
+    let mut command = sandbox.command(sharer_bin());
+    command.env("SHARER_LISTEN", "127.0.0.1:0").args(["acp", "--", "brief"]);
+    let command = command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
+    let mut proxy = command.spawn().unwrap();
+    let done = sandbox.path().join("done");
+    until("the agent to be done", LONG, async || if done.exists() { Ok(()) } else { Err(()) }).await;
+    let gave_up = tokio::time::timeout(Duration::from_secs(2), proxy.wait()).await;
+    assert!(gave_up.is_err(), "it does not end while there is something to hear");
+    let mut heard = Vec::new();
+    let mut from_agent = proxy.stdout.take().unwrap();
+    within("all of it", LONG, from_agent.read_to_end(&mut heard)).await.unwrap();
+    assert_eq!(heard.len(), 100_000 + "the-last-word\n".len());
+    assert_eq!(within("the proxy to end", LONG, proxy.wait()).await.unwrap().code(), Some(3));
 }
 
 #[tokio::test]
