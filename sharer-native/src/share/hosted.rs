@@ -278,7 +278,11 @@ impl Hosted {
 
     /// When nothing more of its last output is waited for.
     fn settle_at(&self) -> Option<Instant> {
-        if self.told || self.closed { None } else { self.output.until().map(Instant::from_std) }
+        // Asked for every program whenever something happens: of most, nothing has to be looked up.
+        if self.ended.is_none() || self.told || self.closed {
+            return None;
+        }
+        self.output.until().map(Instant::from_std)
     }
 
     /// Says once how the program ended, when its last output was taken too.
