@@ -13,6 +13,7 @@ pub mod events;
 pub mod exit;
 pub mod join;
 pub mod keeping;
+mod last_output;
 pub mod log;
 pub mod mcp;
 pub mod pty;

@@ -261,7 +261,7 @@ fn a_program_that_ignores_the_end_is_killed() {
     let mut running = running;
     assert_eq!(running.child.wait().unwrap().code(), Some(143));
     assert!(began.elapsed() > Duration::from_secs(1), "it was asked before it was killed");
-    assert!(began.elapsed() < Duration::from_secs(8));
+    assert!(began.elapsed() < Duration::from_mins(1), "nothing but its killing ends it");
 }
 
 #[test]

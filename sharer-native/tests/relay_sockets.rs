@@ -179,7 +179,7 @@ async fn open(relay: &Handle) -> TcpStream {
 /// All bytes until the relay closes, and after how long it did.
 async fn until_closed(mut stream: TcpStream) -> (Vec<u8>, Duration) {
     let (start, mut rest) = (Instant::now(), Vec::new());
-    tokio::time::timeout(Duration::from_secs(20), stream.read_to_end(&mut rest)).await.expect("closed").ok();
+    tokio::time::timeout(Duration::from_mins(1), stream.read_to_end(&mut rest)).await.expect("closed").ok();
     (rest, start.elapsed())
 }
 
@@ -210,28 +210,33 @@ async fn limits_act_on_the_announced_size() {
 
 #[tokio::test]
 async fn slow_handshakes_and_half_open_sockets_time_out() {
-    let ms = Duration::from_millis;
-    let timings = Timings { handshake: ms(300), ping: ms(300), silent: ms(900) };
+    let secs = Duration::from_secs;
+    // A computer may be busy: who answers at once is heard within seconds.
+    let timings = Timings { handshake: secs(3), ping: secs(3), silent: secs(9) };
     let relay = relay(Config { timings, ..Config::default() }).await;
-
-    let mut slow = TcpStream::connect(relay.address()).await.unwrap();
-    slow.write_all(b"GET / HT").await.unwrap();
-    until_closed(slow).await;
-
-    let (bytes, after) = until_closed(open(&relay).await).await;
-    assert_eq!(close_code(&bytes), Some(4103));
-    assert!(after >= ms(800), "{after:?}");
-    assert!(bytes.starts_with(&[0x89, 0]), "pinged first: {bytes:?}");
-
+    let slow = async {
+        let mut slow = TcpStream::connect(relay.address()).await.unwrap();
+        slow.write_all(b"GET / HT").await.unwrap();
+        until_closed(slow).await;
+    };
+    let half_open = async {
+        let (bytes, after) = until_closed(open(&relay).await).await;
+        assert_eq!(close_code(&bytes), Some(4103));
+        assert!(after >= secs(5), "{after:?}");
+        assert!(bytes.starts_with(&[0x89, 0]), "pinged first: {bytes:?}");
+    };
     // The control: one that answers stays.
-    let mut stream = open(&relay).await;
-    let start = Instant::now();
-    while start.elapsed() < ms(2_000) {
-        let mut ping = [0; 2];
-        stream.read_exact(&mut ping).await.unwrap();
-        assert_eq!(ping, [0x89, 0]);
-        stream.write_all(&masked(10, &[])).await.unwrap();
-    }
+    let answers = async {
+        let mut stream = open(&relay).await;
+        let start = Instant::now();
+        while start.elapsed() < secs(11) {
+            let mut ping = [0; 2];
+            stream.read_exact(&mut ping).await.unwrap();
+            assert_eq!(ping, [0x89, 0]);
+            stream.write_all(&masked(10, &[])).await.unwrap();
+        }
+    };
+    tokio::join!(slow, half_open, answers);
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::time::Duration;
 
 use e2e::harness::wait::within;
 use e2e::harness::{LONG, Log, SHORT, Sandbox, Sharer, sharer_bin, until};
@@ -206,6 +207,66 @@ async fn the_agent_of_the_protocols_crate_answers_through_the_proxy_as_without_i
     editor.say = None;
     let (heard, status) = editor.ended().await;
     assert_eq!((String::from_utf8(heard).unwrap(), status), (answer, alone.status.code()));
+}
+
+/// An agent that says what is in a file, all at once, and then that it is done.
+const TALKER: &str = r#"
+while IFS= read -r line; do
+  case $line in
+  *session/new*) printf '{"jsonrpc":"2.0","id":1,"result":{"sessionId":"s1"}}\n' ;;
+  *session/prompt*) cat "$HOME/burst"; printf '{"jsonrpc":"2.0","id":2,"result":{"stopReason":"end_turn"}}\n' ;;
+  esac
+done
+"#;
+
+#[tokio::test]
+async fn every_word_of_an_agent_that_says_much_at_once_is_shared() {
+    let sandbox = Sandbox::new();
+    sandbox.script("talker", TALKER);
+    let say = |text: String| {
+        let content = serde_json::json!({"type": "text", "text": text});
+        let update = serde_json::json!({"sessionUpdate": "agent_message_chunk", "content": content});
+        let params = serde_json::json!({"sessionId": "s1", "update": update});
+        format!("{}\n", serde_json::json!({"jsonrpc": "2.0", "method": "session/update", "params": params}))
+    };
+    // Many small ones, and a few that are too long for one request together.
+    let small = (0..2_000).map(|n| format!("<{n}>"));
+    let long = (2_000..2_030).map(|n| format!("<{n}>{}", "x".repeat(40 * 1024)));
+    let burst: String = small.chain(long).map(say).collect();
+    fs::write(sandbox.path().join("burst"), burst).unwrap();
+    let mut editor = Editor::start(&sandbox, Path::new("talker"));
+    for line in EDITOR {
+        editor.say(line).await;
+    }
+    let mut viewer = Viewer::new(&Editor::link(&sandbox).await, None, Blind);
+    viewer.live().await;
+    viewer.until("the whole exchange", |viewer| words(viewer).contains("end_turn")).await;
+    let read = words(&viewer);
+    let missing: Vec<usize> = (0..2_030).filter(|n| !read.contains(&format!("<{n}>"))).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
+
+#[tokio::test]
+async fn an_editor_that_is_slow_hears_the_last_words_of_an_agent_that_has_ended() {
+    let sandbox = Sandbox::new();
+    // More than the pipe to the editor holds, and less than what stands between the two in all.
+    sandbox.script(
+        "brief",
+        "head -c 100000 /dev/zero | tr '\\0' x; echo the-last-word; : > \"$HOME/done\"\nexit 3\n",
+    );
+    let mut command = sandbox.command(sharer_bin());
+    command.env("SHARER_LISTEN", "127.0.0.1:0").args(["acp", "--", "brief"]);
+    let command = command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
+    let mut proxy = command.spawn().unwrap();
+    let done = sandbox.path().join("done");
+    until("the agent to be done", LONG, async || if done.exists() { Ok(()) } else { Err(()) }).await;
+    let gave_up = tokio::time::timeout(Duration::from_secs(2), proxy.wait()).await;
+    assert!(gave_up.is_err(), "it does not end while there is something to hear");
+    let mut heard = Vec::new();
+    let mut from_agent = proxy.stdout.take().unwrap();
+    within("all of it", LONG, from_agent.read_to_end(&mut heard)).await.unwrap();
+    assert_eq!(heard.len(), 100_000 + "the-last-word\n".len());
+    assert_eq!(within("the proxy to end", LONG, proxy.wait()).await.unwrap().code(), Some(3));
 }
 
 #[tokio::test]

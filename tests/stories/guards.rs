@@ -3,6 +3,8 @@
 //! is later than on a machine that is not. A time says little there, then, and is not why a run is red; a count is. The
 //! figures themselves belong to an idle machine (`docs/performance.md`).
 
+use std::time::Duration;
+
 use e2e::load::floor;
 use e2e::load::rows::{self, Size};
 use e2e::load::table::{Row, table};
@@ -91,4 +93,10 @@ fn a_flood_is_recorded_whole() {
 #[test]
 fn any_moment_of_two_recorded_hours_is_there_at_once() {
     hold(async || rows::replayed(Size::Quick).await);
+}
+
+/// The promised second, with a slack of three.
+#[tokio::test]
+async fn a_revoked_link_stops_soon() {
+    Box::pin(crate::revoke::stops_within(Duration::from_secs(3))).await;
 }

@@ -193,13 +193,15 @@ async fn what_does_not_start_says_why() {
         let run = sharer(&home, &["run", "--on", "box", "--dir", directory, "--", command]).await;
         assert_eq!(run.status.code(), Some(status), "{}", String::from_utf8_lossy(&run.stderr));
     }
-    let list = sharer(&home, &["driver", "ls"]).await;
-    let list = String::from_utf8_lossy(&list.stdout).into_owned();
-    let of = |name: &str| list.lines().find(|line| line.starts_with(name)).unwrap_or_default().to_owned();
-    assert!(
-        of("box").ends_with("can be asked") && of("wrong").contains("does not accept this key"),
-        "{list}"
-    );
+    // It looks for seconds only, which a busy computer may let pass.
+    let look = async || {
+        let list = sharer(&home, &["driver", "ls"]).await;
+        let list = String::from_utf8_lossy(&list.stdout).into_owned();
+        let of = |name: &str| list.lines().find(|line| line.starts_with(name)).unwrap_or_default().to_owned();
+        let stand = of("box").ends_with("can be asked") && of("wrong").contains("does not accept this key");
+        if stand { Ok(list) } else { Err(list) }
+    };
+    let list = until("how they stand", LONG, look).await;
     assert!(!list.contains(driver.key.split_once('#').unwrap().1), "no secret is listed");
 
     let sharer_process = parent(&home, &relay).await;
@@ -266,13 +268,21 @@ async fn people_on_both_sides_are_told_how_it_goes() {
         .await;
 
     // A driver that stands still is waited for, and that is said.
-    driver.process.signal(Signal::STOP);
-    let mut command = home.command(sharer_bin());
-    command.args(["run", "--on", "box", "--name", "far \x1b[31maway", "--", "sh", "-c", "exit 3"]);
-    let (mut run, _stdout) = Process::start("run", &home, command);
-    says(&run, "sharer: waiting for box to answer\n").await;
-    driver.process.signal(Signal::CONT);
-    assert!(run.exit().await.success());
+    let mut tries = 0;
+    loop {
+        driver.process.signal(Signal::STOP);
+        let mut command = home.command(sharer_bin());
+        command.args(["run", "--on", "box", "--name", "far \x1b[31maway", "--", "sh", "-c", "exit 3"]);
+        let (mut run, _stdout) = Process::start("run", &home, command);
+        says(&run, "sharer: waiting for box to answer\n").await;
+        driver.process.signal(Signal::CONT);
+        if run.exit().await.success() {
+            break;
+        }
+        // It gives up 15 s after its start, which a busy computer may let pass before the driver goes on.
+        tries += 1;
+        assert!(tries < 4, "nothing but a busy computer keeps it: {}", run.stderr());
+    }
     let said = says(&driver.process, "exit status 3").await;
     assert!(
         said.contains(") started: sh -c 'exit 3'\n") && said.contains(") error (exit status 3)\n"),

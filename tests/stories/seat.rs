@@ -1,5 +1,7 @@
 //! The owner's own terminal: what `sharer` does to it, and what it leaves.
 
+use std::time::Duration;
+
 use e2e::harness::{LONG, Log, SHORT, Sandbox, Seat, until};
 use e2e::viewer::Viewer;
 use rustix::process::Signal;
@@ -249,4 +251,40 @@ async fn a_nested_sharer_follows_the_window_and_survives_being_stopped() {
     until("the nested one to end", LONG, gone).await;
     seat.types("echo ended-$?\r");
     parent.until("its status", |viewer| viewer.screen.has("ended-7")).await;
+}
+
+/// Says so many bytes, and that it is done. Linux keeps 11 to 14 KiB of a terminal that nobody reads, and who copies has
+/// 4 KiB in hand.
+fn floods(bytes: u32) -> String {
+    format!("head -c {bytes} /dev/zero | tr '\\0' x; echo the-last-word; : > \"$HOME/done\"")
+}
+
+/// Runs `sharer` in a terminal that nobody reads before the program is done; what the terminal was given in the end.
+async fn read_late(arguments: &[&str]) -> (String, Option<i32>) {
+    let sandbox = Sandbox::new();
+    let pty = Seat::terminal_of(&sandbox, arguments);
+    let done = sandbox.path().join("done");
+    until("the program to be done", LONG, async || if done.exists() { Ok(()) } else { Err(()) }).await;
+    let end = pty.pid();
+    let ends = async || sharer_native::pty::ended(end).ok_or(());
+    let gave_up = tokio::time::timeout(Duration::from_millis(1_500), until("its end", LONG, ends)).await;
+    let seat = Seat::around(pty);
+    assert!(gave_up.is_err(), "it does not end while output waits");
+    let ended = seat.ended().await;
+    (String::from_utf8_lossy(&seat.bytes()).into_owned(), ended.code)
+}
+
+#[tokio::test]
+async fn a_terminal_that_is_slow_gets_every_byte_of_a_program_that_has_ended() {
+    let (text, code) = read_late(&["--quiet", "--", "sh", "-c", &floods(22_000)]).await;
+    assert_eq!((text.matches('x').count() >= 22_000, code), (true, Some(0)));
+    assert!(text.contains("the-last-word"), "{}", text.len());
+}
+
+#[tokio::test]
+async fn a_nested_program_loses_nothing_to_a_slow_terminal_either() {
+    let nested = format!("\"$SHARER_BIN\" -- sh -c '{}'", floods(39_000).replace('\'', "'\\''"));
+    let (text, code) = read_late(&["--quiet", "--", "sh", "-c", &nested]).await;
+    assert_eq!((text.matches('x').count() >= 39_000, code), (true, Some(0)));
+    assert!(text.contains("the-last-word"), "{}", text.len());
 }

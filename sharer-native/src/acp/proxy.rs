@@ -7,9 +7,10 @@
 use std::ffi::OsString;
 use std::io::{self, Read, Write};
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 
@@ -17,6 +18,7 @@ use super::seats::Seats;
 use super::tap::{Lines, Side, Tap};
 use crate::commands::complain;
 use crate::exit;
+use crate::last_output::LastOutput;
 
 /// Bytes copied at once.
 const PIECE: usize = 64 * 1024;
@@ -24,7 +26,7 @@ const PIECE: usize = 64 * 1024;
 const MOST_WAITING: usize = 256;
 /// What was read waits so long for more before it is shared.
 const GATHER: Duration = Duration::from_millis(20);
-/// What an agent's own children still say when it has ended is passed for so long.
+/// When an agent that has ended, and its own children, have said nothing for so long, all was said.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// What the copying threads tell the reading one.
@@ -81,10 +83,14 @@ pub fn run(command: &[OsString]) -> anyhow::Result<u8> {
             drop(begun.send(Passed::Begun));
         });
     });
-    let said_all = copy_both(&mut agent, &passed)?;
+    let (said_all, last) = copy_both(&mut agent, &passed)?;
     let status = agent.wait()?;
-    // Something that it left behind may hold its stdout for ever.
-    let _silent = said_all.recv_timeout(LAST_WORDS);
+    last.ended(Instant::now());
+    // Something that it left behind may hold its stdout for ever; an editor may be slow to read.
+    while let Some(left) = last.until(false).map(|until| until.saturating_duration_since(Instant::now()))
+        && !left.is_zero()
+        && said_all.recv_timeout(left.min(LAST_WORDS)) == Err(RecvTimeoutError::Timeout)
+    {}
     // What passed last is shared still. The editor may say nothing, and hold its end, for ever: its copying thread ends
     // with the process. Fails if nothing is shared.
     drop(passed.send(Passed::End));
@@ -98,22 +104,29 @@ fn exit_status(status: std::process::ExitStatus) -> u8 {
     code.and_then(|code| u8::try_from(code).ok()).unwrap_or(exit::FAILED)
 }
 
-/// Copies both ways; what is given closes when the agent says no more.
-fn copy_both(agent: &mut Child, passed: &SyncSender<Passed>) -> anyhow::Result<Receiver<()>> {
+/// Copies both ways; what is given closes when the agent says no more, and tells how far that is.
+fn copy_both(
+    agent: &mut Child,
+    passed: &SyncSender<Passed>,
+) -> anyhow::Result<(Receiver<()>, Arc<LastOutput>)> {
     let mut to_agent = agent.stdin.take().context("the agent has no stdin")?;
     let mut from_agent = agent.stdout.take().context("the agent has no stdout")?;
     let mut tee = Tee { side: Side::Editor, passed: passed.clone(), gap: false };
-    thread::spawn(move || copy(&mut io::stdin().lock(), &mut to_agent, &mut tee));
+    // An agent that has ended takes no more.
+    let asked = LastOutput::new(Instant::now(), LAST_WORDS);
+    thread::spawn(move || copy(&mut io::stdin().lock(), &mut to_agent, &mut tee, &asked));
     let mut tee = Tee { side: Side::Agent, passed: passed.clone(), gap: false };
     let (saying, said_all) = sync_channel(0);
+    let last = Arc::new(LastOutput::new(Instant::now(), LAST_WORDS));
+    let theirs = Arc::clone(&last);
     thread::spawn(move || {
-        copy(&mut from_agent, &mut io::stdout().lock(), &mut tee);
+        copy(&mut from_agent, &mut io::stdout().lock(), &mut tee, &theirs);
         drop(saying);
     });
-    Ok(said_all)
+    Ok((said_all, last))
 }
 
-fn copy(from: &mut impl Read, to: &mut impl Write, tee: &mut Tee) {
+fn copy(from: &mut impl Read, to: &mut impl Write, tee: &mut Tee, last: &LastOutput) {
     let mut piece = vec![0; PIECE];
     loop {
         let bytes = match from.read(&mut piece) {
@@ -122,11 +135,13 @@ fn copy(from: &mut impl Read, to: &mut impl Write, tee: &mut Tee) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(_) => return,
         };
+        last.took(Instant::now(), bytes.len());
         // First, so that an answer never stands before what it answers; it waits for nobody.
         tee.offer(bytes);
         if to.write_all(bytes).and_then(|()| to.flush()).is_err() {
             return;
         }
+        last.gave(Instant::now());
     }
 }
 
@@ -168,7 +183,8 @@ fn read(passing: &Receiver<Passed>, name: &str, begun: impl Fn() + Send + 'stati
                     seats.lost();
                 }
             }
-            next = passing.recv_timeout(GATHER).ok().filter(|_| !seats.is_full());
+            // Nothing is taken out that would not be read.
+            next = if seats.is_full() { None } else { passing.recv_timeout(GATHER).ok() };
         }
         seats.flush();
     }
@@ -199,7 +215,8 @@ mod tests {
         let (passed, passing) = sync_channel(MOST_WAITING);
         let mut tee = Tee { side: Side::Editor, passed, gap: false };
         let mut agent = Quick(passing);
-        copy(&mut io::Cursor::new(b"a question"), &mut agent, &mut tee);
+        let last = LastOutput::new(Instant::now(), LAST_WORDS);
+        copy(&mut io::Cursor::new(b"a question"), &mut agent, &mut tee, &last);
         assert!(agent.0.try_recv().is_err());
     }
 }

@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail};
 use serde::{Deserialize, Serialize};
 
+use super::parcel;
 use super::table::{Begin, Due, Table};
 use super::tap::Meaning;
 use crate::control::request::{Call, Reply, Request, Spawn, Word};
@@ -24,8 +25,6 @@ use crate::control::{SOCKET_VARIABLE, TOKEN_VARIABLE, ask, directory};
 const BEGIN_WITHIN: Duration = Duration::from_secs(5);
 /// A seat that has knocked says who it is within this time; a computer may be busy.
 const SPEAKS_WITHIN: Duration = Duration::from_secs(20);
-/// Updates that go in one request.
-const AT_ONCE: usize = 64;
 
 /// A seat's way to its session.
 #[derive(Serialize, Deserialize)]
@@ -168,19 +167,21 @@ impl Seats {
         while let Ok(way) = self.arrivals.try_recv() {
             self.arrived(way);
         }
-        for Due { way, updates, state } in self.table.due() {
+        for Due { way, updates, state, lost } in self.table.due() {
             let tell = |request| {
                 let call = Call { token: Some(way.token.clone()), request };
-                if !matches!(ask::call(&way.socket, &call), Ok(Reply::Done)) {
+                let told = matches!(ask::call(&way.socket, &call), Ok(Reply::Done));
+                if !told {
                     tracing::warn!("the session did not take an update");
                 }
+                told
             };
-            let mut updates = updates.into_iter().peekable();
-            while updates.peek().is_some() {
-                tell(Request::Emit { updates: updates.by_ref().take(AT_ONCE).collect() });
+            for updates in parcel::requests(updates) {
+                *lost |= !tell(Request::Emit { updates });
             }
             if let Some(state) = state {
-                tell(Request::State { state: state.to_owned(), reason: None });
+                // The next one is a whole value too.
+                let _late = tell(Request::State { state: state.to_owned(), reason: None });
             }
         }
     }

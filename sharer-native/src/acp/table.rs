@@ -2,29 +2,62 @@
 
 use std::collections::BTreeMap;
 
-use shared::conversation::{AgentId, Update};
+use shared::conversation::{AgentId, MAX_NAMES, MAX_TRANSCRIPT, Update, name_text};
 
+use super::parcel::{self, Parcel};
 use super::tap::{Doing, Meaning};
 
 /// Updates that wait for a conversation's session; beyond, the transcript says that some are missing.
 const MOST_PENDING: usize = 4_096;
+/// The same in bytes of JSON. A transcript keeps half of this.
+const MOST_BYTES: usize = 2 * MAX_TRANSCRIPT;
 /// Conversations of one agent; those beyond are not shared.
 const MOST_SEATS: usize = 64;
 /// Updates that are worth a request of their own.
 const ENOUGH: usize = 64;
 
+/// What a transcript says where something is missing.
+const MISSING: &str = "Some of what was said here was not recorded.";
+
 /// A conversation, and the way to its session once that has begun.
 #[derive(Debug)]
 struct Seat<W> {
     way: Option<W>,
-    pending: Vec<Update>,
+    pending: Vec<Parcel>,
+    /// What is pending takes so many bytes of JSON.
+    bytes: usize,
     state: Option<&'static str>,
     lost: bool,
 }
 
 impl<W> Default for Seat<W> {
     fn default() -> Self {
-        Self { way: None, pending: Vec::new(), state: None, lost: false }
+        Self { way: None, pending: Vec::new(), bytes: 0, state: None, lost: false }
+    }
+}
+
+impl<W> Seat<W> {
+    /// The session is to be told this, if there is room; else that something is missing.
+    fn push(&mut self, update: Update) {
+        // What nobody can take is not measured either.
+        if self.pending.len() >= MOST_PENDING {
+            self.lost = true;
+            return;
+        }
+        let (parcels, whole) = parcel::pack(update);
+        self.lost |= !whole;
+        for parcel in parcels {
+            if self.pending.len() >= MOST_PENDING || self.bytes + parcel.size > MOST_BYTES {
+                self.lost = true;
+                return;
+            }
+            self.bytes += parcel.size;
+            self.pending.push(parcel);
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.pending.len() >= ENOUGH || self.bytes >= parcel::MOST_TOGETHER
     }
 }
 
@@ -41,8 +74,10 @@ pub(super) struct Begin {
 #[derive(Debug, PartialEq)]
 pub(super) struct Due<'a, W> {
     pub(super) way: &'a W,
-    pub(super) updates: Vec<Update>,
+    pub(super) updates: Vec<Parcel>,
     pub(super) state: Option<&'static str>,
+    /// To be set if it cannot be told all of it: then it is told that.
+    pub(super) lost: &'a mut bool,
 }
 
 /// See the module. `W` is the way to a session.
@@ -51,7 +86,7 @@ pub(super) struct Table<W> {
     held: BTreeMap<String, Seat<W>>,
     /// ACP's id of the conversation that has the session itself; empty while nobody has spoken in it.
     first: Option<String>,
-    /// What the conversations' agents are called.
+    /// What the conversations' agents are called; a transcript has names for no more of them.
     names: BTreeMap<String, String>,
     begins: Vec<Begin>,
 }
@@ -70,7 +105,7 @@ impl<W> Table<W> {
 
     /// Whether enough waits to be shared.
     pub(super) fn is_full(&self) -> bool {
-        self.held.values().any(|seat| seat.pending.len() >= ENOUGH)
+        self.held.values().any(|seat| seat.way.is_some() && seat.is_full())
     }
 
     /// Whether something waits for a session that has not begun.
@@ -94,11 +129,7 @@ impl<W> Table<W> {
             Meaning::Session { session } => drop(self.seat(&session)),
             Meaning::Update { session, update } => {
                 if let Some(seat) = self.seat(&session) {
-                    if seat.pending.len() < MOST_PENDING {
-                        seat.pending.push(update);
-                    } else {
-                        seat.lost = true;
-                    }
+                    seat.push(update);
                 }
             }
             Meaning::Doing { session, what } => {
@@ -145,11 +176,15 @@ impl<W> Table<W> {
     /// The agent of a conversation is called this; everybody's transcript may mention it.
     fn call(&mut self, session: &str, name: &str) {
         let Some(id) = AgentId::new(session) else { return };
-        if self.names.insert(session.to_owned(), name.to_owned()).as_deref() != Some(name) {
-            for seat in self.held.values_mut() {
-                seat.pending.push(Update::Name { id: id.clone(), name: name.to_owned() });
-            }
+        let name = name_text(name);
+        let fits = self.names.len() < MAX_NAMES || self.names.contains_key(session);
+        if !fits || self.names.get(session) == Some(&name) {
+            return;
         }
+        for seat in self.held.values_mut() {
+            seat.push(Update::Name { id: id.clone(), name: name.clone() });
+        }
+        self.names.insert(session.to_owned(), name);
     }
 
     /// The seat of a conversation. The first one has the session; others that nobody started are its children too.
@@ -173,11 +208,12 @@ impl<W> Table<W> {
         if self.held.len() >= MOST_SEATS {
             return;
         }
-        let known = self
-            .names
-            .iter()
-            .filter_map(|(id, name)| Some(Update::Name { id: AgentId::new(id)?, name: name.clone() }));
-        let seat = Seat { pending: known.collect(), ..Seat::default() };
+        let mut seat = Seat::default();
+        for (id, name) in &self.names {
+            if let Some(id) = AgentId::new(id) {
+                seat.push(Update::Name { id, name: name.clone() });
+            }
+        }
         self.held.insert(session.to_owned(), seat);
         self.begin(session);
     }
@@ -208,15 +244,19 @@ impl<W> Table<W> {
         self.held.values_mut().filter_map(|seat| {
             let way = seat.way.as_ref()?;
             if std::mem::take(&mut seat.lost) {
-                let title = "Some of what was said here was not recorded.".to_owned();
-                seat.pending.push(Update::Notice {
-                    severity: "warning".to_owned(),
-                    title,
-                    description: None,
-                });
+                let title = MISSING.to_owned();
+                let notice = Update::Notice { severity: "warning".to_owned(), title, description: None };
+                // There is room for one more: it says why nothing else was let in.
+                seat.pending.extend(parcel::pack(notice).0);
             }
             let (updates, state) = (std::mem::take(&mut seat.pending), seat.state.take());
-            (!updates.is_empty() || state.is_some()).then_some(Due { way, updates, state })
+            seat.bytes = 0;
+            (!updates.is_empty() || state.is_some()).then_some(Due {
+                way,
+                updates,
+                state,
+                lost: &mut seat.lost,
+            })
         })
     }
 
@@ -238,8 +278,10 @@ mod tests {
 
     /// The titles of the notices that are due, by the way they go.
     fn due(table: &mut Table<u8>) -> Vec<(u8, Vec<String>)> {
-        let titles = |updates: Vec<Update>| {
-            let title = |update| if let Update::Notice { title, .. } = update { Some(title) } else { None };
+        let titles = |updates: Vec<Parcel>| {
+            let title = |parcel: Parcel| {
+                if let Update::Notice { title, .. } = parcel.update { Some(title) } else { None }
+            };
             updates.into_iter().filter_map(title).collect()
         };
         table.due().map(|due| (*due.way, titles(due.updates))).collect()
@@ -291,12 +333,57 @@ mod tests {
         for n in 0..MOST_SEATS + 10 {
             table.take(said(&format!("t{n}")));
         }
-        assert!(table.is_full());
         table.arrived(String::new(), 1);
+        assert!(table.is_full());
         assert_eq!(table.begins().len(), MOST_SEATS - 1);
         let told = due(&mut table);
         let titles = &told.first().unwrap().1;
         assert!(titles.len() <= MOST_PENDING + MOST_SEATS);
-        assert_eq!(titles.last().unwrap(), "Some of what was said here was not recorded.");
+        assert_eq!(titles.last().unwrap(), MISSING);
+    }
+
+    #[test]
+    fn subagents_without_number_leave_no_more_than_fits() {
+        let mut table = Table::<u8>::new("agent");
+        table.take(said("s1"));
+        table.take(said("s2"));
+        for n in 0..2 * MOST_PENDING {
+            let title = Some("long ".repeat(1_000));
+            let (parent, session) = ("s1".to_owned(), format!("k{n}"));
+            table.take(Meaning::Child { parent, session, title, state: None });
+            // One that changes its name for ever.
+            let (parent, session) = ("s1".to_owned(), "s2".to_owned());
+            table.take(Meaning::Child { parent, session, title: Some(format!("name {n}")), state: None });
+        }
+        assert_eq!(table.names.len(), MAX_NAMES);
+        assert!(table.names.values().all(|name| name.chars().count() <= 81));
+        assert!(table.held.values().all(|seat| seat.pending.len() <= MOST_PENDING && seat.lost));
+    }
+
+    #[test]
+    fn what_waits_is_bounded_in_bytes_too() {
+        let mut table = Table::new("agent");
+        for _ in 0..200 {
+            let description = Some("x".repeat(100 * 1024));
+            let update = Update::Notice { severity: "info".to_owned(), title: "s1".to_owned(), description };
+            table.take(Meaning::Update { session: "s1".to_owned(), update });
+        }
+        table.arrived(String::new(), 1);
+        assert!(table.is_full());
+        let bytes: usize = table.due().flat_map(|due| due.updates).map(|parcel| parcel.size).sum();
+        assert!((MOST_BYTES / 2..MOST_BYTES + 1024).contains(&bytes), "{bytes}");
+        // There is room again.
+        table.take(said("s1"));
+        assert_eq!(due(&mut table), [(1, vec!["s1".to_owned()])]);
+    }
+
+    #[test]
+    fn what_a_session_could_not_be_told_it_is_told_of() {
+        let mut table = Table::new("agent");
+        table.arrived(String::new(), 1);
+        table.take(said("s1"));
+        table.due().for_each(|due| *due.lost = true);
+        assert_eq!(due(&mut table), [(1, vec![MISSING.to_owned()])]);
+        assert_eq!(due(&mut table), [], "once");
     }
 }

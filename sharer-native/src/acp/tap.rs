@@ -8,12 +8,15 @@ use std::collections::BTreeMap;
 use agent_client_protocol_schema::v1 as acp;
 use serde::Deserialize;
 use serde_json::Value;
-use shared::conversation::Update;
+use shared::conversation::{Update, name_text};
 
 use super::translate;
 
 /// Requests of one side that wait for the other's answer; the oldest are forgotten beyond.
 const MOST_REQUESTS: usize = 1_024;
+
+/// The longest id that is read, of a conversation or a terminal, in bytes: it is kept for as long as its conversation.
+const LONGEST_ID: usize = 1_024;
 
 /// Who says something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -142,7 +145,10 @@ impl Tap {
     }
 
     fn said(&mut self, side: Side, method: &str, id: Option<Value>, params: Value) -> Vec<Meaning> {
-        let session = params.get("sessionId").and_then(Value::as_str).map(str::to_owned);
+        let id_of = |name: &str| {
+            params.get(name).and_then(Value::as_str).filter(|id| id.len() <= LONGEST_ID).map(str::to_owned)
+        };
+        let session = id_of("sessionId");
         match (side, method, session) {
             (Side::Editor, "session/new", _) => self.ask(side, id, Asked::New),
             (Side::Editor, "session/load", Some(session)) => {
@@ -164,11 +170,12 @@ impl Tap {
                 let mut words = vec![params.get("command").and_then(Value::as_str).unwrap_or_default()];
                 let arguments = params.get("args").and_then(Value::as_array);
                 words.extend(arguments.into_iter().flatten().filter_map(Value::as_str));
-                let command = words.join(" ");
+                // Kept until it is answered; a transcript shows no more of it.
+                let command = name_text(&words.join(" "));
                 self.ask(side, id, Asked::Terminal(format!("{session}\n{command}")));
             }
             (Side::Agent, "terminal/output" | "terminal/wait_for_exit", Some(session)) => {
-                if let Some(terminal) = params.get("terminalId").and_then(Value::as_str) {
+                if let Some(terminal) = id_of("terminalId") {
                     let which = format!("{session}\n{terminal}");
                     let asked =
                         if method == "terminal/output" { Asked::Output(which) } else { Asked::Exit(which) };

@@ -350,5 +350,12 @@ pub fn revoke(which: Which, session: Option<&str>) -> anyhow::Result<()> {
         "  shown by `sharer link` in another terminal\n".to_owned()
     } else {
         links_of(&status, task.as_deref())
-    })
+    })?;
+    match task {
+        None => Ok(()),
+        Some(task) => print(&format!(
+            "The links of who started it, here or from elsewhere, still reach it: `sharer unshare --session {}` ends that.\n",
+            short(&task)
+        )),
+    }
 }

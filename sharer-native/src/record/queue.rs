@@ -1,7 +1,8 @@
 //! The way from the programs to the thread that writes: bounded, and nobody waits at its entrance.
 //!
 //! Bound: [`MOST_WAITING`] bytes. Once it is full, output and lines are counted instead of kept until the thread has taken
-//! all that waits; beginnings and ends, of which each program has one, are always kept.
+//! all that waits; beginnings and ends, of which each program has one, are always kept. Of what has a newest value, the
+//! terminal's size and the rows of tasks, that is kept too: at most [`MAX_TASKS`] rows a program.
 
 use std::collections::BTreeMap;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -11,7 +12,8 @@ use bytes::Bytes;
 use shared::command::Mark;
 use shared::conversation::Update;
 use shared::event::WindowSize;
-use shared::orchestration::task::{MAX_TASK, Task};
+use shared::id::TaskId;
+use shared::orchestration::task::{MAX_TASK, MAX_TASKS, Task};
 use shared::recording::{Exit, Session};
 
 use super::Key;
@@ -55,7 +57,7 @@ impl What {
 pub(super) type Item = (Key, u64, What);
 
 /// What of a program was not kept.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Default)]
 pub(super) struct Lost {
     /// When that began.
     pub(super) at: u64,
@@ -63,6 +65,26 @@ pub(super) struct Lost {
     pub(super) bytes: u64,
     /// Things that would have been lines.
     pub(super) lines: u64,
+    /// The size that its terminal has now, and since when, if that changed.
+    pub(super) size: Option<(u64, WindowSize)>,
+    /// The newest rows that would have been lines, and when they came.
+    pub(super) tasks: BTreeMap<TaskId, (u64, Box<Task>)>,
+}
+
+impl Lost {
+    fn add(&mut self, at: u64, what: What) {
+        match what {
+            What::Output(bytes) => self.bytes += bytes.len() as u64,
+            What::Resize(size) => self.size = Some((at, size)),
+            What::Task(task) if self.tasks.len() < MAX_TASKS || self.tasks.contains_key(&task.id) => {
+                let older = self.tasks.insert(task.id.clone(), (at, task));
+                self.lines += u64::from(older.is_some());
+            }
+            What::Mark(_) | What::Said(_) | What::Task(_) => self.lines += 1,
+            // They are never lost.
+            What::Begin(_) | What::Agent(_) | What::End(..) => {}
+        }
+    }
 }
 
 /// What the thread takes at once, in the order in which it is to be written.
@@ -108,12 +130,8 @@ impl Queue {
             What::Output(_) | What::Mark(_) | What::Resize(_) | What::Said(_) | What::Task(_) => {
                 state.full |= state.bytes.saturating_add(cost) > MOST_WAITING;
                 if state.full {
-                    let lost = state.batch.lost.entry(key).or_insert(Lost { at, ..Lost::default() });
-                    if let What::Output(bytes) = what {
-                        lost.bytes += bytes.len() as u64;
-                    } else {
-                        lost.lines += 1;
-                    }
+                    let lost = state.batch.lost.entry(key);
+                    lost.or_insert_with(|| Lost { at, ..Lost::default() }).add(at, what);
                     return;
                 }
             }
@@ -173,6 +191,7 @@ impl Queue {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use shared::time::UnixMs;
 
     #[test]
     fn what_does_not_fit_is_counted_and_nobody_waits() {
@@ -181,6 +200,11 @@ mod tests {
         for at in 0..200 {
             queue.push(1, at, What::Output(piece.clone()));
             queue.push(2, at, What::Mark(Mark::Prompt));
+        }
+        let task = |id: &str, name: &str| Task::new(TaskId(id.to_owned()), None, name, UnixMs(0));
+        for (at, name) in [(200, "old"), (201, "new")] {
+            queue.push(3, at, What::Task(Box::new(task("t", name))));
+            queue.push(3, at, What::Resize(WindowSize { cols: 100, rows: 50 + u16::try_from(at).unwrap() }));
         }
         queue.push(1, 200, What::End(Exit::default(), 0));
         let batch = queue.take();
@@ -191,6 +215,10 @@ mod tests {
         assert_eq!(batch.lost[&1].bytes, (200 - outputs) * 64 * 1024);
         assert_eq!(batch.lost[&2].lines, 200 - (batch.items.len() as u64 - outputs));
         assert_eq!((batch.ends.len(), batch.last), (1, false), "an end is always kept");
+        let newest = &batch.lost[&3];
+        assert_eq!(newest.size, Some((201, WindowSize { cols: 100, rows: 251 })));
+        let rows: Vec<_> = newest.tasks.values().map(|(at, task)| (*at, task.name.to_string())).collect();
+        assert_eq!((rows, newest.lines), (vec![(201, "new".to_owned())], 1), "the newest are always kept");
         queue.push(1, 300, What::Output(piece));
         queue.close();
         let batch = queue.take();

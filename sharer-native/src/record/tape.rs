@@ -3,6 +3,7 @@
 //! Files are opened for each piece, so that hundreds of programs hold none open and one that was removed is found out. A
 //! write that fails leaves nothing of itself: the file is cut back to its last whole line before the next try.
 
+use std::collections::BTreeMap;
 use std::fs::OpenOptions;
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -12,6 +13,7 @@ use std::time::{Duration, Instant};
 use shared::command::{Mark, Shell, Told};
 use shared::conversation::{Conversation, Update};
 use shared::event::WindowSize;
+use shared::id::TaskId;
 use shared::orchestration::task::Task;
 use shared::recording::{
     CAST, CastWriter, Cut, Entry, Exit, Header, Line, Missing, Session, TRANSCRIPT, Why,
@@ -94,11 +96,16 @@ pub(super) struct Tape {
     dir: PathBuf,
     session: Session,
     cast: CastWriter,
-    /// As of the last line that is in the file.
-    kept: CastWriter,
+    /// The size that the terminal has for who reads so far.
+    told: WindowSize,
+    /// Both as of the last line that is in the file.
+    kept: (CastWriter, WindowSize),
     conversation: Conversation,
     shell: Shell,
+    /// The size that the terminal has.
     size: WindowSize,
+    /// The newest rows that may be in no file yet.
+    rows: BTreeMap<TaskId, Task>,
     terminal: Track,
     transcript: Track,
     /// `session.json` is older than `session`.
@@ -129,9 +136,11 @@ impl Tape {
         room.write_all(&RESERVE)?;
         Ok(Self {
             dir: dir.to_owned(),
-            kept: cast.clone(),
+            kept: (cast.clone(), session.size),
             cast,
+            told: session.size,
             size: session.size,
+            rows: BTreeMap::new(),
             session,
             conversation: Conversation::default(),
             shell: Shell::new(Moment(0)),
@@ -162,12 +171,20 @@ impl Tape {
 
     /// Its terminal has this size.
     pub(super) fn resize(&mut self, at: u64, size: WindowSize) {
-        if self.terminal.shut().is_none() && std::mem::replace(&mut self.size, size) != size {
+        self.size = size;
+        if self.terminal.shut().is_none() {
             self.end_hole(at);
-            self.cast.resize(at, size, &mut self.terminal.out);
+            self.tell_size(at);
             if self.terminal.is_over() {
                 self.stop_terminal(at, Why::Size);
             }
+        }
+    }
+
+    fn tell_size(&mut self, at: u64) {
+        if self.told != self.size {
+            self.cast.resize(at, self.size, &mut self.terminal.out);
+            self.told = self.size;
         }
     }
 
@@ -196,6 +213,7 @@ impl Tape {
             self.changed |= (&name, session) != (&self.session.name, self.session.session);
             (self.session.name, self.session.session) = (name, session);
         }
+        self.rows.insert(task.id.clone(), task.clone());
         self.line(at, Entry::Task(Box::new(task)));
     }
 
@@ -207,17 +225,30 @@ impl Tape {
 
     /// Some of it came faster than it could be written.
     pub(super) fn lost(&mut self, lost: Lost) {
-        let Lost { at, bytes, lines } = lost;
+        let Lost { at, bytes, lines, size, tasks } = lost;
         for (what, count) in [(Missing::Terminal, bytes), (Missing::Transcript, lines)] {
             if count > 0 {
                 self.leave_out(what, at, count, Why::Slow);
             }
+        }
+        if let Some((at, size)) = size {
+            self.resize(at, size);
+        }
+        for (at, task) in tasks.into_values() {
+            self.task(at, *task);
         }
     }
 
     /// Nothing more of it is written: all recordings have the size that they may have together.
     pub(super) fn stop(&mut self) {
         (self.terminal.most, self.transcript.most) = (0, 0);
+    }
+
+    /// It is about to end: the last rows of tasks that could not be written are, if they can be now.
+    pub(super) fn catch_up(&mut self, at: u64) {
+        if self.transcript.shut().is_none() {
+            self.end_gap(at);
+        }
     }
 
     /// It has ended; what it wrote last was written before.
@@ -241,17 +272,20 @@ impl Tape {
     pub(super) fn flush(&mut self, at: u64) -> io::Result<u64> {
         if self.terminal.stopped == Some(Why::Removed) {
             (self.terminal.out, self.transcript.out) = (Vec::new(), Vec::new());
+            self.rows.clear();
             return Ok(0);
         }
         let waited = self.waiting() as u64;
         let terminal = self.terminal.write();
         match &terminal {
-            Ok(()) => self.kept = self.cast.clone(),
+            Ok(()) => self.kept = (self.cast.clone(), self.told),
             Err(error) => self.fail(Missing::Terminal, at, error),
         }
         let transcript = self.transcript.write();
-        if let Err(error) = &transcript {
-            self.fail(Missing::Transcript, at, error);
+        match &transcript {
+            Ok(()) if self.transcript.hole.is_none() => self.rows.clear(),
+            Ok(()) => {}
+            Err(error) => self.fail(Missing::Transcript, at, error),
         }
         if self.changed {
             write_session(&self.dir, &self.session)?;
@@ -264,7 +298,7 @@ impl Tape {
         let removed = error.kind() == io::ErrorKind::NotFound;
         let why = if removed { Why::Removed } else { Why::Disk };
         let track = if what == Missing::Terminal {
-            self.cast = self.kept.clone();
+            (self.cast, self.told) = self.kept.clone();
             &mut self.terminal
         } else {
             &mut self.transcript
@@ -298,6 +332,22 @@ impl Tape {
             CastWriter::comment(&words, &mut self.terminal.out);
             self.cast.marker(at, &words, &mut self.terminal.out);
             self.cast.output(at, b"\x18", &mut self.terminal.out);
+            self.tell_size(at);
+        }
+    }
+
+    /// Says where lines were left out, and how the tasks are that they may have been about.
+    fn end_gap(&mut self, at: u64) {
+        let Some((count, why)) = self.transcript.hole.take() else { return };
+        let cut = Entry::Cut(Cut { at, what: Missing::Transcript, count, why });
+        Line { at, entry: cut }.write(&mut self.transcript.out);
+        for task in self.rows.values() {
+            let before = self.transcript.out.len();
+            Line { at, entry: Entry::Task(Box::new(task.clone())) }.write(&mut self.transcript.out);
+            if self.transcript.is_over() {
+                self.transcript.out.truncate(before);
+                return;
+            }
         }
     }
 
@@ -313,19 +363,125 @@ impl Tape {
         if let Some(why) = self.transcript.shut() {
             return self.leave_out(Missing::Transcript, at, 1, why);
         }
-        let cut = |count, why| Entry::Cut(Cut { at, what: Missing::Transcript, count, why });
-        if let Some((count, why)) = self.transcript.hole.take() {
-            Line { at, entry: cut(count, why) }.write(&mut self.transcript.out);
-        }
+        self.end_gap(at);
         let before = self.transcript.out.len();
         Line { at, entry }.write(&mut self.transcript.out);
         self.transcript.held += 1;
         if self.transcript.is_over() {
             self.transcript.out.truncate(before);
             self.transcript.held -= 1;
-            Line { at, entry: cut(1, Why::Size) }.write(&mut self.transcript.out);
+            let cut = Cut { at, what: Missing::Transcript, count: 1, why: Why::Size };
+            Line { at, entry: Entry::Cut(cut) }.write(&mut self.transcript.out);
             self.transcript.stopped = Some(Why::Size);
             self.leave_out(Missing::Transcript, at, 1, Why::Size);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FIRST: WindowSize = WindowSize { cols: 80, rows: 24 };
+
+    fn begun() -> (tempfile::TempDir, Tape) {
+        let dir = tempfile::tempdir().unwrap();
+        let id = TaskId("root".to_owned());
+        let session = Session::new(id.clone(), id, UnixMs(0), FIRST);
+        let tape = Tape::begin(dir.path(), session, Limits::default()).unwrap();
+        (dir, tape)
+    }
+
+    /// A disk that cannot be written, as long as `meanwhile` lasts; and it is time to try again.
+    fn full(tape: &mut Tape, meanwhile: impl FnOnce(&mut Tape)) {
+        let paths = [tape.terminal.path.clone(), tape.transcript.path.clone()];
+        for path in &paths {
+            std::fs::rename(path, path.with_extension("kept")).unwrap();
+            std::fs::create_dir(path).unwrap();
+        }
+        meanwhile(tape);
+        for path in &paths {
+            std::fs::remove_dir(path).unwrap();
+            std::fs::rename(path.with_extension("kept"), path).unwrap();
+        }
+        let failed = [tape.terminal.failed.take(), tape.transcript.failed.take()];
+        assert!(failed.iter().any(Option::is_some), "it was tried");
+    }
+
+    /// The kinds of the terminal's events and what each says.
+    fn events(dir: &Path) -> Vec<String> {
+        let text = std::fs::read_to_string(dir.join(CAST)).unwrap();
+        let events = text.lines().skip(1).filter(|line| line.starts_with('['));
+        events
+            .map(|line| line.split_once(", ").unwrap_or_default().1.trim_end_matches(']').to_owned())
+            .collect()
+    }
+
+    #[test]
+    fn a_size_that_came_while_the_disk_was_full_is_told_behind_the_gap() {
+        // Written before it was known that it cannot be, or left out as it was known.
+        for known in [false, true] {
+            let (dir, mut tape) = begun();
+            let wide = WindowSize { cols: 120, rows: 40 };
+            full(&mut tape, |tape| {
+                tape.output(1, b"lost");
+                if known {
+                    tape.flush(1).unwrap_err();
+                }
+                tape.resize(2, wide);
+                if !known {
+                    tape.flush(2).unwrap_err();
+                }
+            });
+            tape.output(3, b"kept");
+            tape.flush(3).unwrap();
+            tape.resize(4, wide);
+            tape.flush(4).unwrap();
+            let events = events(dir.path());
+            let kinds: Vec<&str> = events.iter().map(|event| event.get(..3).unwrap_or_default()).collect();
+            assert_eq!(kinds, ["\"m\"", "\"o\"", "\"r\"", "\"o\""], "{events:?}");
+            assert_eq!(events[2], "\"r\", \"120x40\"");
+        }
+    }
+
+    #[test]
+    fn the_newest_size_of_what_was_too_fast_is_told() {
+        let (dir, mut tape) = begun();
+        let size = Some((2, WindowSize { cols: 100, rows: 50 }));
+        tape.lost(Lost { at: 1, bytes: 7, size, ..Lost::default() });
+        tape.flush(3).unwrap();
+        let events = events(dir.path());
+        assert_eq!(events.last().unwrap(), "\"r\", \"100x50\"", "{events:?}");
+    }
+
+    #[test]
+    fn how_a_task_is_stands_behind_every_gap() {
+        for ends in [false, true] {
+            let (dir, mut tape) = begun();
+            let task = |id: &str, name: &str| Task::new(TaskId(id.to_owned()), None, name, UnixMs(0));
+            tape.task(0, task("0", "told"));
+            tape.flush(0).unwrap();
+            full(&mut tape, |tape| {
+                tape.task(1, task("1", "old"));
+                tape.flush(1).unwrap_err();
+                tape.task(2, task("1", "one"));
+                tape.task(2, task("2", "two"));
+            });
+            if ends {
+                tape.catch_up(3);
+                tape.flush(3).unwrap();
+                tape.end(3, Exit::default(), 0);
+            } else {
+                tape.mark(3, Mark::Prompt);
+                tape.said(3, Update::Mode("plan".to_owned()));
+            }
+            tape.flush(3).unwrap();
+            let text = std::fs::read_to_string(dir.path().join(TRANSCRIPT)).unwrap();
+            let lines: Vec<&str> = text.lines().collect();
+            assert!(lines.len() >= 5, "{text}");
+            assert!(lines[0].contains("told") && lines[1].contains("cut"), "{text}");
+            assert!(lines[2].contains("one") && lines[3].contains("two"), "{text}");
+            assert_eq!(text.matches("told").count(), 1, "what is in the file is not said again: {text}");
         }
     }
 }

@@ -77,6 +77,9 @@ impl Writer {
         }
         for (key, at, what) in ends {
             touched.insert(key, at);
+            if let Some((_, tape)) = self.tapes.get_mut(&key) {
+                tape.catch_up(at);
+            }
             note(self.flush(key, at));
             note(self.take((key, at, what)));
             note(self.flush(key, at));

@@ -22,11 +22,6 @@ use super::typist::{Typed, Typist};
 use crate::pty::{self, Ended, Program, Pty, StartError, Typing};
 use crate::term::marks::{Marks, Said};
 
-/// Output that is still on its way after the program ended is waited for this long, and again while some comes …
-const LAST_OUTPUT: Duration = Duration::from_millis(200);
-/// … but what it left running may write for ever.
-const ALL_OUTPUT: Duration = Duration::from_secs(5);
-
 /// How to host a program.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Hosting {
@@ -73,8 +68,6 @@ pub(super) struct Hosted {
     wrote_at: Instant,
     /// Nothing more comes out of the PTY, or is waited for.
     closed: bool,
-    settle_at: Option<Instant>,
-    cut_at: Option<Instant>,
     kill_at: Option<Instant>,
     /// Whether what it leaves behind is killed too.
     whole: bool,
@@ -108,8 +101,6 @@ impl Hosted {
             ended: None,
             wrote_at: Instant::now(),
             closed: false,
-            settle_at: None,
-            cut_at: None,
             kill_at: None,
             whole: false,
             told: false,
@@ -141,8 +132,6 @@ impl Hosted {
             ended: None,
             wrote_at: Instant::now(),
             closed: false,
-            settle_at: None,
-            cut_at: None,
             kill_at: None,
             whole: false,
             told: false,
@@ -192,7 +181,6 @@ impl Hosted {
         }
         if !output.is_empty() {
             self.wrote_at = Instant::now();
-            self.more_comes();
         }
         let (mut marks, mut rings) = (Vec::new(), false);
         self.marks.scan(&output, |at, said| match said {
@@ -270,8 +258,7 @@ impl Hosted {
     pub(super) fn handle_end(&mut self, ended: Ended) {
         if self.ended.is_none() {
             self.ended = Some(ended);
-            self.settle_at = Some(Instant::now() + LAST_OUTPUT);
-            self.cut_at = Some(Instant::now() + ALL_OUTPUT);
+            self.output.ended();
             if std::mem::take(&mut self.whole) && self.remote.is_none() {
                 pty::signal_session(self.pid, Signal::KILL);
             }
@@ -289,29 +276,28 @@ impl Hosted {
         self.told
     }
 
-    /// Its last output is not all there.
-    fn more_comes(&mut self) {
-        if let Some(cut_at) = self.cut_at {
-            self.settle_at = Some((Instant::now() + LAST_OUTPUT).min(cut_at));
+    /// When nothing more of its last output is waited for.
+    fn settle_at(&self) -> Option<Instant> {
+        // Asked for every program whenever something happens: of most, nothing has to be looked up.
+        if self.ended.is_none() || self.told || self.closed {
+            return None;
         }
+        self.output.until().map(Instant::from_std)
     }
 
     /// Says once how the program ended, when its last output was taken too.
     pub(super) fn is_over(&mut self) -> Option<Ended> {
         let ended = self.ended.filter(|_| !self.told)?;
-        if !self.closed && self.model.as_ref().is_some_and(|model| !model.has_room()) {
-            // What waits is taken when the model is not far behind any more.
-            self.more_comes();
-        }
-        if !self.closed && self.settle_at.is_some_and(|at| at > Instant::now()) {
+        if self.settle_at().is_some_and(|at| at > Instant::now()) {
             return None;
         }
-        (self.told, self.closed, self.settle_at, self.terminal) = (true, true, None, None);
+        (self.told, self.closed, self.terminal) = (true, true, None);
         Some(ended)
     }
 
     /// Tells the program that its terminal is gone, and kills it if it has not ended after `patience`.
     pub(super) fn hang_up(&mut self, patience: Duration) {
+        self.output.hurry();
         if self.ended.is_none() {
             match &self.remote {
                 None => pty::hang_up(self.pid),
@@ -329,7 +315,7 @@ impl Hosted {
 
     /// When to call [`Hosted::handle_timeout`] and [`Hosted::is_over`].
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.kill_at.into_iter().chain(self.settle_at).min()
+        self.kill_at.into_iter().chain(self.settle_at()).min()
     }
 
     /// Kills what did not end in time.

@@ -20,14 +20,15 @@ use crate::config::{Config, EventsTo};
 use crate::control::nested::Frame;
 use crate::control::request::{Call, Nest, Reply, Request};
 use crate::control::{SOCKET_VARIABLE, TOKEN_VARIABLE, ask};
+use crate::last_output::LastOutput;
 use crate::pty::{self, Ended, Program, Pty, Typing};
 use crate::shutdown::{self, Told};
 use crate::tty;
 
 /// A program that does not end when it is told to is killed after this long.
 const HANG_UP: Duration = Duration::from_secs(2);
-/// Output that is still on its way after the program ended is waited for this long.
-const LAST_OUTPUT: Duration = Duration::from_millis(200);
+/// Output is not on its way any more if none has come for so long after the program's end.
+const QUIET: Duration = Duration::from_millis(200);
 /// The most read at once, in bytes.
 const CHUNK: usize = 16 * 1024;
 
@@ -104,11 +105,10 @@ fn left_out(apart: &[String]) -> Option<String> {
 }
 
 /// What the thread that reads the PTY tells.
-#[derive(Default)]
 struct Reading {
-    /// Something came since somebody looked.
-    busy: AtomicBool,
+    last: LastOutput,
     closed: AtomicBool,
+    /// Rings when the program has ended and more is known of its output.
     done: Notify,
 }
 
@@ -122,20 +122,21 @@ async fn attend(headless: bool, pty: &Pty, stream: UnixStream) -> anyhow::Result
     let (typing, input) = (pty.typing(), stream.try_clone()?);
     std::thread::spawn(move || take_typed(&typing, input));
     let out = Arc::new(Mutex::new(stream));
-    let reading = Arc::new(Reading::default());
+    let last = LastOutput::new(Instant::now().into_std(), QUIET);
+    let reading = Arc::new(Reading { last, closed: AtomicBool::new(false), done: Notify::new() });
     let (theirs, output, to) = (Arc::clone(&reading), pty.output()?, Arc::clone(&out));
     std::thread::spawn(move || show(output, !headless, &to, &theirs));
 
-    let (mut ended, mut told_to_end, mut kill_at, mut settle_at) = (pty::ended(pty.pid()), None, None, None);
+    let (mut ended, mut told_to_end, mut kill_at) = (pty::ended(pty.pid()), None, None);
     loop {
         if ended.is_some() {
-            let quiet = Instant::now() + LAST_OUTPUT;
-            if settle_at.is_none() || reading.busy.swap(false, Ordering::AcqRel) {
-                settle_at = Some(quiet);
-            }
-            if reading.closed.load(Ordering::Acquire) || settle_at.is_some_and(|at| at <= Instant::now()) {
-                break;
-            }
+            reading.last.ended(Instant::now().into_std());
+        }
+        let settle_at = reading.last.until(false).map(Instant::from_std);
+        if ended.is_some() && reading.closed.load(Ordering::Acquire)
+            || settle_at.is_some_and(|at| at <= Instant::now())
+        {
+            break;
         }
         let wake = kill_at.into_iter().chain(settle_at).min();
         tokio::select! {
@@ -149,6 +150,7 @@ async fn attend(headless: bool, pty: &Pty, stream: UnixStream) -> anyhow::Result
                 }
                 Told::End(signal) => {
                     told_to_end = Some(signal);
+                    reading.last.hurry();
                     if ended.is_none() {
                         pty::hang_up(pty.pid());
                         kill_at = kill_at.or(Some(Instant::now() + HANG_UP));
@@ -177,11 +179,14 @@ fn show(mut pty: impl Read, mut local: bool, out: &Mutex<UnixStream>, reading: &
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
             Ok(0) | Err(_) => break,
         };
-        reading.busy.store(true, Ordering::Release);
+        reading.last.took(std::time::Instant::now(), bytes.len());
         if local {
             local = tty::show(bytes).is_ok();
         }
         say(out, &Frame::Output(bytes.to_vec()));
+        if reading.last.gave(std::time::Instant::now()) {
+            reading.done.notify_one();
+        }
     }
     reading.closed.store(true, Ordering::Release);
     reading.done.notify_one();

@@ -30,10 +30,8 @@ fn a_child_is_shared_with_its_parent_and_its_output_is_kept_when_it_dies_at_once
     assert_ne!(child.session, parent.session);
     for (session, secret) in [(&child, &parent), (&parent, &child)] {
         let mixed = Link { secret: secret.secret.clone(), ..session.clone() };
-        assert!(
-            Watcher::is_refused(&mixed),
-            "a child's secret opens its session only, and a parent's its own"
-        );
+        // A child's secret opens its session only, and a parent's its own.
+        until("the wrong secret to be refused", || Watcher::is_refused(&mixed).then_some(()));
     }
 }
 

@@ -62,7 +62,11 @@ impl Seat {
         Self::around(start(sandbox, words.into_iter().chain([sharer_bin().into()])))
     }
 
-    fn around(pty: Pty) -> Self {
+    /// Begins to read a terminal.
+    ///
+    /// # Panics
+    /// When the system gives no way to read it.
+    pub fn around(pty: Pty) -> Self {
         let mut reader = pty.output().expect("a PTY has output");
         let written = Arc::new(Written::default());
         let theirs = Arc::clone(&written);
