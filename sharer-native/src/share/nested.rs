@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use shared::event::WindowSize;
-use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::Notify;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{Notify, mpsc};
 use tokio::time::{Instant, sleep_until};
 
 use super::{banner, seat};
@@ -87,9 +87,13 @@ pub(super) fn run(config: &Config, program: &Program, apart: &[String]) -> anyho
         environment.into_iter().map(|(name, value)| (name, value.into())).collect();
     let environment: Vec<(&str, OsString)> =
         environment.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
-    let pty = Pty::start(program, window, &environment)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let status = runtime.block_on(attend(config.headless.is_some(), &pty, stream));
+    let status = runtime.block_on(async {
+        // Before there is a program: a signal that ended this process alone would leave it behind.
+        let signals = (shutdown::listen()?, signal(SignalKind::child())?);
+        let pty = Pty::start(program, window, &environment)?;
+        attend(config.headless.is_some(), &pty, stream, signals).await
+    });
     runtime.shutdown_background();
     status.map(Some)
 }
@@ -112,9 +116,12 @@ struct Reading {
     done: Notify,
 }
 
-async fn attend(headless: bool, pty: &Pty, stream: UnixStream) -> anyhow::Result<u8> {
-    let mut signals = shutdown::listen()?;
-    let mut exits = signal(SignalKind::child())?;
+async fn attend(
+    headless: bool,
+    pty: &Pty,
+    stream: UnixStream,
+    (mut signals, mut exits): (mpsc::Receiver<Told>, Signal),
+) -> anyhow::Result<u8> {
     let raw = if headless { None } else { Some(tty::Raw::enter()?) };
     if !headless {
         seat::keyboard(pty);
