@@ -10,9 +10,9 @@ const PROGRAM: &str = r#"
 "$SHARER_BIN" spawn --name worker --prompt "Migrate the database" -- sh -c '
   "$SHARER_BIN" state blocked --reason "which one?"; read line; "$SHARER_BIN" state running; read line; exit 3' > "$HOME/id"
 "$SHARER_BIN" spawn --name quick --wait -- true
-until "$SHARER_BIN" ps | grep -q blocked; do sleep 0.05; done
+until "$SHARER_BIN" ps | grep -q ' worker  *blocked '; do sleep 0.05; done
 "$SHARER_BIN" tell worker "take staging"
-until [ -e "$HOME/seen" ] && "$SHARER_BIN" ps | grep worker | grep -q running; do sleep 0.05; done
+until [ -e "$HOME/seen" ] && "$SHARER_BIN" ps | grep -q ' worker  *running '; do sleep 0.05; done
 "$SHARER_BIN" tell worker "go on"
 "$SHARER_BIN" wait worker
 sleep 600"#;
