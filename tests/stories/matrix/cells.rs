@@ -192,7 +192,7 @@ async fn over(row: Row, word: &str, code: u8) {
 /// A child that its driver could not start.
 async fn never_started(row: Row, family: &Family) {
     let said = family.asks(&family.spawning("bad").replace("-- sh", "-- no-such-command")).await;
-    assert!(said.ends_with("status:126\n"), "{said}");
+    assert!(said.ends_with("status:127\n"), "{said}");
     let mut watch = row.open(family, Right::Watch).await;
     let pill = watch.stands("bad", |pill| pill.status == Status::Error).await;
     assert!(pill.details.unwrap().reason.contains("command not found"));
