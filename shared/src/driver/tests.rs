@@ -1,25 +1,24 @@
 //! The two machines with a network between them that belongs to an adversary.
 
-use std::collections::BTreeSet;
+mod world;
+
 use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
 
+use self::world::World;
 use super::sealing::{Answer, Asking, Telling};
 use super::*;
 use crate::card::Reach;
-use crate::encoding::Blob;
 use crate::entropy::Entropy;
 use crate::id::{LineId, SessionId, TaskId};
 use crate::keys::driver::DriverKey;
 use crate::keys::grant::GrantSecret;
 use crate::keys::owner::{Challenge, Signature};
 use crate::orchestration::status::TaskState;
-use crate::orchestration::task::Task;
-use crate::time::Now;
-use crate::wire::driver::{AskerToRelay, DriverToRelay, RelayToAsker, RelayToDriver};
+use crate::wire::driver::RelayToDriver;
 use crate::wire::hello::{Greeting, Hello, Limits};
-use crate::wire::{Packet, decode, encode};
+use crate::wire::{Packet, encode};
 
 const HOST: &str = "relay.example";
 
@@ -63,213 +62,6 @@ fn start(id: &str) -> Start {
 fn granted(revision: u64) -> Granted {
     let byte = u8::try_from(revision).unwrap();
     Granted::new(revision, Some(Reach { watch: GrantSecret([byte; 16]), typing: None }))
-}
-
-/// Asker, driver, all that was ever on the way between them, and what came of it.
-struct World {
-    now: Now,
-    seed: u8,
-    driver: Driver,
-    asker: Asker,
-    line: u64,
-    up: Vec<Vec<u8>>,
-    down: Vec<Vec<u8>>,
-    started: Vec<TaskId>,
-    running: BTreeSet<TaskId>,
-    reached: Vec<u64>,
-    killed: usize,
-    typed: Vec<String>,
-    told: Vec<Result<(), Failure>>,
-    registered: bool,
-    heard: Vec<Report>,
-    failed: Vec<(TaskId, Failure)>,
-    missing: Vec<Failure>,
-    found: usize,
-}
-
-impl World {
-    fn new(driver_seed: u8, contact: Contact) -> Self {
-        let now = Now::new(1_000, 1_000_000);
-        let mut world = Self {
-            now,
-            seed: 100,
-            driver: Driver::new(key(driver_seed), rule(), Entropy::from_seed([driver_seed + 50; 32]), now),
-            asker: Asker::new(contact, Entropy::from_seed([77; 32]), now),
-            line: 1,
-            up: Vec::new(),
-            down: Vec::new(),
-            started: Vec::new(),
-            running: BTreeSet::new(),
-            reached: Vec::new(),
-            killed: 0,
-            typed: Vec::new(),
-            told: Vec::new(),
-            registered: false,
-            heard: Vec::new(),
-            failed: Vec::new(),
-            missing: Vec::new(),
-            found: 0,
-        };
-        world.run();
-        world
-    }
-
-    fn good() -> Self {
-        Self::new(1, contact(&key(1)))
-    }
-
-    /// Runs effects, and collects what leaves.
-    fn run(&mut self) {
-        loop {
-            let mut quiet = true;
-            while let Some(effect) = self.driver.poll_effect() {
-                quiet = false;
-                match effect {
-                    DriverEffect::Connect => {
-                        self.driver.handle_connected(self.now, HOST);
-                        self.driver.handle_packet(self.now, &hello());
-                    }
-                    DriverEffect::Start(start) => {
-                        self.running.insert(start.task.clone());
-                        self.started.push(start.task.clone());
-                    }
-                    DriverEffect::Reach(_, granted) => self.reached.push(granted.revision),
-                    DriverEffect::Kill(task) => {
-                        self.killed += 1;
-                        self.running.remove(&task);
-                        let mut task = Task::new(task, None, "", self.now.wall);
-                        (task.revision, task.state) = (99, TaskState::Cancelled);
-                        self.driver.report(self.now, task, None);
-                    }
-                    DriverEffect::Tell(task, text) => {
-                        let typed = text != "unread";
-                        self.typed.push(text);
-                        self.driver.told(&task, typed);
-                    }
-                    DriverEffect::Registered => self.registered = true,
-                    DriverEffect::Close(_) | DriverEffect::Refused(_) => {}
-                }
-            }
-            while let Some(effect) = self.asker.poll_effect() {
-                quiet = false;
-                match effect {
-                    AskerEffect::Connect => {
-                        self.asker.handle_connected(self.now, HOST);
-                        self.asker.handle_packet(self.now, &hello());
-                    }
-                    AskerEffect::Report(report) => self.heard.push(*report),
-                    AskerEffect::Told(_, told) => self.told.push(told),
-                    AskerEffect::Failed(task, why) => self.failed.push((task, why)),
-                    AskerEffect::Missing(why) => self.missing.push(why),
-                    AskerEffect::Found => self.found += 1,
-                    AskerEffect::Close(_) => {}
-                }
-            }
-            while let Some(Packet::Text(text)) = self.driver.poll_transmit() {
-                quiet = false;
-                match decode(&text).unwrap() {
-                    DriverToRelay::RegisterDriver { driver, claim, .. } => {
-                        assert!(claim.verify_driver(driver, &Challenge([9; 32]), HOST));
-                        assert!(!claim.verify_driver(driver, &Challenge([9; 32]), "other.example"));
-                        let registered = RelayToDriver::DriverRegistered { driver };
-                        self.driver.handle_packet(self.now, &Packet::Text(encode(&registered)));
-                    }
-                    DriverToRelay::TellAsker { body, .. } => self.down.push(body.0),
-                }
-            }
-            while let Some(Packet::Text(text)) = self.asker.poll_transmit() {
-                quiet = false;
-                let AskerToRelay::AskDriver { body, .. } = decode(&text).unwrap();
-                self.up.push(body.0);
-            }
-            if quiet {
-                return;
-            }
-        }
-    }
-
-    fn give_driver(&mut self, body: Vec<u8>) {
-        let asked = RelayToDriver::DriverAsked { line: LineId(self.line), body: Blob(body) };
-        self.driver.handle_packet(self.now, &Packet::Text(encode(&asked)));
-        self.run();
-    }
-
-    fn give_asker(&mut self, body: Vec<u8>) {
-        let driver = Self::asked();
-        let told = RelayToAsker::DriverTold { driver, body: Blob(body) };
-        self.asker.handle_packet(self.now, &Packet::Text(encode(&told)));
-        self.run();
-    }
-
-    fn asked() -> crate::id::DriverId {
-        contact(&key(1)).id
-    }
-
-    fn presence(&mut self, here: bool) {
-        let presence = RelayToAsker::DriverPresence { driver: Self::asked(), here };
-        self.asker.handle_packet(self.now, &Packet::Text(encode(&presence)));
-        self.run();
-    }
-
-    /// Everything arrives, until nothing more leaves.
-    fn deliver(&mut self) {
-        while !(self.up.is_empty() && self.down.is_empty()) {
-            self.deliver_up();
-            for body in std::mem::take(&mut self.down) {
-                self.give_asker(body);
-            }
-        }
-    }
-
-    fn wait(&mut self, ms: u64) {
-        self.now = Now::new(self.now.mono.0 + ms, self.now.wall.0 + ms);
-        self.driver.handle_timeout(self.now);
-        self.asker.handle_timeout(self.now);
-        self.run();
-    }
-
-    /// Another boot of the same driver.
-    fn restart(&mut self) {
-        self.seed += 1;
-        self.running.clear();
-        self.driver = Driver::new(key(1), rule(), Entropy::from_seed([self.seed; 32]), self.now);
-        self.line += 1;
-        self.run();
-    }
-
-    /// What is on the way to the driver arrives.
-    fn deliver_up(&mut self) {
-        for body in std::mem::take(&mut self.up) {
-            self.give_driver(body);
-        }
-    }
-
-    fn tell(&mut self, text: &str) {
-        self.asker.tell(self.now, &TaskId("a".into()), text.into()).unwrap();
-        self.run();
-    }
-
-    fn begin(&mut self, id: &str) {
-        self.asker.start(self.now, start(id));
-        self.run();
-    }
-
-    /// The driver's owner says how a task stands.
-    fn say(&mut self, id: &str, revision: u64, state: TaskState) {
-        let mut task = Task::new(TaskId(id.into()), None, id, self.now.wall);
-        (task.revision, task.state, task.session) = (revision, state, Some(SessionId([5; 16])));
-        if state.is_final() {
-            self.running.remove(&task.id);
-        }
-        let exit = state.is_final().then(|| Exit { code: Some(0), signal: None, word: "".into() });
-        self.driver.report(self.now, task, exit);
-        self.run();
-    }
-
-    fn newest(&self) -> (u64, TaskState) {
-        let task = &self.heard.last().unwrap().task;
-        (task.revision, task.state)
-    }
 }
 
 #[test]
